@@ -1,0 +1,33 @@
+#include "error.h"
+
+#include <string.h>
+
+const char *portmap_strerror(int code)
+{
+    switch (code) {
+    case PORTMAP_EXHAUSTED:
+        return "pool exhausted";
+    case PORTMAP_EHELD:
+        return "leased by another run";
+    case PORTMAP_EINUSE:
+        return "in use by another socket";
+    case PORTMAP_EFOREIGN:
+        return "not a private directory or file of this user";
+    case PORTMAP_ETORN:
+        return "damaged, or written by another version";
+    case PORTMAP_EENDED:
+        return "the run has ended";
+    case PORTMAP_ENORUN:
+        return "no such run";
+    case PORTMAP_ENAME:
+        return "the name belongs to a living run";
+    case PORTMAP_ETOOMANY:
+        return "too many for one run";
+    case PORTMAP_ENOTFILE:
+        return "not a regular file";
+    case PORTMAP_ESYNTAX:
+        return "not understood";
+    default:
+        return strerror(-code);
+    }
+}

@@ -1,0 +1,27 @@
+/*
+ * Errors of the library: every function that can fail returns 0 (or a count) or one negative code.
+ *
+ * Between -1 and -4095 the code is a negated errno, as the kernel's own system calls return it; below that
+ * it is one of the names here. Nothing in portmap/ prints: only the command does.
+ */
+#ifndef PORTMAP_ERROR_H
+#define PORTMAP_ERROR_H
+
+enum portmap_error {
+    PORTMAP_EXHAUSTED = -4200, /* every port of the pool is leased or in use */
+    PORTMAP_EHELD,             /* this very port is leased by somebody else */
+    PORTMAP_EINUSE,            /* this very port is not leased, but a socket holds it */
+    PORTMAP_EFOREIGN,          /* a file or directory is not ours alone: wrong owner, mode or type */
+    PORTMAP_ETORN,             /* a file of ours has the wrong size, magic or version */
+    PORTMAP_EENDED,            /* the run is over; its ports may belong to others now */
+    PORTMAP_ENORUN,            /* no such run */
+    PORTMAP_ENAME,             /* the name is taken by a living run */
+    PORTMAP_ETOOMANY,          /* a fixed size table is full */
+    PORTMAP_ENOTFILE,          /* something other than a regular file is in the place of one */
+    PORTMAP_ESYNTAX,           /* the text is not in its grammar */
+};
+
+/* One line, no full stop, for any code above or a negated errno. Never NULL. Not for signal handlers. */
+const char *portmap_strerror(int code);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * Which process, of which boot and which namespaces: what makes a pid mean the same thing tomorrow.
+ */
+#ifndef PORTMAP_PROCESS_H
+#define PORTMAP_PROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { BOOT_ID_SIZE = 37 }; /* a UUID and its terminator */
+
+/* The kernel's id of this boot (proc(5), random/boot_id); all zeroes where /proc is not to be had. */
+void process_boot_id(char id[static BOOT_ID_SIZE]);
+
+/* When a process started, in clock ticks since boot (proc(5), stat field 22); 0 when there is no such
+ * process. */
+uint64_t process_start_time(pid_t pid);
+
+/* Inode numbers of this process's namespaces (namespaces(7)); 0 where /proc is not to be had. */
+uint32_t process_pid_namespace(void);
+uint32_t process_net_namespace(void);
+
+/*
+ * True when pid is the very process that started at start_time: it exists and is not a zombie, which has
+ * closed everything it held.
+ */
+bool process_is_alive(pid_t pid, uint64_t start_time);
+
+/* Nanoseconds since boot, suspended time included: comparable between processes. */
+uint64_t process_clock(void);
+
+#endif

@@ -1,0 +1,103 @@
+#include "text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+struct text text_in(char *buffer, size_t size)
+{
+    buffer[0] = '\0';
+    return (struct text){.at = buffer, .size = size};
+}
+
+void text_bytes(struct text *t, const char *s, size_t len)
+{
+    size_t room = t->size - 1 - t->used;
+    if (len > room) {
+        len = room;
+        t->cut = true;
+    }
+    memcpy(t->at + t->used, s, len);
+    t->used += len;
+    t->at[t->used] = '\0';
+}
+
+void text_char(struct text *t, char c)
+{
+    text_bytes(t, &c, 1);
+}
+
+void text_str(struct text *t, const char *s)
+{
+    text_bytes(t, s, strlen(s));
+}
+
+void text_uint(struct text *t, uint64_t n)
+{
+    char digits[20];
+    size_t first = sizeof digits;
+    do {
+        digits[--first] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n != 0);
+    text_bytes(t, digits + first, sizeof digits - first);
+}
+
+void text_hex(struct text *t, uint64_t n, unsigned digits)
+{
+    while (digits-- > 0)
+        text_char(t, "0123456789abcdef"[(n >> (digits * 4)) & 15]);
+}
+
+bool text_take_uint(const char **at, const char *end, uint64_t max, uint64_t *out)
+{
+    const char *p = *at;
+    uint64_t n = 0;
+    for (; p < end && *p >= '0' && *p <= '9'; p++) {
+        n = n * 10 + (uint64_t)(*p - '0');
+        if (n > max)
+            return false;
+    }
+    if (p == *at)
+        return false;
+    *at = p;
+    *out = n;
+    return true;
+}
+
+int text_read_file(const char *path, char *buffer, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    size_t used = 0;
+    ssize_t got;
+    while (used < size - 1 && (got = read(fd, buffer + used, size - 1 - used)) != 0) {
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            int error = -errno;
+            close(fd);
+            return error;
+        }
+        used += (size_t)got;
+    }
+    close(fd);
+    buffer[used] = '\0';
+    return (int)used;
+}
+
+int text_write_all(int fd, const char *bytes, size_t len)
+{
+    while (len > 0) {
+        ssize_t done = write(fd, bytes, len);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return -errno;
+        bytes += done;
+        len -= (size_t)done;
+    }
+    return 0;
+}
