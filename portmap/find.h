@@ -1,0 +1,22 @@
+/*
+ * Finding the run that a person means: by its name, its directory, or a map file that names it.
+ */
+#ifndef PORTMAP_FIND_H
+#define PORTMAP_FIND_H
+
+#include "home.h"
+#include "liveness.h"
+
+#include <limits.h>
+
+/* The directory of a run in path[PATH_MAX]: 0, or -ENAMETOOLONG. */
+int find_path(const struct home *home, uint64_t run_id, char path[static PATH_MAX]);
+
+/*
+ * Resolves RUN to a run directory in path[PATH_MAX] and its id. A word without a slash is looked up among the
+ * names first. 0; PORTMAP_ENORUN when nothing has that name (yet); PORTMAP_ESYNTAX when the file is not a map
+ * file; PORTMAP_EFOREIGN when it names a run of another home or user; or a negated errno.
+ */
+int find_run(const struct home *home, const char *run, char path[static PATH_MAX], uint64_t *run_id);
+
+#endif

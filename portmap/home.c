@@ -1,0 +1,91 @@
+#include "home.h"
+
+#include "environment.h"
+#include "error.h"
+#include "text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int home_path(struct home *home, char *const *env)
+{
+    const char *given = environment_get_nonempty(env, "PORTSHIM_HOME");
+    struct text path = text_in(home->path, sizeof home->path);
+    if (given == NULL) {
+        text_str(&path, "/tmp/portshim-");
+        text_uint(&path, geteuid());
+        return 0;
+    }
+    if (*given != '/') {
+        if (getcwd(home->path, sizeof home->path) == NULL)
+            return -errno;
+        while (home->path[path.used] != '\0')
+            path.used++;
+        text_char(&path, '/');
+    }
+    text_str(&path, given);
+    return path.cut ? -ENAMETOOLONG : 0;
+}
+
+/* Opens a directory below dir that nobody else can read or write, made first if it is missing. */
+static int open_private(int dir, const char *name)
+{
+    struct stat st;
+    if (mkdirat(dir, name, 0700) < 0 && errno != EEXIST)
+        return -errno;
+    int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOTDIR || errno == ELOOP || errno == EACCES ? PORTMAP_EFOREIGN : -errno;
+    bool private = fstat(fd, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 077) == 0;
+    if (!private) {
+        close(fd);
+        return PORTMAP_EFOREIGN;
+    }
+    return fd;
+}
+
+int home_open(struct home *home, char *const *env)
+{
+    home->fd = -1;
+    int error = home_path(home, env);
+    if (error != 0)
+        return error;
+    int fd = open_private(AT_FDCWD, home->path);
+    if (fd < 0)
+        return fd;
+    home->fd = fd;
+    static const char *const parts[] = {"runs", "names"};
+    for (unsigned i = 0; i < 2; i++) {
+        int part = open_private(fd, parts[i]);
+        if (part < 0) {
+            home_close(home);
+            return part;
+        }
+        close(part);
+    }
+    return 0;
+}
+
+int home_lock(const struct home *home)
+{
+    while (flock(home->fd, LOCK_EX) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return 0;
+}
+
+void home_unlock(const struct home *home)
+{
+    flock(home->fd, LOCK_UN);
+}
+
+void home_close(struct home *home)
+{
+    if (home->fd >= 0)
+        close(home->fd);
+    home->fd = -1;
+}

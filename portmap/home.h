@@ -1,0 +1,35 @@
+/*
+ * The home of portshim: one private directory for each uid, which holds the lease table, the runs and their
+ * names.
+ *
+ * Its path depends on the effective uid alone (/tmp/portshim-UID): XDG_RUNTIME_DIR and TMPDIR come and go
+ * with su, cron and CI, and two homes would mean two lease tables and so double leases. Only PORTSHIM_HOME
+ * moves it.
+ */
+#ifndef PORTMAP_HOME_H
+#define PORTMAP_HOME_H
+
+#include <limits.h>
+
+struct home {
+    int fd;              /* of the directory, close-on-exec */
+    char path[PATH_MAX]; /* absolute, no trailing slash */
+};
+
+/*
+ * Opens the home, made first if it is missing, with its directories runs/ and names/. Refuses one that is not
+ * a directory of this user with mode 0700 (symlinks are not followed): PORTMAP_EFOREIGN. Otherwise 0 or a
+ * negated errno. home->path is set in every case, for messages.
+ */
+int home_open(struct home *home, char *const *env);
+
+/*
+ * Waits for the lock under which runs are found or made by hand and the lease table is replaced, and gives it
+ * back. It goes with the process that holds it. 0 or a negated errno.
+ */
+int home_lock(const struct home *home);
+void home_unlock(const struct home *home);
+
+void home_close(struct home *home);
+
+#endif

@@ -1,0 +1,197 @@
+#include "liveness.h"
+
+#include "error.h"
+#include "map.h"
+#include "name.h"
+#include "probe.h"
+#include "process.h"
+#include "rundir.h"
+#include "sockdiag.h"
+#include "text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A run directory without a map is being made, or its maker died at it; nobody needs this long. */
+enum { MAKING_SECONDS = 10 };
+
+/* One run while somebody decides about it. */
+struct look {
+    uint64_t run_id;
+    struct map *map; /* NULL when there is no usable one */
+    int fd;          /* of the map file; holds the lock when state is RUN_DEAD or RUN_DYING */
+    enum run_state state;
+};
+
+static bool same_boot(const struct map *map)
+{
+    char boot_id[BOOT_ID_SIZE];
+    process_boot_id(boot_id);
+    return memcmp(map->boot_id, boot_id, sizeof boot_id) == 0;
+}
+
+static bool starter_lives(const struct map *map)
+{
+    return map->pid_namespace == process_pid_namespace() &&
+           process_is_alive(map->starter, map->starter_start_time);
+}
+
+/* The state of a run whose map is open and mapped. */
+static enum run_state decide(struct map *map, int fd)
+{
+    if (!same_boot(map))
+        return RUN_DEAD;
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        atomic_store(&map->dead_since, 0);
+        return RUN_ALIVE;
+    }
+    if (atomic_load(&map->ended))
+        return RUN_DEAD;
+    if (starter_lives(map)) {
+        flock(fd, LOCK_UN);
+        atomic_store(&map->dead_since, 0);
+        return RUN_ALIVE;
+    }
+    uint64_t now = process_clock(), unset = 0;
+    if (atomic_compare_exchange_strong(&map->dead_since, &unset, now) || now - unset < LIVENESS_GRACE)
+        return RUN_DYING;
+    return RUN_DEAD;
+}
+
+static enum run_state state_without_map(const struct home *home, const char *directory)
+{
+    struct stat st;
+    struct timespec now;
+    if (fstatat(home->fd, directory, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return RUN_GONE;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec - st.st_mtim.tv_sec > MAKING_SECONDS ? RUN_DEAD : RUN_ALIVE;
+}
+
+static struct look look_at(const struct home *home, uint64_t run_id)
+{
+    struct look look = {.run_id = run_id, .fd = -1};
+    char directory[RUNDIR_NAME_SIZE], path[RUNDIR_NAME_SIZE + 4];
+    struct stat st;
+    rundir_name(directory, run_id);
+    struct text t = text_in(path, sizeof path);
+    text_str(&t, directory);
+    text_str(&t, "/map");
+    look.fd = openat(home->fd, path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    void *map = MAP_FAILED;
+    if (look.fd >= 0 && fstat(look.fd, &st) == 0 && st.st_size == (off_t)sizeof *look.map)
+        map = mmap(NULL, sizeof *look.map, PROT_READ | PROT_WRITE, MAP_SHARED, look.fd, 0);
+    if (map == MAP_FAILED) {
+        look.state = state_without_map(home, directory);
+        return look;
+    }
+    look.map = map;
+    look.state = decide(look.map, look.fd);
+    return look;
+}
+
+static void look_away(struct look *look)
+{
+    if (look->map != NULL)
+        map_detach(look->map);
+    if (look->fd >= 0)
+        close(look->fd);
+}
+
+enum run_state liveness_of(const struct home *home, uint64_t run_id)
+{
+    struct look look = look_at(home, run_id);
+    look_away(&look);
+    return look.state;
+}
+
+/* Whether a dead run's port may go to somebody else. Another network namespace cannot be asked. */
+static bool is_free_again(const struct look *look, unsigned port, enum lease_effort effort)
+{
+    if (look->map == NULL || look->map->net_namespace != process_net_namespace())
+        return true;
+    return probe_port(port) == PROBE_FREE ||
+           (effort == LEASE_TIME_WAIT && sockdiag_only_time_wait(port) == 1);
+}
+
+/* Ends a dead run for good. Its lock, if it has a map, is held. */
+static void end_run(const struct home *home, struct lease_table *leases, struct look *look,
+                    enum lease_effort effort, struct sweep *sweep)
+{
+    lease_owner owner = lease_run_owner(look->run_id);
+    bool all_free = true;
+    if (look->map != NULL)
+        atomic_store(&look->map->ended, 1);
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        if (lease_holder(leases, port) != owner)
+            continue;
+        if (is_free_again(look, port, effort)) {
+            lease_release(leases, port, owner);
+            sweep->freed++;
+        } else {
+            all_free = false;
+        }
+    }
+    if (!all_free)
+        return;
+    if (look->map != NULL)
+        name_forget_all(home, look->map);
+    rundir_remove(home, look->run_id);
+    sweep->removed++;
+}
+
+struct sweeping {
+    const struct home *home;
+    struct lease_table *leases;
+    enum lease_effort effort;
+    unsigned skip, left; /* runs to pass over first, then to look at */
+    struct sweep result;
+};
+
+static bool count_run(uint64_t run_id, void *context)
+{
+    (void)run_id;
+    ++*(unsigned *)context;
+    return true;
+}
+
+static bool sweep_run(uint64_t run_id, void *context)
+{
+    struct sweeping *sweeping = context;
+    if (sweeping->skip > 0) {
+        sweeping->skip--;
+        return true;
+    }
+    struct look look = look_at(sweeping->home, run_id);
+    if (look.state == RUN_DEAD)
+        end_run(sweeping->home, sweeping->leases, &look, sweeping->effort, &sweeping->result);
+    sweeping->result.dying += look.state == RUN_DYING;
+    look_away(&look);
+    return --sweeping->left > 0;
+}
+
+struct sweep liveness_sweep(const struct home *home, struct lease_table *leases, unsigned most,
+                            enum lease_effort effort)
+{
+    struct sweeping sweeping = {.home = home, .leases = leases, .effort = effort, .left = most};
+    unsigned runs = 0;
+    rundir_each(home, count_run, &runs);
+    if (runs > most)
+        sweeping.skip = (unsigned)(process_clock() / 1000 % (runs - most + 1));
+    rundir_each(home, sweep_run, &sweeping);
+    return sweeping.result;
+}
+
+void liveness_discard(const struct home *home, struct lease_table *leases, uint64_t run_id)
+{
+    lease_owner owner = lease_run_owner(run_id);
+    for (unsigned port = 1; port < PORT_COUNT; port++)
+        lease_release(leases, port, owner);
+    rundir_remove(home, run_id);
+}

@@ -1,0 +1,299 @@
+#include "map.h"
+
+#include "error.h"
+#include "pool.h"
+#include "text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char magic[8] = "psmap\n\x1a";
+
+static void identify(struct map *map, uint64_t run_id)
+{
+    memcpy(map->magic, magic, sizeof magic);
+    map->version = MAP_VERSION;
+    map->size = sizeof *map;
+    map->run_id = run_id;
+    map->starter = getpid();
+    map->starter_start_time = process_start_time(getpid());
+    map->pid_namespace = process_pid_namespace();
+    map->net_namespace = process_net_namespace();
+    map->uid = geteuid();
+    struct ephemeral_range ephemeral = pool_ephemeral_range();
+    map->ephemeral_first = (uint16_t)ephemeral.first;
+    map->ephemeral_last = (uint16_t)ephemeral.last;
+    map->created = process_clock();
+    process_boot_id(map->boot_id);
+}
+
+static int map_file(struct map **map, int fd)
+{
+    void *file = mmap(NULL, sizeof **map, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (file == MAP_FAILED)
+        return -errno;
+    *map = file;
+    return 0;
+}
+
+static int lock_shared(int fd)
+{
+    while (flock(fd, LOCK_SH) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return 0;
+}
+
+int map_create(struct map **map, int run_dir, uint64_t run_id)
+{
+    static const char draft[] = "map.new";
+    int fd = openat(run_dir, draft, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -errno;
+    int error = -posix_fallocate(fd, 0, sizeof **map);
+    if (error == 0)
+        error = lock_shared(fd);
+    if (error == 0)
+        error = map_file(map, fd);
+    close(fd);
+    if (error == 0) {
+        identify(*map, run_id);
+        if (renameat(run_dir, draft, run_dir, "map") == 0)
+            return 0;
+        error = -errno;
+        map_detach(*map);
+    }
+    unlinkat(run_dir, draft, 0);
+    return error;
+}
+
+static bool same_boot(const struct map *map)
+{
+    char boot_id[BOOT_ID_SIZE];
+    process_boot_id(boot_id);
+    return memcmp(map->boot_id, boot_id, sizeof boot_id) == 0;
+}
+
+static bool is_map(const struct map *map)
+{
+    return memcmp(map->magic, magic, sizeof magic) == 0 && map->version == MAP_VERSION &&
+           map->size == sizeof *map;
+}
+
+static int open_map(struct map **map, const char *run_path, bool lock)
+{
+    char path[PATH_MAX];
+    struct text t = text_in(path, sizeof path);
+    text_str(&t, run_path);
+    text_str(&t, "/map");
+    if (t.cut)
+        return -ENAMETOOLONG;
+    int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    struct stat st;
+    int error = fstat(fd, &st) < 0 ? -errno : 0;
+    if (error == 0 && (!S_ISREG(st.st_mode) || st.st_uid != geteuid()))
+        error = PORTMAP_EFOREIGN;
+    else if (error == 0 && st.st_size != (off_t)sizeof **map)
+        error = PORTMAP_ETORN;
+    if (error == 0 && lock)
+        error = lock_shared(fd);
+    if (error == 0)
+        error = map_file(map, fd);
+    close(fd);
+    if (error == 0 && !is_map(*map)) {
+        map_detach(*map);
+        error = PORTMAP_ETORN;
+    }
+    return error;
+}
+
+int map_attach(struct map **map, const char *run_path)
+{
+    int error = open_map(map, run_path, true);
+    if (error == 0 && (!same_boot(*map) || atomic_load(&(*map)->ended))) {
+        map_detach(*map);
+        error = PORTMAP_EENDED;
+    }
+    return error;
+}
+
+int map_view(struct map **map, const char *run_path)
+{
+    return open_map(map, run_path, false);
+}
+
+void map_detach(struct map *map)
+{
+    munmap(map, sizeof *map);
+}
+
+static void assign_alias(struct map *map, unsigned placeholder, unsigned alias, uint32_t flags)
+{
+    atomic_store(&map->to_program[placeholder], alias | flags | MAP_ALIAS);
+    atomic_store(&map->to_kernel[alias], placeholder | flags | MAP_ALIAS);
+}
+
+void map_assign(struct map *map, unsigned placeholder, unsigned real, unsigned alias,
+                uint32_t protocols_and_flags)
+{
+    /* The way back first: whoever sees the way there may use it at once. */
+    atomic_store(&map->to_program[real], placeholder | protocols_and_flags);
+    if (alias != 0)
+        assign_alias(map, placeholder, alias, protocols_and_flags);
+    atomic_store(&map->to_kernel[placeholder], real | protocols_and_flags);
+}
+
+int map_list(struct map *map, unsigned placeholder)
+{
+    uint32_t count = atomic_load(&map->start_count);
+    if (count == MAP_START_MAX)
+        return PORTMAP_ETOOMANY;
+    map->start[count] = (uint16_t)placeholder;
+    atomic_store(&map->start_count, count + 1);
+    return 0;
+}
+
+unsigned map_real(const struct map *map, unsigned placeholder)
+{
+    uint32_t entry = atomic_load(&map->to_kernel[placeholder]);
+    return entry & MAP_ALIAS ? 0 : map_entry_port(entry);
+}
+
+unsigned map_late_protocols(const struct map *map, unsigned placeholder)
+{
+    return (unsigned)portbits_has(&map->late[0], placeholder) * PORTMAP_TCP |
+           (unsigned)portbits_has(&map->late[1], placeholder) * PORTMAP_UDP;
+}
+
+bool map_stock_put(struct map *map, unsigned port)
+{
+    for (unsigned i = 0; i < MAP_STOCK; i++) {
+        uint32_t empty = 0;
+        if (atomic_compare_exchange_strong(&map->stock[i], &empty, port))
+            return true;
+    }
+    return false;
+}
+
+static unsigned stock_get(struct map *map)
+{
+    for (unsigned i = 0; i < MAP_STOCK; i++) {
+        uint32_t port = atomic_load(&map->stock[i]);
+        if (port != 0 && atomic_compare_exchange_strong(&map->stock[i], &port, 0))
+            return port;
+    }
+    return 0;
+}
+
+static void alias_late(struct map *map, unsigned placeholder, uint32_t flags)
+{
+    bool ephemeral = placeholder >= map->ephemeral_first && placeholder <= map->ephemeral_last;
+    unsigned alias = ephemeral ? stock_get(map) : 0;
+    if (alias != 0)
+        assign_alias(map, placeholder, alias, flags);
+}
+
+/* Puts a stock port in place of `old`; the entry in force is returned, and a port not needed goes back. */
+static uint32_t replace_entry(struct map *map, unsigned placeholder, uint32_t old)
+{
+    unsigned real = stock_get(map);
+    if (real == 0)
+        return old;
+    uint32_t flags = map_late_protocols(map, placeholder) << MAP_PROTOCOLS_SHIFT | MAP_LATE;
+    uint32_t entry = real | flags;
+    atomic_store(&map->to_program[real], placeholder | flags);
+    if (atomic_compare_exchange_strong(&map->to_kernel[placeholder], &old, entry)) {
+        if (old == 0)
+            alias_late(map, placeholder, flags);
+        return entry;
+    }
+    atomic_store(&map->to_program[real], 0);
+    map_stock_put(map, real);
+    return old;
+}
+
+uint32_t map_assign_late(struct map *map, unsigned placeholder)
+{
+    uint32_t entry = atomic_load(&map->to_kernel[placeholder]);
+    return entry != 0 ? entry : replace_entry(map, placeholder, 0);
+}
+
+uint32_t map_swap_late(struct map *map, unsigned placeholder, uint32_t entry)
+{
+    uint32_t now = replace_entry(map, placeholder, entry);
+    if (now != entry)
+        atomic_store(&map->to_program[map_entry_port(entry)], 0);
+    return now;
+}
+
+void map_wake(struct map *map)
+{
+    atomic_fetch_add(&map->generation, 1);
+    if (atomic_load(&map->waiters) != 0)
+        syscall(SYS_futex, &map->generation, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+void map_wait(struct map *map, uint32_t seen, unsigned milliseconds)
+{
+    struct timespec limit = {.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000L};
+    atomic_fetch_add(&map->waiters, 1);
+    syscall(SYS_futex, &map->generation, FUTEX_WAIT, seen, &limit, NULL, 0);
+    atomic_fetch_sub(&map->waiters, 1);
+}
+
+void map_log(struct map *map, enum map_event event, int pid, unsigned placeholder, unsigned real, int error)
+{
+    uint32_t slot = atomic_fetch_add(&map->log_next, 1) % MAP_LOG;
+    map->log[slot] = (struct map_record){.clock = process_clock(),
+                                         .pid = pid,
+                                         .event = (uint16_t)event,
+                                         .placeholder = (uint16_t)placeholder,
+                                         .real = (uint16_t)real,
+                                         .error = (int16_t)error};
+}
+
+/* The texts lie one after the other; the end is the first empty one. */
+static size_t about_end(const struct map *map)
+{
+    size_t at = 0;
+    while (map->about[at] != '\0')
+        at += strlen(map->about + at) + 1;
+    return at;
+}
+
+bool map_about_add(struct map *map, const char *key, const char *value)
+{
+    size_t at = about_end(map);
+    if (at + 2 > MAP_ABOUT - 1)
+        return false;
+    struct text t = text_in(map->about + at, MAP_ABOUT - 1 - at);
+    text_str(&t, key);
+    text_char(&t, '=');
+    text_str(&t, value);
+    if (t.cut)
+        map->about[at] = '\0';
+    return !t.cut;
+}
+
+const char *map_about(const struct map *map, const char *key, unsigned n)
+{
+    size_t len = strlen(key);
+    for (size_t at = 0; map->about[at] != '\0'; at += strlen(map->about + at) + 1) {
+        const char *text = map->about + at;
+        if (strncmp(text, key, len) == 0 && text[len] == '=' && n-- == 0)
+            return text + len + 1;
+    }
+    return NULL;
+}

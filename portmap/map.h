@@ -1,0 +1,181 @@
+/*
+ * The map of one run: placeholder <=> real port, shared by all its processes.
+ *
+ * A file of fixed size in the run's directory, allocated whole before anyone maps it (a store to a hole of a
+ * full disk is SIGBUS), replaced never, removed when the run is over. Ports are direct-indexed both ways, in
+ * host byte order. Every process of the run holds the file mapped and, through that mapping, the shared lock
+ * that says the run is alive: flock(2) belongs to the open file, which the kernel keeps as long as a mapping
+ * does, through fork, closing of all descriptors, chroot and setuid.
+ *
+ * Stores that others may see are atomic; nothing in here takes a lock that another process waits for.
+ */
+#ifndef PORTMAP_MAP_H
+#define PORTMAP_MAP_H
+
+#include "portset.h"
+#include "process.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    MAP_VERSION = 1,
+    MAP_START_MAX = 4096, /* assignments a process copies at attach: own ones and an outer run's */
+    MAP_STOCK = 16,       /* ports leased beforehand, for late assignments */
+    MAP_LOG = 512,        /* records in the ring */
+    MAP_ABOUT = 32768,    /* bytes of text about the run */
+};
+
+/* An entry of either table: a port, the protocols it holds for, and where it comes from. 0 is no entry. */
+#define MAP_PORT_MASK UINT32_C(0xffff)
+#define MAP_PROTOCOLS_SHIFT 16
+enum {
+    MAP_ALIAS = 1 << 18,     /* the way around a kernel number that is a placeholder: see map_assign() */
+    MAP_LATE = 1 << 19,      /* assigned from the stock, when first bound */
+    MAP_INHERITED = 1 << 20, /* copied from the outer run, whose lease it is */
+};
+
+static inline unsigned map_entry_port(uint32_t entry)
+{
+    return entry & MAP_PORT_MASK;
+}
+
+static inline unsigned map_entry_protocols(uint32_t entry)
+{
+    return entry >> MAP_PROTOCOLS_SHIFT & PORTMAP_BOTH;
+}
+
+enum map_event {
+    MAP_EVENT_NONE,
+    MAP_EVENT_ATTACH,  /* a process joined the run */
+    MAP_EVENT_LATE,    /* a late placeholder got its real port */
+    MAP_EVENT_SWAP,    /* a stock port was taken by a stranger, and another one used */
+    MAP_EVENT_REFUSED, /* the kernel refused to bind a real port */
+    MAP_EVENT_EMPTY,   /* no real port could be had for a late placeholder */
+};
+
+struct map_record {
+    uint64_t clock; /* process_clock() */
+    int32_t pid;    /* as its own namespace numbers it */
+    uint16_t event;
+    uint16_t placeholder;
+    uint16_t real;
+    int16_t error; /* errno */
+    uint32_t padding;
+};
+
+struct map {
+    /* Written once, before the file has its name. */
+    char magic[8];
+    uint32_t version;
+    uint32_t size;
+    uint64_t run_id;
+    uint64_t starter_start_time; /* process_start_time() */
+    int32_t starter;             /* pid of who made the run */
+    uint32_t pid_namespace;
+    uint32_t net_namespace;
+    uint32_t uid;
+    char boot_id[BOOT_ID_SIZE];
+    uint8_t reveal; /* the program sees real ports */
+    uint8_t padding[2];
+    uint16_t ephemeral_first, ephemeral_last; /* pool_ephemeral_range() */
+    uint32_t padding2;
+    uint64_t created; /* process_clock() */
+
+    _Atomic uint32_t ready;      /* everything known at start is in */
+    _Atomic uint32_t ended;      /* the run is over and its leases are given back: nobody may join */
+    _Atomic uint64_t dead_since; /* process_clock() when it was first found without any process, else 0 */
+
+    /* The wake-up word: see map_wake(). */
+    _Atomic uint32_t generation;
+    _Atomic uint32_t waiters;
+
+    _Atomic uint32_t grows;       /* the tables may hold more than what a process copied when it attached */
+    _Atomic uint32_t start_count; /* of start[] */
+    _Atomic uint32_t stock[MAP_STOCK];
+    _Atomic uint32_t log_next;
+
+    uint16_t start[MAP_START_MAX];  /* placeholders known at start, or added by a command */
+    struct portbits late[2];        /* placeholders that may be assigned late: TCP, UDP */
+    struct portbits late_listed[2]; /* those of them that were listed by number */
+    _Atomic uint32_t to_kernel[PORT_COUNT];
+    _Atomic uint32_t to_program[PORT_COUNT];
+    struct map_record log[MAP_LOG];
+    char about[MAP_ABOUT]; /* KEY=VALUE texts, each terminated; an empty one is the end */
+};
+
+_Static_assert(offsetof(struct map, created) == 96, "the layout of the map is a file format");
+_Static_assert(offsetof(struct map, generation) == 120, "the layout of the map is a file format");
+_Static_assert(sizeof(struct map_record) == 24, "the layout of the map is a file format");
+
+/*
+ * Makes the map of a run in its directory, mapped and locked as an attached process has it, `ready` unset.
+ * The identity fields are filled in from this process. 0 or a negated errno.
+ */
+int map_create(struct map **map, int run_dir, uint64_t run_id);
+
+/*
+ * Opens, locks and maps the map of a run directory and closes the descriptor. Blocks only while somebody
+ * decides whether the run is dead (microseconds). 0; PORTMAP_EENDED; PORTMAP_ETORN when it is not a map of
+ * this version and boot; PORTMAP_EFOREIGN when it is not a file of this user; or a negated errno.
+ */
+int map_attach(struct map **map, const char *run_path);
+
+/* The same without the lock, for whoever only looks: the run may die meanwhile, and ended ones can be seen.
+ */
+int map_view(struct map **map, const char *run_path);
+
+void map_detach(struct map *map);
+
+/*
+ * Enters one assignment. Where the placeholder is a number that the kernel may hand out by itself (alias !=
+ * 0), two more entries lead around it: a socket that the kernel put on the placeholder's number is called
+ * `alias` by the program, and the other way round, so that the program never sees as its own a number that
+ * means another socket.
+ */
+void map_assign(struct map *map, unsigned placeholder, unsigned real, unsigned alias,
+                uint32_t protocols_and_flags);
+
+/* Adds a placeholder to start[]; PORTMAP_ETOOMANY when that is full. Only one caller at a time. */
+int map_list(struct map *map, unsigned placeholder);
+
+/* What a placeholder is called by the kernel, 0 when it is not assigned (yet). */
+unsigned map_real(const struct map *map, unsigned placeholder);
+
+/* The protocols a port may be assigned late for, 0 when it may not. */
+unsigned map_late_protocols(const struct map *map, unsigned placeholder);
+
+/*
+ * Assigns a port of the stock to a late placeholder; when two processes do it at once, both get the winner's
+ * entry. Returns the entry, or 0 when the stock is empty. A placeholder in the ephemeral range takes a second
+ * port as its alias, while the stock has one. Lock-free, async-signal-safe.
+ */
+uint32_t map_assign_late(struct map *map, unsigned placeholder);
+
+/*
+ * Replaces the port of a late placeholder, taken by a stranger, with the next one of the stock. Returns the
+ * entry now in force: unchanged when another process was quicker or the stock is empty.
+ */
+uint32_t map_swap_late(struct map *map, unsigned placeholder, uint32_t entry);
+
+/* Puts a leased port into the stock; false when it is full. */
+bool map_stock_put(struct map *map, unsigned port);
+
+/* Tells those who wait for a port that something may have changed: one store, and a futex(2) wake if any
+ * wait. */
+void map_wake(struct map *map);
+
+/* Sleeps until map_wake() or for at most the given time; seen is the generation read before looking. */
+void map_wait(struct map *map, uint32_t seen, unsigned milliseconds);
+
+/* Appends to the ring; the oldest record is overwritten. Lock-free, async-signal-safe, no system call. */
+void map_log(struct map *map, enum map_event event, int pid, unsigned placeholder, unsigned real, int error);
+
+/* Adds a text about the run; false when it does not fit. Only before the map is ready. */
+bool map_about_add(struct map *map, const char *key, const char *value);
+
+/* The value of the n-th text (from 0) with this key; NULL when there is none. */
+const char *map_about(const struct map *map, const char *key, unsigned n);
+
+#endif

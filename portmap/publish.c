@@ -1,0 +1,249 @@
+#include "publish.h"
+
+#include "error.h"
+#include "text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The formats, by the file's ending. `begin` has the run's directory after it. */
+enum format { FORMAT_PLAIN, FORMAT_ENV, FORMAT_JSON };
+
+/* A file being written, in pieces of a buffer. */
+struct writer {
+    int fd;
+    int error;
+    struct text text;
+    char buffer[4096];
+};
+
+static void flush(struct writer *w)
+{
+    if (w->error == 0)
+        w->error = text_write_all(w->fd, w->buffer, w->text.used);
+    w->text = text_in(w->buffer, sizeof w->buffer);
+}
+
+static void put(struct writer *w, const char *s)
+{
+    for (; *s != '\0'; s++) {
+        if (w->text.used + 1 == w->text.size)
+            flush(w);
+        text_char(&w->text, *s);
+    }
+}
+
+static void put_uint(struct writer *w, uint64_t n)
+{
+    char digits[24];
+    struct text t = text_in(digits, sizeof digits);
+    text_uint(&t, n);
+    put(w, digits);
+}
+
+/* RFC 8259, section 7: quotes, backslashes and control characters are escaped. */
+static void put_json_string(struct writer *w, const char *s)
+{
+    put(w, "\"");
+    for (; *s != '\0'; s++) {
+        char escape[8] = "";
+        struct text t = text_in(escape, sizeof escape);
+        if (*s == '"' || *s == '\\')
+            text_char(&t, '\\');
+        if ((unsigned char)*s < 0x20) {
+            text_str(&t, "\\u");
+            text_hex(&t, (unsigned char)*s, 4);
+        } else {
+            text_char(&t, *s);
+        }
+        put(w, escape);
+    }
+    put(w, "\"");
+}
+
+unsigned publish_next(const struct map *map, unsigned after)
+{
+    for (unsigned port = after + 1; port < PORT_COUNT; port++)
+        if (map_real(map, port) != 0)
+            return port;
+    return 0;
+}
+
+static enum format format_of(const char *file)
+{
+    const char *ending = strrchr(file, '.');
+    if (ending != NULL && strcmp(ending, ".json") == 0)
+        return FORMAT_JSON;
+    if (ending != NULL && strcmp(ending, ".env") == 0)
+        return FORMAT_ENV;
+    return FORMAT_PLAIN;
+}
+
+static void write_plain(struct writer *w, const struct map *map, const char *run_path)
+{
+    put(w, "# portshim ");
+    put(w, run_path);
+    put(w, "\n");
+    for (unsigned port = 0; (port = publish_next(map, port)) != 0;) {
+        put_uint(w, port);
+        put(w, " ");
+        put_uint(w, map_real(map, port));
+        put(w, "\n");
+    }
+}
+
+static void write_env(struct writer *w, const struct map *map, const char *run_path)
+{
+    put(w, "PORTSHIM_RUN=");
+    put(w, run_path);
+    put(w, "\n");
+    for (unsigned port = 0; (port = publish_next(map, port)) != 0;) {
+        put(w, "PORTSHIM_PORT_");
+        put_uint(w, port);
+        put(w, "=");
+        put_uint(w, map_real(map, port));
+        put(w, "\n");
+    }
+}
+
+static void write_json(struct writer *w, const struct map *map, const char *run_path)
+{
+    const char *separator = "";
+    put(w, "{\"run\": ");
+    put_json_string(w, run_path);
+    put(w, ", \"pid\": ");
+    put_uint(w, (uint64_t)map->starter);
+    put(w, ", \"ports\": [");
+    for (unsigned port = 0; (port = publish_next(map, port)) != 0; separator = ", ") {
+        unsigned protocols = map_entry_protocols(atomic_load(&map->to_kernel[port]));
+        put(w, separator);
+        put(w, "{\"placeholder\": ");
+        put_uint(w, port);
+        put(w, ", \"real\": ");
+        put_uint(w, map_real(map, port));
+        put(w, protocols == PORTMAP_BOTH  ? ", \"protocols\": [\"tcp\", \"udp\"]}"
+               : protocols == PORTMAP_TCP ? ", \"protocols\": [\"tcp\"]}"
+                                          : ", \"protocols\": [\"udp\"]}");
+    }
+    put(w, "]}\n");
+}
+
+static int write_file(int fd, const char *file, const struct map *map, const char *run_path)
+{
+    struct writer w = {.fd = fd};
+    w.text = text_in(w.buffer, sizeof w.buffer);
+    switch (format_of(file)) {
+    case FORMAT_JSON:
+        write_json(&w, map, run_path);
+        break;
+    case FORMAT_ENV:
+        write_env(&w, map, run_path);
+        break;
+    case FORMAT_PLAIN:
+        write_plain(&w, map, run_path);
+        break;
+    }
+    flush(&w);
+    return w.error;
+}
+
+static int publish_file(const char *file, const struct map *map, const char *run_path)
+{
+    char draft[PATH_MAX];
+    struct stat st;
+    /* A rename over a device, pipe or directory would destroy it, or fail. */
+    if (stat(file, &st) == 0 && !S_ISREG(st.st_mode))
+        return PORTMAP_ENOTFILE;
+    struct text t = text_in(draft, sizeof draft);
+    text_str(&t, file);
+    text_str(&t, ".portshim-");
+    text_uint(&t, (uint64_t)getpid());
+    if (t.cut)
+        return -ENAMETOOLONG;
+    unlink(draft);
+    int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return -errno;
+    int error = write_file(fd, file, map, run_path);
+    if (close(fd) < 0 && error == 0)
+        error = -errno;
+    if (error == 0 && rename(draft, file) < 0)
+        error = -errno;
+    if (error != 0)
+        unlink(draft);
+    return error;
+}
+
+int publish_files(const struct map *map, const char *run_path, const char **failed)
+{
+    const char *file;
+    for (unsigned i = 0; (file = map_about(map, "file", i)) != NULL; i++) {
+        int error = publish_file(file, map, run_path);
+        *failed = file;
+        if (error != 0)
+            return error;
+    }
+    return 0;
+}
+
+void publish_withdraw(const struct map *map, const char *run_path)
+{
+    const char *file;
+    char named[PATH_MAX];
+    for (unsigned i = 0; (file = map_about(map, "file", i)) != NULL; i++)
+        if (publish_read_run(file, named, sizeof named) == 0 && strcmp(named, run_path) == 0)
+            unlink(file);
+}
+
+int publish_variables(const struct map *map, publish_visit *visit, void *context)
+{
+    unsigned left = PORTSET_START;
+    for (unsigned port = 0; left > 0 && (port = publish_next(map, port)) != 0; left--) {
+        char assignment[32];
+        struct text t = text_in(assignment, sizeof assignment);
+        text_str(&t, "PORTSHIM_PORT_");
+        text_uint(&t, port);
+        text_char(&t, '=');
+        text_uint(&t, map_real(map, port));
+        int error = visit(assignment, context);
+        if (error != 0)
+            return error;
+    }
+    return 0;
+}
+
+/* Copies a line, or with `json` a string up to its closing quote, whose escapes are undone. */
+static int copy_value(const char *from, bool json, char *path, size_t size)
+{
+    struct text t = text_in(path, size);
+    for (; *from != '\0' && *from != (json ? '"' : '\n'); from++) {
+        if (json && *from == '\\' && *++from == '\0')
+            break;
+        text_char(&t, *from);
+    }
+    return t.cut || *path != '/' ? PORTMAP_ESYNTAX : 0;
+}
+
+int publish_read_run(const char *file, char *path, size_t size)
+{
+    char head[PATH_MAX + 64];
+    int len = text_read_file(file, head, sizeof head);
+    if (len < 0)
+        return len;
+    static const struct {
+        const char *before;
+        bool json;
+    } formats[] = {{"# portshim ", false}, {"PORTSHIM_RUN=", false}, {"{\"run\": \"", true}};
+    for (unsigned i = 0; i < sizeof formats / sizeof *formats; i++) {
+        size_t before = strlen(formats[i].before);
+        if (strncmp(head, formats[i].before, before) == 0)
+            return copy_value(head + before, formats[i].json, path, size);
+    }
+    return PORTMAP_ESYNTAX;
+}

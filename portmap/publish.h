@@ -1,0 +1,41 @@
+/*
+ * Publishing a run's map: files for people and programs outside, and the variables its command is given.
+ *
+ * The format of a map file goes by its ending: .json is an object with run, pid and ports[]; .env has
+ * KEY=VALUE lines; anything else "PLACEHOLDER REAL" lines after a first line "# portshim RUN", where RUN is
+ * the run's directory. A file is written under a temporary name beside its own and renamed: a reader never
+ * sees half of it. It stays when the run is over.
+ */
+#ifndef PORTMAP_PUBLISH_H
+#define PORTMAP_PUBLISH_H
+
+#include "map.h"
+
+/*
+ * Writes all map files that the run has (map_about "file"). 0, or a negated errno with *failed naming the
+ * file.
+ */
+int publish_files(const struct map *map, const char *run_path, const char **failed);
+
+/* Removes the run's map files, as far as they are still the run's own. */
+void publish_withdraw(const struct map *map, const char *run_path);
+
+/* Called with NAME=VALUE, valid during the call; returns a code of error.h to stop with, or 0. */
+typedef int publish_visit(const char *assignment, void *context);
+
+/*
+ * Visits what the command's environment gets for its first PORTSET_START placeholders
+ * (PORTSHIM_PORT_8080=23456). Returns what the visitor returned.
+ */
+int publish_variables(const struct map *map, publish_visit *visit, void *context);
+
+/*
+ * The run directory that a map file names, whatever its format, in path[size]. 0, a negated errno, or
+ * PORTMAP_ESYNTAX when it is not a map file.
+ */
+int publish_read_run(const char *file, char *path, size_t size);
+
+/* The n-th assigned placeholder of a map in ascending order of numbers, from `after` + 1 on; 0 at the end. */
+unsigned publish_next(const struct map *map, unsigned after);
+
+#endif

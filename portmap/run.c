@@ -1,0 +1,324 @@
+#include "run.h"
+
+#include "error.h"
+#include "lease.h"
+#include "liveness.h"
+#include "name.h"
+#include "publish.h"
+#include "recover.h"
+#include "rundir.h"
+#include "text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Everything that is needed to give a run its ports. */
+struct assigning {
+    const struct run_request *request;
+    struct map *map;
+    lease_owner owner;
+    struct lease_table leases;
+    struct pool pool; /* the request's, less the run's own placeholders */
+    struct run_problem *problem;
+};
+
+static void sleep_milliseconds(long milliseconds)
+{
+    struct timespec time = {.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000};
+    nanosleep(&time, NULL);
+}
+
+/* A lease where the pool has nothing left: whatever dead runs still hold, then what TIME_WAIT holds. */
+static int take_reclaimed(struct assigning *a)
+{
+    uint64_t deadline = process_clock() + LIVENESS_GRACE + LIVENESS_GRACE / 4;
+    struct sweep swept;
+    do {
+        swept = liveness_sweep(a->request->home, &a->leases, SWEEP_ALL, LEASE_FREE_ONLY);
+        int port = lease_take(&a->leases, &a->pool, a->owner, LEASE_FREE_ONLY);
+        if (port != PORTMAP_EXHAUSTED)
+            return port;
+        if (swept.dying > 0)
+            sleep_milliseconds(50);
+    } while (swept.dying > 0 && process_clock() < deadline);
+    liveness_sweep(a->request->home, &a->leases, SWEEP_ALL, LEASE_TIME_WAIT);
+    return lease_take(&a->leases, &a->pool, a->owner, LEASE_TIME_WAIT);
+}
+
+static int take_port(struct assigning *a)
+{
+    int port = lease_take(&a->leases, &a->pool, a->owner, LEASE_FREE_ONLY);
+    return port == PORTMAP_EXHAUSTED ? take_reclaimed(a) : port;
+}
+
+/* A given port may still be held by a run that died a moment ago. */
+static int claim_port(struct assigning *a, unsigned port)
+{
+    uint64_t deadline = process_clock() + LIVENESS_GRACE + LIVENESS_GRACE / 4;
+    for (;;) {
+        int error = lease_claim(&a->leases, port, a->owner);
+        uint64_t holder = lease_owner_run(lease_holder(&a->leases, port));
+        if (error != PORTMAP_EHELD || process_clock() > deadline)
+            return error;
+        if (holder != 0 && liveness_of(a->request->home, holder) == RUN_ALIVE)
+            return error;
+        liveness_sweep(a->request->home, &a->leases, SWEEP_ALL, LEASE_TIME_WAIT);
+        if (lease_holder(&a->leases, port) != 0)
+            sleep_milliseconds(50);
+    }
+}
+
+static int assign(struct assigning *a, unsigned placeholder, unsigned protocols)
+{
+    unsigned fixed = portset_fixed(a->request->ports, placeholder);
+    a->problem->step = RUN_STEP_PORT;
+    a->problem->placeholder = placeholder;
+    a->problem->real = fixed;
+    int real = fixed != 0 ? claim_port(a, fixed) : take_port(a);
+    if (fixed != 0 && real == 0)
+        real = (int)fixed;
+    if (real < 0)
+        return real;
+    bool ephemeral = placeholder >= a->map->ephemeral_first && placeholder <= a->map->ephemeral_last;
+    int alias = ephemeral && (unsigned)real != placeholder ? take_port(a) : 0;
+    if (alias < 0)
+        return alias;
+    map_assign(a->map, placeholder, (unsigned)real, (unsigned)alias, protocols << MAP_PROTOCOLS_SHIFT);
+    return map_list(a->map, placeholder);
+}
+
+/* Which of the listed placeholders are left to be assigned late: those beyond the first PORTSET_START. */
+static void list_late(struct map *map, const struct portset *ports)
+{
+    unsigned at_start = ports->fixed_count;
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        unsigned listed = portset_listed(ports, port), protocols = listed | portset_all(ports, port);
+        if (protocols == 0 || portset_fixed(ports, port) != 0 || (listed != 0 && at_start++ < PORTSET_START))
+            continue;
+        for (unsigned i = 0; i < 2; i++) {
+            if (protocols >> i & 1)
+                portbits_add(&map->late[i], port);
+            if (listed >> i & 1)
+                portbits_add(&map->late_listed[i], port);
+        }
+        atomic_store(&map->grows, 1);
+    }
+}
+
+static int assign_start(struct assigning *a)
+{
+    const struct portset *ports = a->request->ports;
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        unsigned protocols = portset_listed(ports, port);
+        if (protocols == 0 || map_late_protocols(a->map, port) != 0 || map_real(a->map, port) != 0)
+            continue;
+        int error = assign(a, port, protocols);
+        if (error != 0)
+            return error;
+    }
+    return 0;
+}
+
+static int fill_stock(struct assigning *a)
+{
+    bool late = false;
+    for (unsigned i = 0; i < PORTBITS_WORDS && !late; i++)
+        late = (a->map->late[0].word[i] | a->map->late[1].word[i]) != 0;
+    for (unsigned i = 0; late && i < MAP_STOCK; i++) {
+        if (atomic_load(&a->map->stock[i]) != 0)
+            continue;
+        int port = take_port(a);
+        if (port < 0)
+            return port;
+        if (!map_stock_put(a->map, (unsigned)port))
+            lease_release(&a->leases, (unsigned)port, a->owner);
+    }
+    return 0;
+}
+
+/* What the outer run has and this one does not list is this run's too; the leases stay the outer's. */
+static int inherit(struct assigning *a)
+{
+    struct map *outer, *map = a->map;
+    if (a->request->outer == NULL)
+        return 0;
+    a->problem->step = RUN_STEP_OUTER;
+    int error = map_attach(&outer, a->request->outer);
+    if (error != 0)
+        return error;
+    uint32_t count = atomic_load(&outer->start_count);
+    for (uint32_t i = 0; i < count && error == 0; i++) {
+        unsigned placeholder = outer->start[i];
+        uint32_t entry = atomic_load(&outer->to_kernel[placeholder]);
+        uint32_t back = atomic_load(&outer->to_program[placeholder]);
+        if (map_late_protocols(map, placeholder) != 0 || portset_listed(a->request->ports, placeholder) != 0)
+            continue;
+        map_assign(map, placeholder, map_entry_port(entry), back & MAP_ALIAS ? map_entry_port(back) : 0,
+                   (map_entry_protocols(entry) << MAP_PROTOCOLS_SHIFT) | MAP_INHERITED);
+        error = map_list(map, placeholder);
+    }
+    if (atomic_load(&outer->grows))
+        atomic_store(&map->grows, 1);
+    map_detach(outer);
+    return error;
+}
+
+static bool describe(struct map *map, const struct run_request *request)
+{
+    bool fits = map_about_add(map, "command", request->command != NULL ? request->command : "");
+    if (request->name != NULL)
+        fits = fits && map_about_add(map, "name", request->name);
+    if (request->private_name != NULL)
+        fits = fits && map_about_add(map, "name", request->private_name);
+    if (request->outer != NULL)
+        fits = fits && map_about_add(map, "outer", request->outer);
+    for (unsigned i = 0; request->files != NULL && request->files[i] != NULL; i++)
+        fits = fits && map_about_add(map, "file", request->files[i]);
+    return fits;
+}
+
+static int prepare(struct assigning *a, const struct run_request *request, struct run_problem *problem)
+{
+    *a = (struct assigning){.request = request, .pool = *request->pool, .problem = problem};
+    for (unsigned port = 1; port < PORT_COUNT; port++)
+        if (portset_listed(request->ports, port) != 0)
+            pool_remove(&a->pool, port);
+    problem->step = RUN_STEP_TABLE;
+    int error = request->home_is_locked ? recover_leases_locked(&a->leases, request->home)
+                                        : recover_leases(&a->leases, request->home);
+    if (error == 0)
+        liveness_sweep(request->home, &a->leases, SWEEP_SOME, LEASE_FREE_ONLY);
+    return error;
+}
+
+static int claim_names(const struct run_request *request, uint64_t run_id, struct run_problem *problem)
+{
+    int error = 0;
+    problem->step = RUN_STEP_NAME;
+    if (request->name != NULL)
+        error = name_claim(request->home, request->name, run_id);
+    if (error == 0 && request->private_name != NULL)
+        error = name_claim(request->home, request->private_name, run_id);
+    return error;
+}
+
+/* Everything between an empty map and a run that others may join. */
+static int furnish(struct run *run, struct assigning *a)
+{
+    const struct run_request *request = a->request;
+    a->problem->step = RUN_STEP_DIRECTORY;
+    run->map->reveal = request->reveal;
+    int error = describe(run->map, request) ? 0 : PORTMAP_ETOOMANY;
+    list_late(run->map, request->ports);
+    if (error == 0)
+        error = inherit(a);
+    if (error == 0)
+        error = assign_start(a);
+    if (error == 0)
+        error = fill_stock(a);
+    atomic_store(&run->map->ready, 1);
+    if (error == 0)
+        error = claim_names(request, run->map->run_id, a->problem);
+    if (error == 0) {
+        a->problem->step = RUN_STEP_FILE;
+        error = publish_files(run->map, run->path, &a->problem->file);
+    }
+    return error;
+}
+
+static void run_path(struct run *run, const struct home *home, uint64_t run_id)
+{
+    char name[RUNDIR_NAME_SIZE];
+    rundir_name(name, run_id);
+    struct text t = text_in(run->path, sizeof run->path);
+    text_str(&t, home->path);
+    text_char(&t, '/');
+    text_str(&t, name);
+}
+
+static int create_map(struct run *run, const struct home *home, uint64_t run_id)
+{
+    char name[RUNDIR_NAME_SIZE];
+    rundir_name(name, run_id);
+    int fd = openat(home->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int error = map_create(&run->map, fd, run_id);
+    close(fd);
+    return error;
+}
+
+int run_create(struct run *run, const struct run_request *request, struct run_problem *problem)
+{
+    struct assigning a;
+    uint64_t run_id;
+    int error = prepare(&a, request, problem);
+    if (error != 0)
+        return error;
+    problem->step = RUN_STEP_DIRECTORY;
+    error = rundir_create(request->home, &run_id);
+    if (error == 0) {
+        run_path(run, request->home, run_id);
+        error = create_map(run, request->home, run_id);
+        if (error == 0) {
+            a.map = run->map;
+            a.owner = lease_run_owner(run_id);
+            error = furnish(run, &a);
+            if (error != 0) {
+                lease_close(&a.leases);
+                run_discard(run, request->home);
+                return error;
+            }
+        } else {
+            rundir_remove(request->home, run_id);
+        }
+    }
+    lease_close(&a.leases);
+    return error;
+}
+
+int run_add(struct run *run, const struct run_request *request, struct run_problem *problem)
+{
+    struct assigning a;
+    int error = prepare(&a, request, problem);
+    if (error != 0)
+        return error;
+    a.map = run->map;
+    a.owner = lease_run_owner(run->map->run_id);
+    atomic_store(&run->map->grows, 1);
+    error = assign_start(&a);
+    lease_close(&a.leases);
+    problem->step = error == 0 ? RUN_STEP_FILE : problem->step;
+    return error == 0 ? publish_files(run->map, run->path, &problem->file) : error;
+}
+
+void run_discard(struct run *run, const struct home *home)
+{
+    struct lease_table leases;
+    uint64_t run_id = run->map->run_id;
+    publish_withdraw(run->map, run->path);
+    name_forget_all(home, run->map);
+    atomic_store(&run->map->ended, 1);
+    map_detach(run->map);
+    if (lease_open(&leases, home) == 0) {
+        liveness_discard(home, &leases, run_id);
+        lease_close(&leases);
+    }
+}
+
+void run_refill(struct run *run, const struct home *home, const struct pool *pool)
+{
+    static const struct portset none;
+    struct run_problem problem;
+    struct run_request request = {.home = home, .ports = &none, .pool = pool};
+    struct assigning a;
+    if (prepare(&a, &request, &problem) != 0)
+        return;
+    a.map = run->map;
+    a.owner = lease_run_owner(run->map->run_id);
+    fill_stock(&a);
+    lease_close(&a.leases);
+}

@@ -1,0 +1,67 @@
+/*
+ * Making a run: its directory, its map, its leases, its name and its published files.
+ */
+#ifndef PORTMAP_RUN_H
+#define PORTMAP_RUN_H
+
+#include "home.h"
+#include "map.h"
+#include "pool.h"
+#include "portset.h"
+
+#include <limits.h>
+
+struct run {
+    char path[PATH_MAX]; /* of its directory */
+    struct map *map;     /* attached */
+};
+
+struct run_request {
+    const struct home *home;
+    const struct portset *ports;
+    const struct pool *pool;
+    const char *name;         /* or NULL */
+    const char *private_name; /* a name of our own for what was started by hand, or NULL */
+    const char *const *files; /* absolute paths of map files to publish, NULL at the end */
+    const char *command;      /* for people: what is run */
+    const char *outer;        /* directory of the run this one is inside of, or NULL */
+    bool reveal;
+    bool home_is_locked; /* the caller holds the home's lock */
+};
+
+/* Which step failed, at what: for one line on stderr. */
+enum run_step {
+    RUN_STEP_DIRECTORY,
+    RUN_STEP_TABLE,
+    RUN_STEP_OUTER,
+    RUN_STEP_PORT,
+    RUN_STEP_NAME,
+    RUN_STEP_FILE
+};
+
+struct run_problem {
+    enum run_step step;
+    unsigned placeholder, real; /* for RUN_STEP_PORT; real is 0 when any port would have done */
+    const char *file;           /* for RUN_STEP_FILE */
+};
+
+/*
+ * Makes a run and attaches this process to it. Dead runs are swept on the way. Waits at most a little over
+ * LIVENESS_GRACE, and only when the pool is exhausted while runs are dying. Returns 0, or a code of error.h
+ * with *problem filled in; nothing is left behind then.
+ */
+int run_create(struct run *run, const struct run_request *request, struct run_problem *problem);
+
+/*
+ * Adds the placeholders that the run does not have yet; those it has keep their real ports. Its map files are
+ * written again. 0, or a code as above with the run as it was, less the placeholders added so far.
+ */
+int run_add(struct run *run, const struct run_request *request, struct run_problem *problem);
+
+/* Undoes run_create() when the command could not be started: leases, map files and directory go. */
+void run_discard(struct run *run, const struct home *home);
+
+/* Fills the stock of a run that assigns late; without effect on others. Errors leave it less than full. */
+void run_refill(struct run *run, const struct home *home, const struct pool *pool);
+
+#endif
