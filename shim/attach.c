@@ -1,0 +1,282 @@
+#include "attach.h"
+
+#include "carry.h"
+#include "compact.h"
+#include "environment.h"
+#include "error.h"
+#include "find.h"
+#include "home.h"
+#include "host.h"
+#include "map.h"
+#include "memory.h"
+#include "name.h"
+#include "pool.h"
+#include "portset.h"
+#include "run.h"
+#include "table.h"
+#include "text.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+extern char **environ;
+
+bool attach_done;
+
+enum { FAILURE = 125 };
+
+_Noreturn static void die(const char *what, const char *why, const char *remedy)
+{
+    char line[512];
+    struct text t = text_in(line, sizeof line - 1);
+    text_str(&t, "portshim: ");
+    text_str(&t, what);
+    text_str(&t, ": ");
+    text_str(&t, why);
+    text_str(&t, ": ");
+    text_str(&t, remedy);
+    line[t.used] = '\n';
+    text_write_all(STDERR_FILENO, line, t.used + 1);
+    _exit(FAILURE);
+}
+
+/* The runs around this one; one that has ended took its late assignments along, which is no reason to stop.
+ */
+static void add_outer(const struct map *inner)
+{
+    const char *outer;
+    struct map *map;
+    while ((outer = map_about(inner, "outer", 0)) != NULL && map_attach(&map, outer) == 0) {
+        if (!table_add_map(map)) {
+            map_detach(map);
+            return;
+        }
+        inner = map;
+    }
+}
+
+static void use_map(struct map *map, const char *run_path)
+{
+    table_add_map(map);
+    add_outer(map);
+    if (!carry_map(run_path, map))
+        die(run_path, "too many placeholders for one environment variable", "list fewer, or use all");
+    table_log(MAP_EVENT_ATTACH, 0, 0, 0);
+}
+
+/*
+ * Whether the run directory is missing although the place where it was can be looked into: then the run is
+ * over, and its ports may be others'. After chroot or in another mount namespace that place is missing as
+ * well.
+ */
+static bool has_ended(const char *run_path)
+{
+    char runs[PATH_MAX];
+    struct text t = text_in(runs, sizeof runs);
+    text_bytes(&t, run_path, (size_t)(strrchr(run_path, '/') - run_path));
+    return access(run_path, F_OK) < 0 && errno == ENOENT && access(runs, R_OK | X_OK) == 0;
+}
+
+static void join(const char *run_path, const char *compact)
+{
+    static const char remedy[] = "start a new run, or unset PORTSHIM_RUN and LD_PRELOAD";
+    struct map *map;
+    if (*run_path != '/')
+        die(run_path, "PORTSHIM_RUN is not an absolute path", remedy);
+    int error = map_attach(&map, run_path);
+    if (error == 0)
+        use_map(map, run_path);
+    else if (error == PORTMAP_EENDED || error == PORTMAP_ETORN || compact == NULL || has_ended(run_path))
+        die(run_path, error == -ENOENT ? portmap_strerror(PORTMAP_EENDED) : portmap_strerror(error), remedy);
+    else if (!compact_read(compact, table_assign, &table.reveal) || !carry_run(run_path, compact))
+        die(COMPACT_VARIABLE, portmap_strerror(PORTMAP_ESYNTAX), "leave this private variable alone");
+}
+
+/* What was asked for by hand. */
+struct by_hand {
+    struct home home;
+    struct portset ports;
+    struct pool pool;
+    char file[PATH_MAX];                /* absolute; empty when there is none */
+    char session_name[NAME_MAX_LENGTH]; /* identity where there is no map file */
+    const char *files[2];
+};
+
+static void parse_ports(struct by_hand *hand, const char *spec)
+{
+    struct portset_problem problem;
+    if (spec != NULL && portset_add(&hand->ports, spec, &problem) != 0)
+        die(problem.token, problem.why, problem.remedy);
+    if (spec != NULL && portset_is_empty(&hand->ports))
+        die("PORTSHIM_PORTS", "every port in it is excluded", "name a placeholder");
+}
+
+static void parse_pool(struct by_hand *hand)
+{
+    struct pool_problem problem;
+    int error = pool_load(&hand->pool, environ, &problem);
+    if (error != 0)
+        die(problem.where, portmap_strerror(error), "write ports or ranges such as 8000-8099,9000");
+}
+
+static void absolute_file(struct by_hand *hand, const char *file)
+{
+    struct text t = text_in(hand->file, sizeof hand->file);
+    if (file == NULL)
+        return;
+    if (*file != '/') {
+        if (getcwd(hand->file, sizeof hand->file) == NULL)
+            die("PORTSHIM_MAP_FILE", strerror(errno), "use an absolute path");
+        t.used = strlen(hand->file);
+        text_char(&t, '/');
+    }
+    text_str(&t, file);
+    if (t.cut)
+        die("PORTSHIM_MAP_FILE", strerror(ENAMETOOLONG), "use a shorter path");
+    hand->files[0] = hand->file;
+}
+
+/* Without a map file all processes of a session with the same ports share a run. FNV-1a, 64 bits. */
+static void name_session(struct by_hand *hand, const char *spec)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    struct text t = text_in(hand->session_name, sizeof hand->session_name);
+    for (; *spec != '\0'; spec++)
+        hash = (hash ^ (unsigned char)*spec) * UINT64_C(0x100000001b3);
+    text_str(&t, "@");
+    text_uint(&t, (uint64_t)getsid(0));
+    text_char(&t, '-');
+    text_hex(&t, hash, 16);
+}
+
+/* The run that the map file or the session stands for, attached; false when there is none alive. */
+static bool find_by_hand(struct by_hand *hand, struct run *run)
+{
+    uint64_t run_id = hand->file[0] == '\0' ? name_find(&hand->home, hand->session_name) : 0;
+    int error = hand->file[0] == '\0'
+                    ? run_id != 0 ? find_path(&hand->home, run_id, run->path) : PORTMAP_ENORUN
+                    : find_run(&hand->home, hand->file, run->path, &run_id);
+    if (error != 0 || map_attach(&run->map, run->path) != 0)
+        return false;
+    if (atomic_load(&run->map->ready))
+        return true;
+    map_detach(run->map);
+    return false;
+}
+
+static bool lacks_ports(const struct by_hand *hand, const struct map *map)
+{
+    for (unsigned port = 1; port < PORT_COUNT; port++)
+        if (portset_listed(&hand->ports, port) != 0 && map_real(map, port) == 0 &&
+            map_late_protocols(map, port) == 0)
+            return true;
+    return false;
+}
+
+_Noreturn static void die_of_run(const struct run_problem *problem, int error)
+{
+    char what[PATH_MAX + 64];
+    struct text t = text_in(what, sizeof what);
+    if (problem->step == RUN_STEP_PORT) {
+        text_str(&t, "a real port for placeholder ");
+        text_uint(&t, problem->placeholder);
+        die(what, portmap_strerror(error), "end other runs, or widen PORTSHIM_POOL");
+    }
+    if (problem->step == RUN_STEP_FILE)
+        die(problem->file, portmap_strerror(error), "let PORTSHIM_MAP_FILE name a file that can be written");
+    die("the run directory", portmap_strerror(error), "check PORTSHIM_HOME, its disk and its permissions");
+}
+
+/* The one change to the program's environment: its children, and it itself, can see which run this is. */
+static void put_run_in_environment(void)
+{
+    size_t count = 0;
+    while (environ != NULL && environ[count] != NULL)
+        count++;
+    char **grown =
+        mmap(NULL, (count + 2) * sizeof *grown, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (grown == MAP_FAILED)
+        die("the environment", strerror(errno), "free some memory");
+    if (count > 0)
+        memcpy(grown, environ, count * sizeof *grown);
+    grown[count] = carry_run_variable();
+    environ = grown;
+}
+
+static void join_or_create(struct by_hand *hand, struct run *run)
+{
+    struct run_problem problem = {0};
+    struct run_request request = {.home = &hand->home,
+                                  .ports = &hand->ports,
+                                  .pool = &hand->pool,
+                                  .private_name = hand->file[0] == '\0' ? hand->session_name : NULL,
+                                  .files = hand->files,
+                                  .home_is_locked = true};
+    int error = 0;
+    if (!find_by_hand(hand, run)) {
+        if (portset_is_empty(&hand->ports))
+            die(hand->file, "names no living run, and PORTSHIM_PORTS is not set", "set PORTSHIM_PORTS=8080");
+        error = run_create(run, &request, &problem);
+    } else if (lacks_ports(hand, run->map)) {
+        error = run_add(run, &request, &problem);
+    }
+    if (error != 0)
+        die_of_run(&problem, error);
+}
+
+static void by_hand(const char *spec, const char *file)
+{
+    static struct by_hand hand; /* 30 KiB, which a small thread's stack may not have */
+    static struct run run;
+    if (spec == NULL && file == NULL)
+        die("no ports", "neither PORTSHIM_RUN nor PORTSHIM_PORTS is set",
+            "set PORTSHIM_PORTS=8080, or PORTSHIM=0");
+    parse_ports(&hand, spec);
+    parse_pool(&hand);
+    absolute_file(&hand, file);
+    if (file == NULL)
+        name_session(&hand, spec);
+    int error = home_open(&hand.home, environ);
+    if (error == 0)
+        error = home_lock(&hand.home);
+    if (error != 0)
+        die(hand.home.path, portmap_strerror(error),
+            "remove it, or set PORTSHIM_HOME to a directory of your own");
+    join_or_create(&hand, &run);
+    home_close(&hand.home);
+    use_map(run.map, run.path);
+    put_run_in_environment();
+}
+
+void attach(void)
+{
+    static bool begun;
+    int saved = errno;
+    next_resolve();
+    if (begun)
+        return;
+    begun = true;
+    memory_init();
+    const char *run_path = environment_get_nonempty(environ, "PORTSHIM_RUN");
+    const char *on = environment_get(environ, "PORTSHIM");
+    if (on == NULL || strcmp(on, "0") != 0) {
+        table.pid = getpid();
+        if (!carry_init())
+            die("libportshim.so", "its path has a space or colon, which LD_PRELOAD cannot carry", "move it");
+        if (run_path != NULL)
+            join(run_path, environment_get_nonempty(environ, COMPACT_VARIABLE));
+        else
+            by_hand(environment_get_nonempty(environ, "PORTSHIM_PORTS"),
+                    environment_get_nonempty(environ, "PORTSHIM_MAP_FILE"));
+        host_init();
+    }
+    attach_done = true;
+    errno = saved;
+}
+
+__attribute__((constructor)) static void construct(void)
+{
+    next();
+}

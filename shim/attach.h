@@ -1,0 +1,29 @@
+/*
+ * Joining the run: once, in the constructor, or at the first interposed call if another library's constructor
+ * makes one before.
+ *
+ * PORTSHIM_RUN names the run; where its map cannot be opened (chroot, another uid, another mount namespace)
+ * the private variable of compact.h tells what was known at start. By hand, PORTSHIM_PORTS and
+ * PORTSHIM_MAP_FILE make a run or join the one that the map file names. PORTSHIM=0 turns the library off.
+ * What is wrong is one line on stderr and exit status 125: nothing runs unprotected unsaid.
+ */
+#ifndef SHIM_ATTACH_H
+#define SHIM_ATTACH_H
+
+#include "next.h"
+
+#include <stdbool.h>
+
+extern bool attach_done;
+
+void attach(void);
+
+/* The functions behind ours, ready to be called; every wrapper begins here. */
+static inline const struct next *next(void)
+{
+    if (__builtin_expect(!attach_done, 0))
+        attach();
+    return &next_functions;
+}
+
+#endif

@@ -1,0 +1,39 @@
+#include "next.h"
+
+#include <dlfcn.h>
+#include <stddef.h>
+
+struct next next_functions;
+
+static const struct {
+    const char *name;
+    size_t offset;
+} names[] = {
+    {"bind", offsetof(struct next, bind)},
+    {"listen", offsetof(struct next, listen)},
+    {"connect", offsetof(struct next, connect)},
+    {"accept", offsetof(struct next, accept)},
+    {"accept4", offsetof(struct next, accept4)},
+    {"getsockname", offsetof(struct next, getsockname)},
+    {"getpeername", offsetof(struct next, getpeername)},
+    {"execve", offsetof(struct next, execve)},
+    {"execvpe", offsetof(struct next, execvpe)},
+    {"fexecve", offsetof(struct next, fexecve)},
+    {"execveat", offsetof(struct next, execveat)},
+    {"posix_spawn", offsetof(struct next, posix_spawn)},
+    {"posix_spawnp", offsetof(struct next, posix_spawnp)},
+    {"system", offsetof(struct next, system)},
+    {"popen", offsetof(struct next, popen)},
+    {"wordexp", offsetof(struct next, wordexp)},
+    {"syscall", offsetof(struct next, syscall)},
+};
+
+void next_resolve(void)
+{
+    if (next_functions.bind != NULL)
+        return;
+    /* POSIX lets an object pointer of dlsym() be used as a function pointer; C needs it stored through one.
+     */
+    for (size_t i = sizeof names / sizeof *names; i-- > 0;)
+        *(void **)((char *)&next_functions + names[i].offset) = dlsym(RTLD_NEXT, names[i].name);
+}

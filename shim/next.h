@@ -1,0 +1,43 @@
+/*
+ * The functions that our wrappers stand in front of: libc's own, or those of the next preloaded library.
+ *
+ * Found once with dlsym(RTLD_NEXT), by the constructor or by the first call if one comes earlier. A name that
+ * libc does not have stays NULL; nothing can have been linked against it.
+ */
+#ifndef SHIM_NEXT_H
+#define SHIM_NEXT_H
+
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <wordexp.h>
+
+struct next {
+    int (*bind)(int, const struct sockaddr *, socklen_t);
+    int (*listen)(int, int);
+    int (*connect)(int, const struct sockaddr *, socklen_t);
+    int (*accept)(int, struct sockaddr *, socklen_t *);
+    int (*accept4)(int, struct sockaddr *, socklen_t *, int);
+    int (*getsockname)(int, struct sockaddr *, socklen_t *);
+    int (*getpeername)(int, struct sockaddr *, socklen_t *);
+    int (*execve)(const char *, char *const[], char *const[]);
+    int (*execvpe)(const char *, char *const[], char *const[]);
+    int (*fexecve)(int, char *const[], char *const[]);
+    int (*execveat)(int, const char *, char *const[], char *const[], int);
+    int (*posix_spawn)(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
+                       char *const[], char *const[]);
+    int (*posix_spawnp)(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
+                        char *const[], char *const[]);
+    int (*system)(const char *);
+    FILE *(*popen)(const char *, const char *);
+    int (*wordexp)(const char *, wordexp_t *, int);
+    long (*syscall)(long, ...);
+};
+
+/* Resolves every name; nothing happens the second time. */
+void next_resolve(void);
+
+extern struct next next_functions;
+
+#endif

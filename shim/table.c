@@ -1,0 +1,67 @@
+#include "table.h"
+
+#include <errno.h>
+
+struct table table;
+
+void table_assign(unsigned placeholder, unsigned real, unsigned alias, uint32_t protocols_and_flags)
+{
+    table.to_program[real] = placeholder | protocols_and_flags;
+    if (alias != 0) {
+        table.to_program[placeholder] = alias | protocols_and_flags | MAP_ALIAS;
+        table.to_kernel[alias] = placeholder | protocols_and_flags | MAP_ALIAS;
+    }
+    table.to_kernel[placeholder] = real | protocols_and_flags;
+    table.active = true;
+}
+
+static void copy(const struct map *map)
+{
+    uint32_t count = atomic_load(&map->start_count);
+    for (uint32_t i = 0; i < count; i++) {
+        unsigned placeholder = map->start[i];
+        uint32_t entry = atomic_load(&map->to_kernel[placeholder]);
+        uint32_t back = atomic_load(&map->to_program[placeholder]);
+        if (table.to_kernel[placeholder] == 0)
+            table_assign(placeholder, map_entry_port(entry), back & MAP_ALIAS ? map_entry_port(back) : 0,
+                         entry & ~MAP_PORT_MASK);
+    }
+}
+
+bool table_add_map(struct map *map)
+{
+    unsigned i = 0;
+    while (i < TABLE_MAPS && table.map[i] != NULL)
+        i++;
+    if (i == TABLE_MAPS - 1)
+        return false;
+    if (i == 0) {
+        copy(map);
+        table.reveal = map->reveal;
+    }
+    table.map[i] = map;
+    table.active = true;
+    return true;
+}
+
+struct map *table_late_map(unsigned port)
+{
+    for (unsigned i = 0; table.map[i] != NULL; i++)
+        if (map_late_protocols(table.map[i], port) != 0)
+            return table.map[i];
+    return NULL;
+}
+
+void table_wake(void)
+{
+    int saved = errno;
+    for (unsigned i = 0; table.map[i] != NULL; i++)
+        map_wake(table.map[i]);
+    errno = saved;
+}
+
+void table_log(enum map_event event, unsigned placeholder, unsigned real, int error)
+{
+    if (table.map[0] != NULL)
+        map_log(table.map[0], event, table.pid, placeholder, real, error);
+}
