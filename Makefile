@@ -1,0 +1,61 @@
+# make         build/portshim, build/libportshim.so, build/libportmap.a
+# make check   install what the tests need, run them all
+# make demo    two servers on one port, side by side
+# make lint    compilers, clang-tidy, clang-format, shellcheck: all silent
+
+VERSION = 0.1.0
+
+CC = gcc
+CFLAGS = -O2 -g
+WARNINGS = -Wall -Wextra -Wshadow -Wconversion
+STANDARD = -std=gnu11 -D_GNU_SOURCE
+# The command is static, so that no preloaded library, ours of an outer run included, comes between it and the
+# kernel. Sanitizers want it dynamic: make STATIC=.
+STATIC = -static
+
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+DEFINES = -DPORTSHIM_VERSION='"$(VERSION)"' -DPORTSHIM_MULTIARCH='"$(or $(MULTIARCH),.)"'
+COMPILE = $(CC) $(STANDARD) $(WARNINGS) $(CFLAGS) $(CPPFLAGS) $(DEFINES) -MMD -MP
+
+B = build
+PREFIX = /usr/local
+LIBDIR = $(PREFIX)/lib
+BATS = scripts/bats
+
+COMMAND_SOURCES = $(wildcard portmap/command*.c) portmap/portshim.c portmap/library.c portmap/program.c \
+	portmap/holders.c portmap/watch.c
+LIBRARY_SOURCES = $(filter-out $(COMMAND_SOURCES),$(wildcard portmap/*.c))
+SHIM_SOURCES = $(wildcard shim/*.c)
+
+COMMAND_OBJECTS = $(COMMAND_SOURCES:%.c=$B/%.o)
+LIBRARY_OBJECTS = $(LIBRARY_SOURCES:%.c=$B/%.o)
+# The shim brings its own kernel.o: see portmap/kernel.h.
+SHIM_OBJECTS = $(SHIM_SOURCES:%.c=$B/%.o) $(filter-out $B/portmap/kernel.o,$(LIBRARY_OBJECTS))
+
+all: $B/portshim $B/libportshim.so $B/libportmap.a
+
+$B/portmap/%.o: portmap/%.c Makefile
+	@mkdir -p $(@D)
+	$(COMPILE) -fPIC -fvisibility=hidden -c -o $@ $<
+
+$B/shim/%.o: shim/%.c Makefile
+	@mkdir -p $(@D)
+	$(COMPILE) -Iportmap -fPIC -c -o $@ $<
+
+$B/libportmap.a: $(LIBRARY_OBJECTS)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$B/portshim: $(COMMAND_OBJECTS) $B/libportmap.a
+	$(CC) $(CFLAGS) $(LDFLAGS) $(STATIC) -o $@ $^
+
+$B/libportshim.so: $(SHIM_OBJECTS) shim/libportshim.map
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,--version-script=shim/libportshim.map -Wl,-z,now -Wl,--no-undefined \
+		-Wl,-soname,libportshim.so -o $@ $(SHIM_OBJECTS) -ldl
+
+-include $(wildcard $B/*/*.d)
+
+clean:
+	rm -rf $B
+
+.PHONY: all clean

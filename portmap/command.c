@@ -1,0 +1,133 @@
+#include "command.h"
+
+#include "error.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/* One write for the line: those of many runs that fail at once must not mix. */
+static void print_line(const char *kind, const char *why, const char *remedy, const char *what,
+                       va_list arguments)
+{
+    char subject[2048], line[4096];
+    vsnprintf(subject, sizeof subject, what, arguments);
+    int len = snprintf(line, sizeof line, "portshim: %s%s: %s: %s\n", kind, subject, why, remedy);
+    if (len >= (int)sizeof line) {
+        len = sizeof line - 1;
+        line[len - 1] = '\n';
+    }
+    fflush(stdout);
+    if (write(STDERR_FILENO, line, (size_t)len) < 0)
+        return; /* stderr is closed: the exit status has to do */
+}
+
+void command_fail(const char *why, const char *remedy, const char *what, ...)
+{
+    va_list arguments;
+    va_start(arguments, what);
+    print_line("", why, remedy, what, arguments);
+    va_end(arguments);
+    exit(COMMAND_FAILED);
+}
+
+void command_warn(const char *why, const char *remedy, const char *what, ...)
+{
+    va_list arguments;
+    va_start(arguments, what);
+    print_line("warning: ", why, remedy, what, arguments);
+    va_end(arguments);
+}
+
+void command_help(const char *text)
+{
+    if (fputs(text, stdout) == EOF || fflush(stdout) == EOF)
+        command_fail("cannot write", "give it an open stdout", "standard output");
+    exit(EXIT_SUCCESS);
+}
+
+void command_bad_option(char **argv, const char *help)
+{
+    const char *word = argv[optind - 1];
+    if (optopt != 0 && optopt < 256 && word[0] == '-' && word[1] != '-')
+        command_fail("unknown option, or its argument is missing", help, "-%c", optopt);
+    command_fail("unknown option, or its argument is missing", help, "%s", word);
+}
+
+void command_add_ports(struct portset *ports, const char *spec)
+{
+    struct portset_problem problem;
+    if (portset_add(ports, spec, &problem) != 0)
+        command_fail(problem.why, problem.remedy, "bad port specification \"%s\"", problem.token);
+}
+
+void command_check_run_and_ports(int count, char **words, const char *help)
+{
+    static struct portset checked;
+    if (count == 0)
+        command_fail("none is given", help, "run");
+    if (count == 1)
+        command_fail("none is given", help, "port");
+    for (int i = 1; i < count; i++)
+        command_add_ports(&checked, words[i]);
+}
+
+static void print_real(const struct map *map, const char *run, unsigned placeholder)
+{
+    unsigned real = map_real(map, placeholder);
+    if (real == 0 && map_late_protocols(map, placeholder) != 0)
+        command_fail("it has no real port until a program binds it", "use portshim wait", "%s, port %u", run,
+                     placeholder);
+    if (real == 0)
+        command_fail("not a placeholder of this run", "list it with -p when the run is started",
+                     "%s, port %u", run, placeholder);
+    printf("%u\n", real);
+}
+
+int command_print_ports(const struct map *map, const char *run, char **words)
+{
+    static struct portset ports;
+    for (; *words != NULL; words++) {
+        memset(&ports, 0, sizeof ports);
+        command_add_ports(&ports, *words);
+        for (unsigned port = 1; port < PORT_COUNT; port++)
+            if (portset_listed(&ports, port) != 0)
+                print_real(map, run, port);
+    }
+    if (fflush(stdout) == EOF)
+        command_fail("cannot write", "give it an open stdout", "standard output");
+    return EXIT_SUCCESS;
+}
+
+void command_open_home(struct home *home)
+{
+    int error = home_open(home, environ);
+    if (error != 0)
+        command_fail(portmap_strerror(error), "remove it, or set PORTSHIM_HOME to a directory of your own",
+                     "%s", home->path);
+}
+
+void command_load_pool(struct pool *pool, int quiet)
+{
+    struct pool_problem problem;
+    int error = pool_load(pool, environ, &problem);
+    if (error == PORTMAP_ESYNTAX && problem.line > 0)
+        command_fail("not a port or range", "write lines such as 8000-8099", "%s, line %u: \"%s\"",
+                     problem.where, problem.line, problem.token);
+    if (error == PORTMAP_ESYNTAX)
+        command_fail("not a port or range", "write ports and ranges such as 8000-8099,9000", "%s: \"%s\"",
+                     problem.where, problem.token);
+    if (error != 0)
+        command_fail(portmap_strerror(error), "name a file that can be read", "%s", problem.where);
+    if (pool->count == 0)
+        command_fail("no port in it", "list ports such as 8000-8099,9000", "the pool");
+    if (pool->fallback && !quiet)
+        command_warn("clients of this host may take a leased port",
+                     "narrow net.ipv4.ip_local_port_range, or set PORTSHIM_POOL",
+                     "fewer than %d ports are not ephemeral, so 1024-49151 are used", POOL_TOO_FEW);
+}

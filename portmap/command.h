@@ -1,0 +1,55 @@
+/*
+ * What the subcommands of `portshim` share: how they fail, and how they read a list of ports.
+ */
+#ifndef PORTMAP_COMMAND_H
+#define PORTMAP_COMMAND_H
+
+#include "home.h"
+#include "map.h"
+#include "pool.h"
+#include "portset.h"
+
+enum {
+    COMMAND_TIMED_OUT = 124,
+    COMMAND_FAILED = 125, /* of our own; the rest as env(1) */
+    COMMAND_NOT_EXECUTABLE = 126,
+    COMMAND_NOT_FOUND = 127,
+};
+
+int command_run(int argc, char **argv);
+int command_wait(int argc, char **argv);
+int command_port(int argc, char **argv);
+
+/* "portshim: what: why: what to do" and exit 125. `what` is a printf format for the arguments at the end. */
+_Noreturn void command_fail(const char *why, const char *remedy, const char *what, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The same line as a warning; the caller goes on. */
+void command_warn(const char *why, const char *remedy, const char *what, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Prints the text on stdout and exits 0; a closed stdout is a failure. */
+_Noreturn void command_help(const char *text);
+
+/* Refuses an option that getopt_long() did not know (it has printed nothing). */
+_Noreturn void command_bad_option(char **argv, const char *help);
+
+/* Adds to a port set, or fails. */
+void command_add_ports(struct portset *ports, const char *spec);
+
+/* Checks "RUN PORT..." before anything is waited for: both there, the ports well written. */
+void command_check_run_and_ports(int count, char **words, const char *help);
+
+/*
+ * Prints the real ports of the placeholders in words, one a line, in the order given; fails at one that the
+ * map does not have. Returns the exit status.
+ */
+int command_print_ports(const struct map *map, const char *run, char **words);
+
+/* Opens the home, or fails. */
+void command_open_home(struct home *home);
+
+/* Reads the pool from the environment, or fails; a fallback is warned of. */
+void command_load_pool(struct pool *pool, int quiet);
+
+#endif

@@ -1,0 +1,39 @@
+/* portshim port: prints what a placeholder is called by the kernel. */
+#include "command.h"
+#include "error.h"
+#include "watch.h"
+
+#include <getopt.h>
+#include <stddef.h>
+
+static const char help[] =
+    "usage: portshim port RUN PORT...\n"
+    "\n"
+    "Prints the real ports of the run's placeholders, one a line, in the order given, whether\n"
+    "anything listens or not. RUN is a name, a run directory or a map file.\n"
+    "\n"
+    "  -h, --help  print this\n"
+    "\n"
+    "Exit status: 0, or 125 when there is no such run or placeholder.\n";
+
+static const char see_help[] = "see portshim port --help";
+
+int command_port(int argc, char **argv)
+{
+    static const struct option words[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    struct home home;
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, "+h", words, NULL)) != -1;) {
+        if (option == 'h')
+            command_help(help);
+        command_bad_option(argv, see_help);
+    }
+    command_check_run_and_ports(argc - optind, argv + optind, see_help);
+    command_open_home(&home);
+    struct watch watch = {.home = &home, .word = argv[optind]};
+    int error = watch_find(&watch);
+    if (error != 0)
+        command_fail(portmap_strerror(error), "name a living run, its directory or its map file", "run %s",
+                     watch.word);
+    return command_print_ports(watch.map, watch.word, argv + optind + 1);
+}

@@ -1,0 +1,153 @@
+/* portshim wait: sleeps until something listens, then prints where. */
+#include "command.h"
+#include "error.h"
+#include "sockdiag.h"
+#include "watch.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* At most this long without a look: listeners of processes that could not open the map wake nobody. */
+enum { NAP_MILLISECONDS = 50, FIND_MILLISECONDS = 5 };
+
+static const char help[] =
+    "usage: portshim wait [-t SECONDS] RUN PORT...\n"
+    "\n"
+    "Waits until every PORT (a placeholder; 53/udp for one protocol) of the run is listening, then prints "
+    "the real\n"
+    "ports, one a line, in the order given. RUN is a name, a run directory or a map file, and may not exist "
+    "yet.\n"
+    "\n"
+    "  -t, --timeout SECONDS  give up after so long (fractions allowed); default: never\n"
+    "  -h, --help             print this\n"
+    "\n"
+    "Exit status: 0; 124 when the time is over; 125 when the run has ended, or portshim failed.\n";
+
+static const char see_help[] = "see portshim wait --help";
+
+struct waiting {
+    struct watch watch;
+    uint64_t deadline; /* process_clock(); 0 for none */
+    int diag;
+    char **words;
+    unsigned done; /* how many of the words are listening */
+};
+
+static uint64_t parse_seconds(const char *word)
+{
+    char *end;
+    errno = 0;
+    double seconds = strtod(word, &end);
+    if (end == word || *end != '\0' || errno != 0 || !isfinite(seconds) || seconds < 0 || seconds > 1e9)
+        command_fail("not a number of seconds", "write one such as 10 or 0.5", "timeout \"%s\"", word);
+    return (uint64_t)(seconds * 1e9);
+}
+
+static void give_up(const struct waiting *waiting)
+{
+    const char *what = waiting->watch.map == NULL ? "no such run yet" : "nothing listens yet";
+    fprintf(stderr, "portshim: %s, port %s: %s: wait longer with -t, or see what its program says\n",
+            waiting->watch.word, waiting->words[waiting->done], what);
+    exit(COMMAND_TIMED_OUT);
+}
+
+/* Milliseconds to sleep, at most `most`, so that the deadline is kept; does not return when it is over. */
+static unsigned nap(const struct waiting *waiting, unsigned most)
+{
+    uint64_t now = process_clock();
+    if (waiting->deadline == 0)
+        return most;
+    if (now >= waiting->deadline)
+        give_up(waiting);
+    uint64_t left = (waiting->deadline - now) / 1000000 + 1;
+    return left < most ? (unsigned)left : most;
+}
+
+static void find(struct waiting *waiting)
+{
+    for (;;) {
+        int error = watch_find(&waiting->watch);
+        if (error == 0)
+            break;
+        if (error != PORTMAP_ENORUN && error != PORTMAP_EENDED)
+            command_fail(portmap_strerror(error), "name a run, its directory or its map file", "%s",
+                         waiting->watch.word);
+        usleep(nap(waiting, FIND_MILLISECONDS) * 1000);
+    }
+    if (waiting->watch.map->net_namespace != process_net_namespace())
+        command_fail("the run is in another network namespace", "run this command inside of it", "%s",
+                     waiting->watch.word);
+}
+
+/* Whether all ports of a word are listening. */
+static bool is_listening(const struct waiting *waiting, const char *word)
+{
+    static struct portset ports;
+    memset(&ports, 0, sizeof ports);
+    command_add_ports(&ports, word);
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        unsigned protocols = portset_listed(&ports, port);
+        if (protocols == 0)
+            continue;
+        if (map_real(waiting->watch.map, port) == 0 && map_late_protocols(waiting->watch.map, port) == 0)
+            command_fail("not a placeholder of this run", "list it with -p when the run is started",
+                         "%s, port %u", waiting->watch.word, port);
+        int listening = watch_is_listening(&waiting->watch, waiting->diag, port, protocols);
+        if (listening < 0)
+            command_fail(portmap_strerror(listening), "enable the kernel's inet_diag", "sockets on port %u",
+                         port);
+        if (listening == 0)
+            return false;
+    }
+    return true;
+}
+
+static void wait_for_all(struct waiting *waiting)
+{
+    while (waiting->words[waiting->done] != NULL) {
+        struct map *map = waiting->watch.map;
+        uint32_t seen = atomic_load(&map->generation);
+        if (is_listening(waiting, waiting->words[waiting->done])) {
+            waiting->done++;
+            continue;
+        }
+        if (!watch_is_alive(&waiting->watch))
+            command_fail("the run has ended before it listened", "see what its program said", "%s, port %s",
+                         waiting->watch.word, waiting->words[waiting->done]);
+        map_wait(map, seen, nap(waiting, NAP_MILLISECONDS));
+    }
+}
+
+int command_wait(int argc, char **argv)
+{
+    static const struct option words[] = {
+        {"timeout", required_argument, NULL, 't'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    static struct waiting waiting;
+    struct home home;
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, "+t:h", words, NULL)) != -1;) {
+        if (option == 't')
+            waiting.deadline = process_clock() + parse_seconds(optarg);
+        else if (option == 'h')
+            command_help(help);
+        else
+            command_bad_option(argv, see_help);
+    }
+    command_check_run_and_ports(argc - optind, argv + optind, see_help);
+    command_open_home(&home);
+    waiting.watch.home = &home;
+    waiting.watch.word = argv[optind];
+    waiting.words = argv + optind + 1;
+    waiting.diag = sockdiag_open();
+    if (waiting.diag < 0)
+        command_fail(portmap_strerror(waiting.diag), "enable the kernel's inet_diag",
+                     "the kernel's list of sockets");
+    find(&waiting);
+    wait_for_all(&waiting);
+    return command_print_ports(waiting.watch.map, waiting.watch.word, waiting.words);
+}

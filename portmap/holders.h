@@ -1,0 +1,21 @@
+/*
+ * Who holds the pool: what a person needs to know when it is exhausted.
+ */
+#ifndef PORTMAP_HOLDERS_H
+#define PORTMAP_HOLDERS_H
+
+#include "home.h"
+#include "pool.h"
+
+#include <stddef.h>
+
+/*
+ * Writes one phrase such as "all 50 ports of the pool: 48 leased by 24 runs (web pid 123, pid 124 and 22
+ * more), 2 in use by others, 0 of them in TIME_WAIT". Probes the pool's ports.
+ */
+void holders_describe(const struct home *home, const struct pool *pool, char *buffer, size_t size);
+
+/* Who has one port, as "run web, pid 123", "another program" or "nobody". */
+void holders_describe_port(const struct home *home, unsigned port, char *buffer, size_t size);
+
+#endif

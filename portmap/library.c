@@ -1,0 +1,73 @@
+#include "library.h"
+
+#include "command.h"
+#include "error.h"
+#include "preload.h"
+#include "program.h"
+#include "text.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef PORTSHIM_MULTIARCH
+#define PORTSHIM_MULTIARCH "."
+#endif
+
+static bool find_beside_program(char path[static PATH_MAX])
+{
+    static const char *const places[] = {"libportshim.so", "../lib/libportshim.so",
+                                         "../lib/portshim/libportshim.so",
+                                         "../lib/" PORTSHIM_MULTIARCH "/libportshim.so"};
+    char program[PATH_MAX], candidate[PATH_MAX + 64];
+    ssize_t len = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (len < 0)
+        return false;
+    program[len] = '\0';
+    *strrchr(program, '/') = '\0';
+    for (unsigned i = 0; i < sizeof places / sizeof *places; i++) {
+        snprintf(candidate, sizeof candidate, "%s/%s", program, places[i]);
+        if (realpath(candidate, path) != NULL)
+            return true;
+    }
+    return false;
+}
+
+void library_find(char path[static PATH_MAX])
+{
+    const char *given = getenv("PORTSHIM_LIB");
+    if (given != NULL && *given != '\0') {
+        if (realpath(given, path) == NULL)
+            command_fail(strerror(errno), "let PORTSHIM_LIB name libportshim.so", "%s", given);
+    } else if (!find_beside_program(path)) {
+        command_fail("not found beside this program or in ../lib", "install it there, or set PORTSHIM_LIB",
+                     "libportshim.so");
+    }
+    if (strpbrk(path, " :") != NULL)
+        command_fail("LD_PRELOAD cannot carry a path with a space or colon", "move it, or set PORTSHIM_LIB",
+                     "%s", path);
+    int error = program_check_library(path);
+    if (error == PORTMAP_ETORN)
+        command_fail("not a library of this machine's kind", "install the one built with this portshim", "%s",
+                     path);
+    if (error != 0)
+        command_fail(portmap_strerror(error), "make it readable, or set PORTSHIM_LIB", "%s", path);
+}
+
+void library_preload(const char *path)
+{
+    const char *list = getenv("LD_PRELOAD");
+    if (list == NULL)
+        list = "";
+    size_t size = strlen(path) + strlen(list) + 2;
+    char *value = malloc(size);
+    if (value == NULL)
+        command_fail(strerror(ENOMEM), "free some memory", "LD_PRELOAD");
+    struct text t = text_in(value, size);
+    preload_write(&t, path, path, list);
+    setenv("LD_PRELOAD", value, 1);
+    free(value);
+}

@@ -1,0 +1,37 @@
+/* The command: which subcommand is meant. */
+#include "command.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#ifndef PORTSHIM_VERSION
+#error "the Makefile says which version this is"
+#endif
+
+static const char help[] =
+    "usage: portshim COMMAND [OPTION]... [ARGUMENT]...\n"
+    "\n"
+    "Makes programs with hard-coded ports parallel-safe without touching them.\n"
+    "\n"
+    "  portshim run  -p PORTS [OPTION]... [--] COMMAND...  run a command whose ports are its own\n"
+    "  portshim wait [-t SECONDS] RUN PORT...              print the real ports once something listens\n"
+    "  portshim port RUN PORT...                           print the real ports\n"
+    "\n"
+    "portshim COMMAND --help tells more. portshim --version prints the version.\n";
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int (*run)(int, char **);
+    } commands[] = {{"run", command_run}, {"wait", command_wait}, {"port", command_port}};
+    const char *word = argc > 1 ? argv[1] : "--help";
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+        command_help(help);
+    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0)
+        command_help("portshim " PORTSHIM_VERSION "\n");
+    for (unsigned i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(word, commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    command_fail("no such command", "see portshim --help", "%s", word);
+}

@@ -1,0 +1,45 @@
+#include "watch.h"
+
+#include "error.h"
+#include "find.h"
+#include "liveness.h"
+#include "sockdiag.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+int watch_find(struct watch *watch)
+{
+    int error = find_run(watch->home, watch->word, watch->path, &watch->run_id);
+    if (error != 0)
+        return error;
+    enum run_state state = liveness_of(watch->home, watch->run_id);
+    if (state == RUN_DEAD || state == RUN_GONE || state == RUN_DYING)
+        return PORTMAP_EENDED;
+    error = map_view(&watch->map, watch->path);
+    if (error == 0 && !atomic_load(&watch->map->ready)) {
+        map_detach(watch->map);
+        watch->map = NULL;
+        error = PORTMAP_ENORUN;
+    }
+    return error == -ENOENT ? PORTMAP_ENORUN : error;
+}
+
+bool watch_is_alive(const struct watch *watch)
+{
+    enum run_state state = liveness_of(watch->home, watch->run_id);
+    return state == RUN_ALIVE || state == RUN_DYING;
+}
+
+int watch_is_listening(const struct watch *watch, int diag, unsigned placeholder, unsigned protocols)
+{
+    struct sockdiag_port found;
+    unsigned real = map_real(watch->map, placeholder);
+    if (real == 0)
+        return 0;
+    int error = sockdiag_ask(diag, real, SOCKDIAG_SERVERS, &found);
+    if (error != 0)
+        return error;
+    return ((protocols & PORTMAP_TCP) != 0 && found.tcp_listening > 0) ||
+           ((protocols & PORTMAP_UDP) != 0 && found.udp > 0);
+}
