@@ -20,7 +20,8 @@ COMPILE = $(CC) $(STANDARD) $(WARNINGS) $(CFLAGS) $(CPPFLAGS) $(DEFINES) -MMD -M
 B = build
 PREFIX = /usr/local
 LIBDIR = $(PREFIX)/lib
-BATS = scripts/bats
+JOBS = $(shell nproc)
+BATS = $(firstword $(wildcard $B/npm/node_modules/.bin/bats) bats)
 
 COMMAND_SOURCES = $(wildcard portmap/command*.c) portmap/portshim.c portmap/library.c portmap/program.c \
 	portmap/holders.c portmap/watch.c
@@ -55,7 +56,11 @@ $B/libportshim.so: $(SHIM_OBJECTS) shim/libportshim.map
 
 -include $(wildcard $B/*/*.d)
 
+check: all
+	scripts/test-deps
+	$(BATS) --timing $(shell command -v parallel >/dev/null && echo --jobs $(JOBS)) tests
+
 clean:
 	rm -rf $B
 
-.PHONY: all clean
+.PHONY: all check clean
