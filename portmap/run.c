@@ -205,6 +205,17 @@ static int claim_names(const struct run_request *request, uint64_t run_id, struc
     return error;
 }
 
+/* The failed file's name is copied: the map that has it is gone when the problem is told. */
+static int publish(const struct run *run, struct run_problem *problem)
+{
+    const char *failed = "";
+    problem->step = RUN_STEP_FILE;
+    int error = publish_files(run->map, run->path, &failed);
+    struct text t = text_in(problem->file, sizeof problem->file);
+    text_str(&t, failed);
+    return error;
+}
+
 /* Everything between an empty map and a run that others may join. */
 static int furnish(struct run *run, struct assigning *a)
 {
@@ -222,11 +233,7 @@ static int furnish(struct run *run, struct assigning *a)
     atomic_store(&run->map->ready, 1);
     if (error == 0)
         error = claim_names(request, run->map->run_id, a->problem);
-    if (error == 0) {
-        a->problem->step = RUN_STEP_FILE;
-        error = publish_files(run->map, run->path, &a->problem->file);
-    }
-    return error;
+    return error == 0 ? publish(run, a->problem) : error;
 }
 
 static void run_path(struct run *run, const struct home *home, uint64_t run_id)
@@ -291,8 +298,7 @@ int run_add(struct run *run, const struct run_request *request, struct run_probl
     atomic_store(&run->map->grows, 1);
     error = assign_start(&a);
     lease_close(&a.leases);
-    problem->step = error == 0 ? RUN_STEP_FILE : problem->step;
-    return error == 0 ? publish_files(run->map, run->path, &problem->file) : error;
+    return error == 0 ? publish(run, problem) : error;
 }
 
 void run_discard(struct run *run, const struct home *home)

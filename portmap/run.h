@@ -42,7 +42,7 @@ enum run_step {
 struct run_problem {
     enum run_step step;
     unsigned placeholder, real; /* for RUN_STEP_PORT; real is 0 when any port would have done */
-    const char *file;           /* for RUN_STEP_FILE */
+    char file[PATH_MAX];        /* for RUN_STEP_FILE */
 };
 
 /*
