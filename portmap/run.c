@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -287,7 +288,7 @@ int run_create(struct run *run, const struct run_request *request, struct run_pr
     return error;
 }
 
-int run_add(struct run *run, const struct run_request *request, struct run_problem *problem)
+static int add_locked(struct run *run, const struct run_request *request, struct run_problem *problem)
 {
     struct assigning a;
     int error = prepare(&a, request, problem);
@@ -299,6 +300,24 @@ int run_add(struct run *run, const struct run_request *request, struct run_probl
     error = assign_start(&a);
     lease_close(&a.leases);
     return error == 0 ? publish(run, problem) : error;
+}
+
+/* One at a time, by the lock of the run's directory: two could give one placeholder two real ports. */
+int run_add(struct run *run, const struct run_request *request, struct run_problem *problem)
+{
+    problem->step = RUN_STEP_DIRECTORY;
+    int lock = open(run->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (lock < 0)
+        return -errno;
+    while (flock(lock, LOCK_EX) < 0)
+        if (errno != EINTR) {
+            int error = -errno;
+            close(lock);
+            return error;
+        }
+    int error = add_locked(run, request, problem);
+    close(lock);
+    return error;
 }
 
 void run_discard(struct run *run, const struct home *home)
