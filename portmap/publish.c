@@ -233,6 +233,11 @@ static int copy_value(const char *from, bool json, char *path, size_t size)
 int publish_read_run(const char *file, char *path, size_t size)
 {
     char head[PATH_MAX + 64];
+    struct stat st;
+    if (stat(file, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode)) /* to open a pipe may take forever */
+        return PORTMAP_ENOTFILE;
     int len = text_read_file(file, head, sizeof head);
     if (len < 0)
         return len;

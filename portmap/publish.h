@@ -30,8 +30,8 @@ typedef int publish_visit(const char *assignment, void *context);
 int publish_variables(const struct map *map, publish_visit *visit, void *context);
 
 /*
- * The run directory that a map file names, whatever its format, in path[size]. 0, a negated errno, or
- * PORTMAP_ESYNTAX when it is not a map file.
+ * The run directory that a map file names, whatever its format, in path[size]. 0, a negated errno,
+ * PORTMAP_ENOTFILE, or PORTMAP_ESYNTAX when it is not a map file.
  */
 int publish_read_run(const char *file, char *path, size_t size);
 
