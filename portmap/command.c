@@ -11,12 +11,21 @@
 
 extern char **environ;
 
+/* Names from outside may hold anything; a message is one line. */
+static void blank_control_characters(char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text < ' ' || *text == '\177')
+            *text = '?';
+}
+
 /* One write for the line: those of many runs that fail at once must not mix. */
 static void print_line(const char *kind, const char *why, const char *remedy, const char *what,
                        va_list arguments)
 {
     char subject[2048], line[4096];
     vsnprintf(subject, sizeof subject, what, arguments);
+    blank_control_characters(subject);
     int len = snprintf(line, sizeof line, "portshim: %s%s: %s: %s\n", kind, subject, why, remedy);
     if (len >= (int)sizeof line) {
         len = sizeof line - 1;
@@ -34,6 +43,15 @@ void command_fail(const char *why, const char *remedy, const char *what, ...)
     print_line("", why, remedy, what, arguments);
     va_end(arguments);
     exit(COMMAND_FAILED);
+}
+
+void command_end(int status, const char *why, const char *remedy, const char *what, ...)
+{
+    va_list arguments;
+    va_start(arguments, what);
+    print_line("", why, remedy, what, arguments);
+    va_end(arguments);
+    exit(status);
 }
 
 void command_warn(const char *why, const char *remedy, const char *what, ...)
@@ -73,19 +91,24 @@ void command_check_run_and_ports(int count, char **words, const char *help)
         command_fail("none is given", help, "run");
     if (count == 1)
         command_fail("none is given", help, "port");
-    for (int i = 1; i < count; i++)
+    for (int i = 1; i < count; i++) {
+        memset(&checked, 0, sizeof checked);
         command_add_ports(&checked, words[i]);
+        if (portset_count(&checked) == 0)
+            command_fail("it names no port", "write placeholders such as 8080 or 8000-8010", "port \"%s\"",
+                         words[i]);
+    }
 }
 
-static void print_real(const struct map *map, const char *run, unsigned placeholder)
+static void print_real(const struct map *map, const char *run, unsigned placeholder, unsigned protocols)
 {
     unsigned real = map_real(map, placeholder);
-    if (real == 0 && map_late_protocols(map, placeholder) != 0)
-        command_fail("it has no real port until a program binds it", "use portshim wait", "%s, port %u", run,
-                     placeholder);
-    if (real == 0)
+    if ((map_protocols(map, placeholder) & protocols) == 0)
         command_fail("not a placeholder of this run", "list it with -p when the run is started",
                      "%s, port %u", run, placeholder);
+    if (real == 0)
+        command_fail("it has no real port until a program binds it", "use portshim wait", "%s, port %u", run,
+                     placeholder);
     printf("%u\n", real);
 }
 
@@ -95,9 +118,11 @@ int command_print_ports(const struct map *map, const char *run, char **words)
     for (; *words != NULL; words++) {
         memset(&ports, 0, sizeof ports);
         command_add_ports(&ports, *words);
-        for (unsigned port = 1; port < PORT_COUNT; port++)
-            if (portset_listed(&ports, port) != 0)
-                print_real(map, run, port);
+        for (unsigned port = 1; port < PORT_COUNT; port++) {
+            unsigned protocols = portset_listed(&ports, port);
+            if (protocols != 0)
+                print_real(map, run, port, protocols);
+        }
     }
     if (fflush(stdout) == EOF)
         command_fail("cannot write", "give it an open stdout", "standard output");

@@ -24,6 +24,10 @@ int command_port(int argc, char **argv);
 _Noreturn void command_fail(const char *why, const char *remedy, const char *what, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The same line with another exit status. */
+_Noreturn void command_end(int status, const char *why, const char *remedy, const char *what, ...)
+    __attribute__((format(printf, 4, 5)));
+
 /* The same line as a warning; the caller goes on. */
 void command_warn(const char *why, const char *remedy, const char *what, ...)
     __attribute__((format(printf, 3, 4)));
@@ -37,7 +41,7 @@ _Noreturn void command_bad_option(char **argv, const char *help);
 /* Adds to a port set, or fails. */
 void command_add_ports(struct portset *ports, const char *spec);
 
-/* Checks "RUN PORT..." before anything is waited for: both there, the ports well written. */
+/* Checks "RUN PORT..." before anything is waited for: both there, each PORT well written and naming one. */
 void command_check_run_and_ports(int count, char **words, const char *help);
 
 /*

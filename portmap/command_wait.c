@@ -51,9 +51,8 @@ static uint64_t parse_seconds(const char *word)
 static void give_up(const struct waiting *waiting)
 {
     const char *what = waiting->watch.map == NULL ? "no such run yet" : "nothing listens yet";
-    fprintf(stderr, "portshim: %s, port %s: %s: wait longer with -t, or see what its program says\n",
-            waiting->watch.word, waiting->words[waiting->done], what);
-    exit(COMMAND_TIMED_OUT);
+    command_end(COMMAND_TIMED_OUT, what, "wait longer with -t, or see what its program says", "%s, port %s",
+                waiting->watch.word, waiting->words[waiting->done]);
 }
 
 /* Milliseconds to sleep, at most `most`, so that the deadline is kept; does not return when it is over. */
@@ -94,7 +93,7 @@ static bool is_listening(const struct waiting *waiting, const char *word)
         unsigned protocols = portset_listed(&ports, port);
         if (protocols == 0)
             continue;
-        if (map_real(waiting->watch.map, port) == 0 && map_late_protocols(waiting->watch.map, port) == 0)
+        if ((map_protocols(waiting->watch.map, port) & protocols) == 0)
             command_fail("not a placeholder of this run", "list it with -p when the run is started",
                          "%s, port %u", waiting->watch.word, port);
         int listening = watch_is_listening(&waiting->watch, waiting->diag, port, protocols);
@@ -107,15 +106,17 @@ static bool is_listening(const struct waiting *waiting, const char *word)
     return true;
 }
 
+/* All of them in one look: a listener may go away while another is waited for. */
 static void wait_for_all(struct waiting *waiting)
 {
-    while (waiting->words[waiting->done] != NULL) {
+    for (;;) {
         struct map *map = waiting->watch.map;
         uint32_t seen = atomic_load(&map->generation);
-        if (is_listening(waiting, waiting->words[waiting->done])) {
+        waiting->done = 0;
+        while (waiting->words[waiting->done] != NULL && is_listening(waiting, waiting->words[waiting->done]))
             waiting->done++;
-            continue;
-        }
+        if (waiting->words[waiting->done] == NULL)
+            return;
         if (!watch_is_alive(&waiting->watch))
             command_fail("the run has ended before it listened", "see what its program said", "%s, port %s",
                          waiting->watch.word, waiting->words[waiting->done]);

@@ -177,6 +177,13 @@ unsigned map_late_protocols(const struct map *map, unsigned placeholder)
            (unsigned)portbits_has(&map->late[1], placeholder) * PORTMAP_UDP;
 }
 
+unsigned map_protocols(const struct map *map, unsigned placeholder)
+{
+    uint32_t entry = atomic_load(&map->to_kernel[placeholder]);
+    return entry != 0 && !(entry & MAP_ALIAS) ? map_entry_protocols(entry)
+                                              : map_late_protocols(map, placeholder);
+}
+
 bool map_stock_put(struct map *map, unsigned port)
 {
     for (unsigned i = 0; i < MAP_STOCK; i++) {

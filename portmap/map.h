@@ -146,6 +146,9 @@ unsigned map_real(const struct map *map, unsigned placeholder);
 /* The protocols a port may be assigned late for, 0 when it may not. */
 unsigned map_late_protocols(const struct map *map, unsigned placeholder);
 
+/* The protocols for which a port is a placeholder, assigned or late; 0 when it is none. */
+unsigned map_protocols(const struct map *map, unsigned placeholder);
+
 /*
  * Assigns a port of the stock to a late placeholder; when two processes do it at once, both get the winner's
  * entry. Returns the entry, or 0 when the stock is empty. A placeholder in the ephemeral range takes a second
