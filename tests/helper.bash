@@ -26,11 +26,13 @@ test_dir() {
 }
 
 # start NAME COMMAND...: runs it in the background, output in NAME.out and NAME.err of the test's directory, pid in
-# $pid. What is still there at the end of the test is ended with it.
+# $pid. What is still there at the end of the test is ended with it. A function would be run by a shell of its own,
+# and the signals that are meant for its program would end that shell alone.
 STARTED=()
 start() {
     local name=$1
     shift
+    [[ $(type -t "$1") == file ]]
     "$@" >"$(test_dir)/$name.out" 2>"$(test_dir)/$name.err" 3>&- &
     pid=$!
     STARTED+=("$pid")
@@ -77,6 +79,28 @@ inside() {
     local run=$1
     shift
     portshim run -j "$run" -- "$@"
+}
+
+# own_pool COUNT: from here on the test has a home of its own, and a pool of ports that all others leave alone: they
+# are leased in the common home until the test ends.
+own_pool() {
+    start pool portshim run -p "1-$1" -m pool.env -- sleep infinity
+    within 10 test -e pool.env
+    PORTSHIM_POOL=$(sed -n 's/^PORTSHIM_PORT_.*=//p' pool.env | paste -sd ,)
+    export PORTSHIM_POOL PORTSHIM_HOME=$PWD/home
+}
+
+# squatter: another program, which has a third of the pool's ports before any run asks for one.
+squatter() {
+    local ports
+    IFS=, read -ra ports <<<"$PORTSHIM_POOL"
+    start squatter /usr/bin/python3 "$BATS_TEST_DIRNAME/squatter.py" "$PORTSHIM_POOL" $((${#ports[@]} / 3))
+    within 10 grep -qs ready squatter.out
+}
+
+# nobody_in RUN_DIRECTORY: no process holds the run's map.
+nobody_in() {
+    ! grep -qsF "$1/" /proc/[0-9]*/maps
 }
 
 as_root() {

@@ -32,7 +32,7 @@ start_copy() {
     start keeper portshim run -p 8080 -m 0.json -- sleep infinity
     for _ in 1 2; do
         within 5 test -e 0.json
-        start server inside 0.json /usr/bin/python3 -m http.server --bind :: -d 0 8080
+        start server portshim run -j 0.json -- /usr/bin/python3 -m http.server --bind :: -d 0 8080
         ports+=("$(real 0.json 8080)")
         curl -sS "http://127.0.0.1:${ports[-1]}/name"
         stop "$pid"
