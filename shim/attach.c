@@ -29,7 +29,7 @@ enum { FAILURE = 125 };
 
 _Noreturn static void die(const char *what, const char *why, const char *remedy)
 {
-    char line[512];
+    char line[PATH_MAX + 512];
     struct text t = text_in(line, sizeof line - 1);
     text_str(&t, "portshim: ");
     text_str(&t, what);
@@ -37,6 +37,9 @@ _Noreturn static void die(const char *what, const char *why, const char *remedy)
     text_str(&t, why);
     text_str(&t, ": ");
     text_str(&t, remedy);
+    for (size_t i = 0; i < t.used; i++)
+        if ((unsigned char)line[i] < ' ' || line[i] == '\177')
+            line[i] = '?'; /* it is to be one line, whatever was in a variable or path */
     line[t.used] = '\n';
     text_write_all(STDERR_FILENO, line, t.used + 1);
     _exit(FAILURE);
