@@ -1,0 +1,233 @@
+# By hand: three variables and no `portshim run`. The map file, or else the session, says which run it is.
+load helper
+
+# What a shell does in these tests: it exports the variables, starts a server of the directory $1, and its clients.
+# shellcheck disable=SC2016 # the shell that is meant expands it
+shell='
+    export PORTSHIM_PORTS=8080 LD_PRELOAD=$LIBRARY
+    /usr/bin/python3 -m http.server --bind 127.0.0.1 --directory "$1" 8080 >"$1.log" 2>&1 &
+    trap "kill $!; wait" EXIT
+    env | grep ^PORTSHIM_RUN= >"$1.run"
+    . "./$1.run"
+    portshim wait -t 20 "$PORTSHIM_RUN" 8080
+    curl -sS http://127.0.0.1:8080/name
+    echo "$PORTSHIM_RUN"
+    unset PORTSHIM_RUN
+    env | sed -n s/^PORTSHIM_RUN=//p
+    touch "$1.done"
+    wait
+'
+
+setup() {
+    cd "$(test_dir)"
+    own_pool 20
+    by_hand=(env PORTSHIM_PORTS=8080 "LD_PRELOAD=$PORTSHIM_LIB")
+    for i in 0 1 2; do
+        mkdir "$i"
+        echo "this is $i" >"$i/name"
+    done
+}
+
+# start_shell DIRECTORY [NAME=VALUE]...: a shell with a session of its own that exports the variables.
+start_shell() {
+    local directory=$1
+    shift
+    start "$directory" env "$@" LIBRARY="$PORTSHIM_LIB" \
+        setsid bash -c "$shell" - "$directory"
+}
+
+# shell_did DIRECTORY: its server answered at 8080, and all its commands were in one run, which is $run_directory.
+shell_did() {
+    within 30 test -e "$1.done"
+    mapfile -t lines <"$1.out"
+    assert_equal "${#lines[@]}" 4
+    assert_equal "$(curl -sS "http://127.0.0.1:${lines[0]}/name")" "this is $1"
+    assert_equal "${lines[1]}" "this is $1"
+    assert_equal "${lines[2]}" "${lines[3]}"
+    assert_equal "$(cat "$1.err")" ''
+    run_directory=${lines[2]}
+    [[ -d $run_directory ]]
+}
+
+# All files, but for those of `refuses` and what portshim keeps for all runs.
+listing() {
+    find . | grep -vxE '\./(out|err|home|home/(leases|runs|names))' | sort
+}
+
+# refuses WHAT WHY NAME=VALUE...: no program starts with these. One line says what, why and what to do; nothing is
+# left behind.
+refuses() {
+    local what=$1 why=$2 before
+    shift 2
+    : >out
+    before=$(listing)
+    status=0
+    env "$@" "LD_PRELOAD=$PORTSHIM_LIB" touch started >out 2>err || status=$?
+    assert_equal "$status" 125
+    assert_equal "$(wc -l <err)" 1
+    run cat out err
+    assert_output --regexp "^portshim: $what: $why: [^:]+\$"
+    assert_equal "$(listing)" "$before"
+}
+
+# ended_run FILE: a map file that is all that is left of a run.
+ended_run() {
+    portshim run -p 8080 -m "$1" -- true
+    within 20 is_swept "$(sed -n s/^PORTSHIM_RUN=//p "$1")"
+}
+
+is_swept() {
+    portshim run -p 8080 -- true
+    [[ ! -e $1 ]]
+}
+
+@test "a client finds the server through the map file, in each of its formats" {
+    for file in m.env m.json m; do
+        start server "${by_hand[@]}" PORTSHIM_MAP_FILE=$file \
+            /usr/bin/python3 -m http.server --bind 127.0.0.1 --directory 0 8080
+        port=$(real $file 8080)
+        assert_not_equal "$port" 8080
+        assert_equal "$(curl -sS "http://127.0.0.1:$port/name")" 'this is 0'
+        assert_equal "$(inside $file curl -sS http://127.0.0.1:8080/name)" 'this is 0'
+        stop "$pid"
+    done
+    assert_equal "$(grep ^PORTSHIM_PORT_ m.env | cut -d = -f 1)" PORTSHIM_PORT_8080
+}
+
+@test "a shell that exports the variables, its server and all its other commands are one run" {
+    start_shell 0 PORTSHIM_MAP_FILE=m.env
+    shell_did 0
+    assert_equal "$(sed -n s/^PORTSHIM_RUN=//p m.env)" "$run_directory"
+    stop "$pid"
+    nobody_in "$run_directory"
+}
+
+@test "shells with map files of their own are runs of their own, also in one session" {
+    for i in 0 1 2; do
+        start_shell "$i" "PORTSHIM_MAP_FILE=$i.env"
+    done
+    for i in 0 1 2; do
+        shell_did "$i"
+        runs+=("$run_directory")
+    done
+    assert_equal "$(printf '%s\n' "${runs[@]}" | sort -u | wc -l)" 3
+    for i in a b; do
+        "${by_hand[@]}" "PORTSHIM_MAP_FILE=$i.env" true
+    done
+    run diff a.env b.env
+    assert_failure 1
+}
+
+@test "without a map file a session is a run, and another session is another" {
+    start_shell 0
+    start_shell 1
+    shell_did 0
+    first=$run_directory
+    shell_did 1
+    assert_not_equal "$run_directory" "$first"
+}
+
+@test "twenty programs that a session starts at once are in one run" {
+    # shellcheck disable=SC2016
+    PORTSHIM_PORTS=8080 LIBRARY=$PORTSHIM_LIB setsid --wait bash -c '
+        for ((i = 0; i < 20; i++)); do LD_PRELOAD=$LIBRARY env >"$i.env" & done
+        wait'
+    assert_equal "$(grep -hc ^PORTSHIM_RUN= {0..19}.env | sort | uniq -c | tr -s ' ')" ' 20 1'
+    assert_equal "$(grep -h ^PORTSHIM_RUN= {0..19}.env | sort -u | wc -l)" 1
+}
+
+@test "PORTSHIM_RUN is all that is added to the environment" {
+    env PORTSHIM_PORTS=8080 PORTSHIM_MAP_FILE=m.env LD_PRELOAD="$PORTSHIM_LIB" env | sort >after
+    {
+        env PORTSHIM_PORTS=8080 PORTSHIM_MAP_FILE=m.env env
+        echo "LD_PRELOAD=$PORTSHIM_LIB"
+        grep ^PORTSHIM_RUN= m.env
+    } | sort | diff - after
+}
+
+@test "a program that lists one more port joins the run of the map file and adds it" {
+    start server "${by_hand[@]}" PORTSHIM_MAP_FILE=m.env \
+        /usr/bin/python3 -m http.server --bind 127.0.0.1 --directory 0 8080
+    port=$(real m.env 8080)
+    cp m.env before.env
+    "${by_hand[@]}" PORTSHIM_PORTS=9090,8080 PORTSHIM_MAP_FILE=m.env true
+    assert_equal "$(grep -v ^PORTSHIM_PORT_9090= m.env)" "$(cat before.env)"
+    assert_not_equal "$(portshim port m.env 9090)" "$port"
+    run env PORTSHIM_MAP_FILE=m.env LD_PRELOAD="$PORTSHIM_LIB" curl -sS http://127.0.0.1:8080/name
+    assert_output 'this is 0'
+}
+
+@test "a map file that an ended run has left is written anew" {
+    ended_run m.env
+    cp m.env before.env
+    start server "${by_hand[@]}" PORTSHIM_MAP_FILE=m.env \
+        /usr/bin/python3 -m http.server --bind 127.0.0.1 --directory 0 8080
+    assert_equal "$(curl -sS "http://127.0.0.1:$(real m.env 8080)/name")" 'this is 0'
+    assert_not_equal "$(head -n 1 m.env)" "$(head -n 1 before.env)"
+}
+
+@test "PORTSHIM=0 turns it off" {
+    port=${PORTSHIM_POOL%%,*}
+    start server "${by_hand[@]}" PORTSHIM=0 "PORTSHIM_PORTS=$port" PORTSHIM_MAP_FILE=m.env \
+        /usr/bin/python3 -m http.server --bind 127.0.0.1 --directory 0 "$port"
+    within 20 curl -sSo name "http://127.0.0.1:$port/name"
+    assert_equal "$(cat name)" 'this is 0'
+    [[ ! -e m.env && ! -e home ]]
+    env LD_PRELOAD="$PORTSHIM_LIB" PORTSHIM=0 PORTSHIM_PORTS=nonsense env >out 2>err
+    assert_equal "$(cat err)" ''
+    run cat out
+    refute_line --partial PORTSHIM_RUN
+}
+
+@test "bad ports, or none, are one line and 125" {
+    for spec in 80x 0 65536 8080-8070 8080/sctp; do
+        refuses "$spec" '.+' "PORTSHIM_PORTS=$spec"
+    done
+    refuses PORTSHIM_PORTS 'every port in it is excluded' 'PORTSHIM_PORTS=8080,!8080'
+    refuses 'no ports' '.+' PORTSHIM_PORTS=
+    refuses 'no ports' '.+' -u PORTSHIM_PORTS
+    refuses "$PWD/m.env" '.+' PORTSHIM_MAP_FILE=m.env
+    refuses '80\?81' '.+' PORTSHIM_PORTS=$'80\n81'
+}
+
+@test "a map file that cannot be written is one line and 125" {
+    for file in "$PWD/missing/m.env" "$PWD/0" /dev/null; do
+        refuses "$file" '.+' PORTSHIM_PORTS=8080 "PORTSHIM_MAP_FILE=$file"
+    done
+    # Nothing was left leased.
+    portshim run -p 1-20 -- true
+}
+
+@test "a pool that is empty or cannot be read is one line and 125" {
+    refuses PORTSHIM_POOL '.+' PORTSHIM_PORTS=8080 PORTSHIM_POOL=20000-x
+    refuses "$PWD/missing" '.+' PORTSHIM_PORTS=8080 PORTSHIM_POOL= "PORTSHIM_POOL_FILE=$PWD/missing"
+    touch empty
+    refuses '.* 8080' 'pool exhausted' PORTSHIM_PORTS=8080 PORTSHIM_POOL= "PORTSHIM_POOL_FILE=$PWD/empty"
+    refuses '.* 8080' 'pool exhausted' PORTSHIM_PORTS=8080 PORTSHIM_POOL=8080
+    start others portshim run -p 1-20 -m others.env -- sleep infinity
+    within 10 test -e others.env
+    refuses '.* 8080' 'pool exhausted' PORTSHIM_PORTS=8080
+}
+
+@test "a home that others could have made is one line and 125" {
+    mkdir -m 777 open
+    mkdir -m 700 closed
+    ln -s closed link
+    touch file
+    for home in open link file missing/home "missing/$(printf '%0200d/' 1 2 3)home"; do
+        refuses "$PWD/$home" '.+' PORTSHIM_PORTS=8080 "PORTSHIM_HOME=$PWD/$home"
+    done
+    if as_root; then
+        chown nobody closed
+        refuses "$PWD/closed" '.+' PORTSHIM_PORTS=8080 "PORTSHIM_HOME=$PWD/closed"
+    fi
+    [[ -z $(find open closed -mindepth 1) ]]
+}
+
+@test "a PORTSHIM_RUN that is not there, or has ended, is one line and 125" {
+    ended_run ended.env
+    PORTSHIM_RUN=$(sed -n s/^PORTSHIM_RUN=//p ended.env)
+    refuses "$PORTSHIM_RUN" 'the run has ended' "PORTSHIM_RUN=$PORTSHIM_RUN"
+    refuses "$PWD/none" 'the run has ended' "PORTSHIM_RUN=$PWD/none"
+    refuses ended '.+' PORTSHIM_RUN=ended
+}
