@@ -21,7 +21,7 @@ B = build
 PREFIX = /usr/local
 LIBDIR = $(PREFIX)/lib
 JOBS = $(shell nproc)
-BATS = $(firstword $(wildcard $B/npm/node_modules/.bin/bats) bats)
+BATS = $(firstword $(wildcard $B/npm/node_modules/bats/bin/bats) bats)
 
 COMMAND_SOURCES = $(wildcard portmap/command*.c) portmap/portshim.c portmap/library.c portmap/program.c \
 	portmap/holders.c portmap/watch.c
@@ -56,7 +56,14 @@ $B/libportshim.so: $(SHIM_OBJECTS) shim/libportshim.map
 
 -include $(wildcard $B/*/*.d)
 
-check: all
+# Small programs that the tests run: plain users of libc, built without anything of ours.
+TEST_PROGRAMS = $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/*.c))
+
+$B/tests/%: tests/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(STANDARD) -Wall -Wextra -Wshadow $(CFLAGS) -pthread -o $@ $<
+
+check: all $(TEST_PROGRAMS)
 	scripts/test-deps
 	$(BATS) --timing $(shell command -v parallel >/dev/null && echo --jobs $(JOBS)) tests
 

@@ -155,10 +155,9 @@ static void check_command(const struct options *options)
     struct program program;
     const char *command = options->command[0];
     int error = program_find(command, path);
-    if (error != 0) {
-        fprintf(stderr, "portshim: %s: %s: name a program\n", command, portmap_strerror(error));
-        exit(error == -ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE);
-    }
+    if (error != 0)
+        command_end(error == -ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE, portmap_strerror(error),
+                    "name a program", "%s", command);
     program_inspect(path, &program);
     if (program.kind == PROGRAM_WRONG_CLASS)
         command_fail("of another ELF class or machine than libportshim.so",
@@ -182,24 +181,31 @@ static void check_command(const struct options *options)
             "run it as its owner", "%s", program.file);
 }
 
+static void fail_of_port(const struct run_request *request, const struct run_problem *problem, int error)
+{
+    char why[1280], held[1024];
+    if (error == PORTMAP_EXHAUSTED) {
+        holders_describe(request->home, request->pool, held, sizeof held);
+        snprintf(why, sizeof why, "pool exhausted, held by: %s", held);
+        command_fail(why, "end some of them, or widen PORTSHIM_POOL", "no real port for placeholder %u",
+                     problem->placeholder);
+    }
+    if (problem->real == 0)
+        command_fail(portmap_strerror(error), "list fewer placeholders", "no real port for placeholder %u",
+                     problem->placeholder);
+    holders_describe_port(request->home, problem->real, held, sizeof held);
+    snprintf(why, sizeof why, "held by %s", held);
+    command_fail(why, "name another real port, or end its holder", "real port %u for placeholder %u", problem->real,
+                 problem->placeholder);
+}
+
 static void fail_of_run(const struct run_request *request, const struct run_problem *problem, int error)
 {
-    char held[1024];
     const char *why = portmap_strerror(error);
     switch (problem->step) {
     case RUN_STEP_PORT:
-        if (error == PORTMAP_EXHAUSTED) {
-            holders_describe(request->home, request->pool, held, sizeof held);
-            command_fail("pool exhausted", "end some of them, or widen PORTSHIM_POOL",
-                         "a real port for placeholder %u: held by others are %s", problem->placeholder, held);
-        }
-        if (problem->real != 0) {
-            holders_describe_port(request->home, problem->real, held, sizeof held);
-            command_fail(why, "name another real port, or end its holder",
-                         "real port %u for placeholder %u: held by %s", problem->real, problem->placeholder,
-                         held);
-        }
-        command_fail(why, "list fewer placeholders", "a real port for placeholder %u", problem->placeholder);
+        fail_of_port(request, problem, error);
+        break;
     case RUN_STEP_NAME:
         command_fail(why, "choose another, or end that run", "run name \"%s\"", request->name);
     case RUN_STEP_FILE:
@@ -257,6 +263,8 @@ static void join(struct run *run, const struct options *options, const struct ru
     struct run_problem problem = {0};
     uint64_t run_id;
     int error = find_run(request->home, options->join, run->path, &run_id);
+    if (error == 0 && liveness_settled(request->home, run_id) != RUN_ALIVE)
+        error = PORTMAP_EENDED;
     if (error == 0)
         error = map_attach(&run->map, run->path);
     if (error == -ENOENT)
@@ -338,6 +346,6 @@ int command_run(int argc, char **argv)
     int error = errno;
     if (options.join == NULL)
         run_discard(&run, &home);
-    fprintf(stderr, "portshim: %s: %s: name a program\n", options.command[0], strerror(error));
-    return error == ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE;
+    command_end(error == ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE, strerror(error),
+                "name a program", "%s", options.command[0]);
 }

@@ -36,14 +36,17 @@ bool carry_init(void)
                 given = text_in(library_given, sizeof library_given);
     if (dladdr((void *)library, &self) == 0 || self.dli_fname == NULL)
         return false;
-    text_str(&given, self.dli_fname);
-    if (*self.dli_fname != '/') {
+    const char *path = self.dli_fname;
+    text_str(&given, path);
+    if (*path != '/') {
         if (getcwd(library, sizeof library) == NULL)
             return false;
         absolute.used = strlen(library);
         text_char(&absolute, '/');
+        while (strncmp(path, "./", 2) == 0)
+            path += 2;
     }
-    text_str(&absolute, self.dli_fname);
+    text_str(&absolute, path);
     return !absolute.cut && strpbrk(library, " :") == NULL;
 }
 
