@@ -25,7 +25,7 @@ enum { MAKING_SECONDS = 10 };
 struct look {
     uint64_t run_id;
     struct map *map; /* NULL when there is no usable one */
-    int fd;          /* of the map file; holds the lock when state is RUN_DEAD or RUN_DYING */
+    int fd;          /* of the map file; holds the locks when state is RUN_DEAD */
     enum run_state state;
 };
 
@@ -42,18 +42,24 @@ static bool starter_lives(const struct map *map)
            process_is_alive(map->starter, map->starter_start_time);
 }
 
+/*
+ * One process at a time decides about a run: the exclusive lock with which it asks for members would look like a
+ * member to another. This lock is of the other kind (fcntl(2), "open file description locks"), and goes with fd.
+ */
+static bool lock_decision(int fd)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    return fcntl(fd, F_OFD_SETLK, &whole) == 0;
+}
+
 /* The state of a run whose map is open and mapped. */
 static enum run_state decide(struct map *map, int fd)
 {
-    if (!same_boot(map))
+    if (!lock_decision(fd))
+        return atomic_load(&map->dead_since) != 0 ? RUN_DYING : RUN_ALIVE;
+    if (!same_boot(map) || atomic_load(&map->ended))
         return RUN_DEAD;
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        atomic_store(&map->dead_since, 0);
-        return RUN_ALIVE;
-    }
-    if (atomic_load(&map->ended))
-        return RUN_DEAD;
-    if (starter_lives(map)) {
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0 || starter_lives(map)) {
         flock(fd, LOCK_UN);
         atomic_store(&map->dead_since, 0);
         return RUN_ALIVE;
@@ -109,6 +115,15 @@ enum run_state liveness_of(const struct home *home, uint64_t run_id)
     struct look look = look_at(home, run_id);
     look_away(&look);
     return look.state;
+}
+
+enum run_state liveness_settled(const struct home *home, uint64_t run_id)
+{
+    const struct timespec pause = {.tv_nsec = 20000000};
+    enum run_state state;
+    while ((state = liveness_of(home, run_id)) == RUN_DYING)
+        nanosleep(&pause, NULL);
+    return state;
 }
 
 /* Whether a dead run's port may go to somebody else. Another network namespace cannot be asked. */

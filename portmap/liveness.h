@@ -29,6 +29,9 @@ enum run_state {
 /* The state of a run of this home. A dying run's clock starts with the first call. */
 enum run_state liveness_of(const struct home *home, uint64_t run_id);
 
+/* The same, when a dying run has been waited for: never RUN_DYING. */
+enum run_state liveness_settled(const struct home *home, uint64_t run_id);
+
 struct sweep {
     unsigned freed;   /* leases given back */
     unsigned dying;   /* runs that may be dead in LIVENESS_GRACE */

@@ -13,10 +13,10 @@ for library in bats-support bats-assert bats-file; do
 done
 
 # setup_suite made SUITE_DIR: readable by every user, with a copy of the products, so that servers which drop
-# privileges find the library. All tests of a uid share one home: with two, two tables would lease the same ports.
-export PORTSHIM_HOME=$SUITE_DIR/home-$EUID
+# privileges find the library. The home is the user's own, not one of the suite's: with two lease tables, suites that
+# run side by side would be given the same ports.
 export PORTSHIM_LIB=$SUITE_DIR/libportshim.so
-unset PORTSHIM_PORTS PORTSHIM_MAP_FILE PORTSHIM_RUN PORTSHIM_COMPACT PORTSHIM_POOL PORTSHIM_POOL_FILE PORTSHIM
+unset PORTSHIM_HOME PORTSHIM_PORTS PORTSHIM_MAP_FILE PORTSHIM_RUN PORTSHIM_COMPACT PORTSHIM_POOL PORTSHIM_POOL_FILE PORTSHIM
 
 # A directory of this test that every user can enter.
 test_dir() {

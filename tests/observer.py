@@ -32,12 +32,17 @@ class Observer:
                 return True
         return False
 
+    def report(self, how, port):
+        self.doubles += 1
+        print("double:", port, how, flush=True)
+
     def announce(self, connection):
         self.selector.unregister(connection)
         port = int(connection.recv(16) or 0)
-        if port and (port in self.holders.values() or self.is_bound(port)):
-            self.doubles += 1
-            print("double", port, flush=True)
+        if port and port in self.holders.values():
+            self.report("announced twice", port)
+        elif port and self.is_bound(port):
+            self.report("bound by a socket", port)
         self.seen += bool(port)
         self.holders[connection] = port
         self.selector.register(connection, selectors.EVENT_READ, self.leave)
