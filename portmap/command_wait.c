@@ -83,6 +83,19 @@ static void find(struct waiting *waiting)
                      waiting->watch.word);
 }
 
+static void check_placeholders(const struct waiting *waiting, const char *word)
+{
+    static struct portset ports;
+    memset(&ports, 0, sizeof ports);
+    command_add_ports(&ports, word);
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        unsigned protocols = portset_listed(&ports, port);
+        if (protocols != 0 && (map_protocols(waiting->watch.map, port) & protocols) == 0)
+            command_fail("not a placeholder of this run", "list it with -p when the run is started",
+                         "%s, port %u", waiting->watch.word, port);
+    }
+}
+
 /* Whether all ports of a word are listening. */
 static bool is_listening(const struct waiting *waiting, const char *word)
 {
@@ -93,9 +106,6 @@ static bool is_listening(const struct waiting *waiting, const char *word)
         unsigned protocols = portset_listed(&ports, port);
         if (protocols == 0)
             continue;
-        if ((map_protocols(waiting->watch.map, port) & protocols) == 0)
-            command_fail("not a placeholder of this run", "list it with -p when the run is started",
-                         "%s, port %u", waiting->watch.word, port);
         int listening = watch_is_listening(&waiting->watch, waiting->diag, port, protocols);
         if (listening < 0)
             command_fail(portmap_strerror(listening), "enable the kernel's inet_diag", "sockets on port %u",
@@ -149,6 +159,8 @@ int command_wait(int argc, char **argv)
         command_fail(portmap_strerror(waiting.diag), "enable the kernel's inet_diag",
                      "the kernel's list of sockets");
     find(&waiting);
+    for (char **word = waiting.words; *word != NULL; word++)
+        check_placeholders(&waiting, *word);
     wait_for_all(&waiting);
     return command_print_ports(waiting.watch.map, waiting.watch.word, waiting.words);
 }
