@@ -152,7 +152,9 @@ is_swept() {
     cp m.env before.env
     "${by_hand[@]}" PORTSHIM_PORTS=9090,8080 PORTSHIM_MAP_FILE=m.env true
     assert_equal "$(grep -v ^PORTSHIM_PORT_9090= m.env)" "$(cat before.env)"
-    assert_not_equal "$(portshim port m.env 9090)" "$port"
+    run portshim port m.env 9090
+    assert_success
+    assert_not_equal "$output" "$port"
     run env PORTSHIM_MAP_FILE=m.env LD_PRELOAD="$PORTSHIM_LIB" curl -sS http://127.0.0.1:8080/name
     assert_output 'this is 0'
 }
