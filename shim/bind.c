@@ -1,5 +1,6 @@
 /* bind(2) and listen(2): where a placeholder becomes a real port, and where a server begins to be there. */
 #include "attach.h"
+#include "calls.h"
 #include "table.h"
 #include "translate.h"
 
@@ -9,7 +10,7 @@
  * A stranger may have taken a stock port since it was leased. Nobody has been told this placeholder's number
  * yet, so the next port of the stock will do.
  */
-static int bind_another(struct outbound *out, int fd, socklen_t len)
+static int bind_another(const struct next *way, struct outbound *out, int fd, socklen_t len)
 {
     int result = -1;
     struct map *map = table_late_map(out->placeholder);
@@ -20,21 +21,20 @@ static int bind_another(struct outbound *out, int fd, socklen_t len)
         table_log(MAP_EVENT_SWAP, out->placeholder, map_entry_port(entry), EADDRINUSE);
         out->entry = entry;
         out->copy.ipv4.sin_port = htons((uint16_t)map_entry_port(entry));
-        result = next()->bind(fd, out->address, len);
+        result = way->bind(fd, out->address, len);
     }
     return result;
 }
 
-int bind(int fd, const struct sockaddr *address, socklen_t len)
+int call_bind(const struct next *way, int fd, const struct sockaddr *address, socklen_t len)
 {
     struct outbound out;
-    const struct next *libc = next();
     translate_local(&out, fd, address, len);
-    int result = libc->bind(fd, out.address, len);
+    int result = way->bind(fd, out.address, len);
     if (out.placeholder == 0)
         return result;
     if (result < 0 && out.fresh && errno == EADDRINUSE)
-        result = bind_another(&out, fd, len);
+        result = bind_another(way, &out, fd, len);
     if (result == 0)
         table_wake(); /* a UDP socket is there now; a TCP one will be at listen() */
     else
@@ -42,10 +42,20 @@ int bind(int fd, const struct sockaddr *address, socklen_t len)
     return result;
 }
 
-int listen(int fd, int backlog)
+int call_listen(const struct next *way, int fd, int backlog)
 {
-    int result = next()->listen(fd, backlog);
+    int result = way->listen(fd, backlog);
     if (result == 0)
         table_wake();
     return result;
+}
+
+int bind(int fd, const struct sockaddr *address, socklen_t len)
+{
+    return call_bind(next(), fd, address, len);
+}
+
+int listen(int fd, int backlog)
+{
+    return call_listen(next(), fd, backlog);
 }

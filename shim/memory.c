@@ -3,6 +3,7 @@
 #include "next.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/auxv.h>
@@ -39,7 +40,7 @@ static bool is_on_stack(uintptr_t first, uintptr_t end)
     return frame < stack_top && stack_top - frame < MAIN_STACK_SPAN && end <= stack_top;
 }
 
-static bool ask_kernel(uintptr_t address)
+static bool ask_to_read(uintptr_t address)
 {
     int saved = errno;
     /* The kernel reads a whole set of 8 bytes: aligned, they lie in one page with the byte in question. */
@@ -50,16 +51,37 @@ static bool ask_kernel(uintptr_t address)
     return readable;
 }
 
-bool memory_is_readable(const void *address, size_t len)
+static bool ask_to_write(uintptr_t address)
+{
+    uint32_t nobody_waits = 0;
+    int saved = errno;
+    long answer =
+        next_functions.syscall(SYS_futex, &nobody_waits, FUTEX_WAKE_OP | FUTEX_PRIVATE_FLAG, 0, 0,
+                               address & ~(uintptr_t)3, FUTEX_OP(FUTEX_OP_ADD, 0, FUTEX_OP_CMP_EQ, 0));
+    errno = saved;
+    return answer >= 0;
+}
+
+static bool ask_pages(const void *address, size_t len, bool (*ask)(uintptr_t))
 {
     uintptr_t first = (uintptr_t)address, last = first + len - 1;
     if (is_on_stack(first, last + 1))
         return true;
-    /* NULL means "no set" to the kernel, which then reads nothing; the first page is nobody's. */
-    if (first < PAGE || last < first || !ask_kernel(first))
+    /* NULL means "nothing to read" to the kernel; the first page is nobody's. */
+    if (first < PAGE || last < first || !ask(first))
         return false;
     for (uintptr_t page = (first | (PAGE - 1)) + 1; page != 0 && page <= last; page += PAGE)
-        if (!ask_kernel(page))
+        if (!ask(page))
             return false;
     return true;
+}
+
+bool memory_is_readable(const void *address, size_t len)
+{
+    return ask_pages(address, len, ask_to_read);
+}
+
+bool memory_is_writable(void *address, size_t len)
+{
+    return ask_pages(address, len, ask_to_write);
 }

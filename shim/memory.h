@@ -1,6 +1,6 @@
 /*
- * Whether the caller's memory can be read. A bad pointer must get the kernel's EFAULT from the kernel's own
- * call, never a fault in ours.
+ * Whether the caller's memory can be read or written. A bad pointer must get the kernel's EFAULT from the
+ * kernel's own call, never a fault in ours.
  */
 #ifndef SHIM_MEMORY_H
 #define SHIM_MEMORY_H
@@ -17,5 +17,11 @@ void memory_init(void);
  * an invalid `how`, so EFAULT and EINVAL tell. errno is left alone. Async-signal-safe.
  */
 bool memory_is_readable(const void *address, size_t len);
+
+/*
+ * The same for writing, which needs another harmless call: futex(2) can add 0 to a word, atomically, and says
+ * EFAULT when it may not write it.
+ */
+bool memory_is_writable(void *address, size_t len);
 
 #endif

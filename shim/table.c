@@ -52,6 +52,14 @@ struct map *table_late_map(unsigned port)
     return NULL;
 }
 
+struct map *table_late_listed_map(unsigned port)
+{
+    struct map *map = table_late_map(port);
+    bool listed =
+        map != NULL && (portbits_has(&map->late_listed[0], port) || portbits_has(&map->late_listed[1], port));
+    return listed ? map : NULL;
+}
+
 void table_wake(void)
 {
     int saved = errno;

@@ -56,6 +56,10 @@ static inline uint32_t table_to_program(unsigned port)
 /* The map in which a port may be assigned late, NULL when in none. */
 struct map *table_late_map(unsigned port);
 
+/* The same for ports that were listed by number: those are the run's also for clients, before anybody bound
+ * them. */
+struct map *table_late_listed_map(unsigned port);
+
 /* Wakes those who wait for a port of this run or of one around it. errno is left alone. */
 void table_wake(void);
 

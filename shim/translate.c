@@ -59,9 +59,10 @@ static unsigned port_of(const union address *address)
 
 /*
  * Copies the caller's address when its port may be ours: false at once for another family or for a port that
- * is no placeholder. `late` says whether a late placeholder counts.
+ * is no placeholder. `late` finds the map in which a port without an entry may get one.
  */
-static bool fetch(struct outbound *out, const struct sockaddr *address, socklen_t len, bool unspec, bool late)
+static bool fetch(struct outbound *out, const struct sockaddr *address, socklen_t len, bool unspec,
+                  struct map *(*late)(unsigned))
 {
     out->address = address;
     out->placeholder = 0;
@@ -74,7 +75,7 @@ static bool fetch(struct outbound *out, const struct sockaddr *address, socklen_
         return false;
     unsigned port = port_of(&out->copy);
     out->entry = table_to_kernel(port);
-    if (out->entry == 0 && !(late && table_late_map(port) != NULL))
+    if (out->entry == 0 && late(port) == NULL)
         return false;
     if (!is_whole(family, len) || !memory_is_readable(address, len))
         return false;
@@ -100,22 +101,27 @@ static void assign_late(struct outbound *out, int fd)
     table_log(out->fresh ? MAP_EVENT_LATE : MAP_EVENT_EMPTY, placeholder, map_entry_port(out->entry), 0);
 }
 
-void translate_local(struct outbound *out, int fd, const struct sockaddr *address, socklen_t len)
+/* The last step of both ways to the kernel. */
+static void finish(struct outbound *out, int fd)
 {
-    if (!fetch(out, address, len, true, true))
-        return;
     if (out->entry == 0)
         assign_late(out, fd);
     if (out->entry != 0 && protocol_matches(fd, out->entry))
         rewrite(out);
 }
 
+void translate_local(struct outbound *out, int fd, const struct sockaddr *address, socklen_t len)
+{
+    if (fetch(out, address, len, true, table_late_map))
+        finish(out, fd);
+}
+
 void translate_destination(struct outbound *out, int fd, const struct sockaddr *address, socklen_t len,
                            enum destination destination)
 {
-    if (fetch(out, address, len, destination == DESTINATION_DATAGRAM, false) &&
-        is_this_host(&out->copy, len) && protocol_matches(fd, out->entry))
-        rewrite(out);
+    if (fetch(out, address, len, destination == DESTINATION_DATAGRAM, table_late_listed_map) &&
+        is_this_host(&out->copy, len))
+        finish(out, fd);
 }
 
 void translate_back(int fd, union address *address, socklen_t len, enum owner owner)

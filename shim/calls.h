@@ -1,0 +1,31 @@
+/*
+ * Each rewritten call, told by which way it reaches the kernel: libc's functions, which are cancellation
+ * points, or libc's syscall(), which is not. The rules are the same for both (bind.c, connect.c, names.c,
+ * datagram.c); only syscall.c uses another way than next().
+ */
+#ifndef SHIM_CALLS_H
+#define SHIM_CALLS_H
+
+#include "next.h"
+
+#include <sys/socket.h>
+#include <time.h>
+
+int call_bind(const struct next *way, int fd, const struct sockaddr *address, socklen_t len);
+int call_listen(const struct next *way, int fd, int backlog);
+int call_connect(const struct next *way, int fd, const struct sockaddr *address, socklen_t len);
+int call_getsockname(const struct next *way, int fd, struct sockaddr *address, socklen_t *len);
+int call_getpeername(const struct next *way, int fd, struct sockaddr *address, socklen_t *len);
+int call_accept(const struct next *way, int fd, struct sockaddr *address, socklen_t *len);
+int call_accept4(const struct next *way, int fd, struct sockaddr *address, socklen_t *len, int flags);
+ssize_t call_sendto(const struct next *way, int fd, const void *bytes, size_t size, int flags,
+                    const struct sockaddr *address, socklen_t len);
+ssize_t call_sendmsg(const struct next *way, int fd, const struct msghdr *message, int flags);
+int call_sendmmsg(const struct next *way, int fd, struct mmsghdr *messages, unsigned count, int flags);
+ssize_t call_recvfrom(const struct next *way, int fd, void *bytes, size_t size, int flags,
+                      struct sockaddr *address, socklen_t *len);
+ssize_t call_recvmsg(const struct next *way, int fd, struct msghdr *message, int flags);
+int call_recvmmsg(const struct next *way, int fd, struct mmsghdr *messages, unsigned count, int flags,
+                  struct timespec *timeout);
+
+#endif

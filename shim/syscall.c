@@ -1,0 +1,150 @@
+/*
+ * syscall(2): libc's function with the number of one of our calls follows the same rules.
+ *
+ * libuv before 1.45 sends datagrams by syscall(__NR_sendmmsg, ...). The calls go to the kernel by libc's
+ * syscall() again, not by its functions, which are cancellation points. Every other number is handed through
+ * with all six arguments.
+ */
+#include "attach.h"
+#include "calls.h"
+#include "carry.h"
+
+#include <stdarg.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int raw_bind(int fd, const struct sockaddr *address, socklen_t len)
+{
+    return (int)next_functions.syscall(SYS_bind, fd, address, len);
+}
+
+static int raw_listen(int fd, int backlog)
+{
+    return (int)next_functions.syscall(SYS_listen, fd, backlog);
+}
+
+static int raw_connect(int fd, const struct sockaddr *address, socklen_t len)
+{
+    return (int)next_functions.syscall(SYS_connect, fd, address, len);
+}
+
+static int raw_getsockname(int fd, struct sockaddr *address, socklen_t *len)
+{
+    return (int)next_functions.syscall(SYS_getsockname, fd, address, len);
+}
+
+static int raw_getpeername(int fd, struct sockaddr *address, socklen_t *len)
+{
+    return (int)next_functions.syscall(SYS_getpeername, fd, address, len);
+}
+
+#ifdef SYS_accept
+static int raw_accept(int fd, struct sockaddr *address, socklen_t *len)
+{
+    return (int)next_functions.syscall(SYS_accept, fd, address, len);
+}
+#endif
+
+static int raw_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
+{
+    return (int)next_functions.syscall(SYS_accept4, fd, address, len, flags);
+}
+
+static ssize_t raw_sendto(int fd, const void *bytes, size_t size, int flags, const struct sockaddr *address,
+                          socklen_t len)
+{
+    return next_functions.syscall(SYS_sendto, fd, bytes, size, flags, address, len);
+}
+
+static ssize_t raw_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    return next_functions.syscall(SYS_sendmsg, fd, message, flags);
+}
+
+static int raw_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    return (int)next_functions.syscall(SYS_sendmmsg, fd, messages, count, flags);
+}
+
+static ssize_t raw_recvfrom(int fd, void *bytes, size_t size, int flags, struct sockaddr *address,
+                            socklen_t *len)
+{
+    return next_functions.syscall(SYS_recvfrom, fd, bytes, size, flags, address, len);
+}
+
+static ssize_t raw_recvmsg(int fd, struct msghdr *message, int flags)
+{
+    return next_functions.syscall(SYS_recvmsg, fd, message, flags);
+}
+
+static int raw_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
+{
+    return (int)next_functions.syscall(SYS_recvmmsg, fd, messages, count, flags, timeout);
+}
+
+static const struct next raw = {
+    .bind = raw_bind,
+    .listen = raw_listen,
+    .connect = raw_connect,
+#ifdef SYS_accept
+    .accept = raw_accept,
+#endif
+    .accept4 = raw_accept4,
+    .getsockname = raw_getsockname,
+    .getpeername = raw_getpeername,
+    .sendto = raw_sendto,
+    .sendmsg = raw_sendmsg,
+    .sendmmsg = raw_sendmmsg,
+    .recvfrom = raw_recvfrom,
+    .recvmsg = raw_recvmsg,
+    .recvmmsg = raw_recvmmsg,
+};
+
+/* The kernel takes an int from a register's lower half, whatever the upper one holds. */
+#define POINTER(argument) ((void *)(argument))
+
+long syscall(long number, ...)
+{
+    const struct next *libc = next();
+    va_list rest;
+    va_start(rest, number);
+    long a = va_arg(rest, long), b = va_arg(rest, long), c = va_arg(rest, long);
+    long d = va_arg(rest, long), e = va_arg(rest, long), f = va_arg(rest, long);
+    va_end(rest);
+    switch (number) {
+    case SYS_bind:
+        return call_bind(&raw, (int)a, POINTER(b), (socklen_t)c);
+    case SYS_listen:
+        return call_listen(&raw, (int)a, (int)b);
+    case SYS_connect:
+        return call_connect(&raw, (int)a, POINTER(b), (socklen_t)c);
+    case SYS_getsockname:
+        return call_getsockname(&raw, (int)a, POINTER(b), POINTER(c));
+    case SYS_getpeername:
+        return call_getpeername(&raw, (int)a, POINTER(b), POINTER(c));
+#ifdef SYS_accept
+    case SYS_accept:
+        return call_accept(&raw, (int)a, POINTER(b), POINTER(c));
+#endif
+    case SYS_accept4:
+        return call_accept4(&raw, (int)a, POINTER(b), POINTER(c), (int)d);
+    case SYS_sendto:
+        return call_sendto(&raw, (int)a, POINTER(b), (size_t)c, (int)d, POINTER(e), (socklen_t)f);
+    case SYS_sendmsg:
+        return call_sendmsg(&raw, (int)a, POINTER(b), (int)c);
+    case SYS_sendmmsg:
+        return call_sendmmsg(&raw, (int)a, POINTER(b), (unsigned)c, (int)d);
+    case SYS_recvfrom:
+        return call_recvfrom(&raw, (int)a, POINTER(b), (size_t)c, (int)d, POINTER(e), POINTER(f));
+    case SYS_recvmsg:
+        return call_recvmsg(&raw, (int)a, POINTER(b), (int)c);
+    case SYS_recvmmsg:
+        return call_recvmmsg(&raw, (int)a, POINTER(b), (unsigned)c, (int)d, POINTER(e));
+    case SYS_execve:
+        return libc->syscall(number, a, b, CARRY(POINTER(c)));
+    case SYS_execveat:
+        return libc->syscall(number, a, b, c, CARRY(POINTER(d)), e);
+    default:
+        return libc->syscall(number, a, b, c, d, e, f);
+    }
+}
