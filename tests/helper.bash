@@ -46,13 +46,18 @@ stop() {
     wait "$ended" || status=$?
 }
 
-teardown() {
+# What a test's own teardown has to do as well.
+end_started() {
     local started
     for started in "${STARTED[@]}"; do
         kill -TERM "$started" 2>/dev/null || continue
         within 5 gone "$started" || kill -KILL "$started" 2>/dev/null || :
         wait "$started" 2>/dev/null || :
     done
+}
+
+teardown() {
+    end_started
 }
 
 # within SECONDS COMMAND...: asks again and again until it succeeds; fails when the time is over.
