@@ -42,10 +42,10 @@ start_copy() {
 
 @test "the server says nothing but its own words, and holds the same descriptors as without portshim" {
     start bare /usr/bin/python3 -u -m http.server --bind 127.0.0.1 -d 0 0
-    within 5 grep -q 'port' bare.out
+    within 5 grep -qs 'port' bare.out
     bare_count=$(find "/proc/$pid/fd" -type l | wc -l)
     start wrapped portshim run -p 8080 -m 0.json -- /usr/bin/python3 -u -m http.server --bind 127.0.0.1 -d 0 8080
-    within 5 grep -q 'port 8080' wrapped.out # which it says a moment after it listens
+    within 5 grep -qs 'port 8080' wrapped.out # which it says a moment after it listens
     assert_equal "$(cat wrapped.err)" ''
     assert_equal "$(find "/proc/$pid/fd" -type l | wc -l)" "$bare_count"
 }
