@@ -1,0 +1,101 @@
+# dnsmasq on 53 as a user who may not bind 53: port 53 in the run is some port that anybody may have.
+load helper
+
+copies=3
+
+# The words before a command that make it an ordinary user's, who has the test's directory and a copy of portshim
+# there.
+user=()
+
+setup() {
+    cd "$(test_dir)"
+    portshim=portshim
+    if as_root; then
+        user=(setpriv --reuid nobody --regid nogroup --clear-groups)
+        own_pool 10
+        cp "$ROOT/build/portshim" .
+        portshim=$PWD/portshim
+        chown nobody .
+    fi
+}
+
+as_user() {
+    "${user[@]}" "$portshim" "$@"
+}
+
+# copy_command NAME: in $dnsmasq, for which copy.test is an address of its own, and big.test too much for a datagram.
+copy_command() {
+    local i
+    dnsmasq=(dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --pid-file= --user=
+        --log-facility=- --listen-address=127.0.0.1 --listen-address=::1 --bind-interfaces --host-record="copy.test,192.0.2.$1")
+    for ((i = 0; i < 60; i++)); do
+        dnsmasq+=(--txt-record="big.test,$1 of ${1}th text $i")
+    done
+}
+
+start_copy() {
+    copy_command "$1"
+    start "$1" "${user[@]}" "$portshim" run -p 53 -m "$1.json" -- "${dnsmasq[@]}"
+}
+
+# is_there COPY: once it listens over UDP and TCP; its real port in $port.
+is_there() {
+    port=$(as_user wait -t 20 "$1.json" 53/udp)
+    assert_equal "$(as_user wait -t 20 "$1.json" 53/tcp)" "$port"
+}
+
+# serves COPY RUN ADDRESS...: its answers to a client in the run and to one at the real port, over UDP and TCP.
+serves() {
+    local copy=$1 map=$2 address protocol
+    shift 2
+    is_there "$map"
+    for address; do
+        for protocol in +notcp +tcp; do
+            assert_equal "$(as_user run -j "$map.json" -- dig +short "$protocol" "@$address" copy.test)" "192.0.2.$copy"
+            assert_equal "$(dig +short "$protocol" -p "$port" "@$address" copy.test)" "192.0.2.$copy"
+        done
+    done
+}
+
+@test "copies that an ordinary user starts on 53 each give their own answers over UDP and TCP" {
+    for ((i = 0; i < copies; i++)); do
+        start_copy "$i"
+    done
+    for ((i = 0; i < copies; i++)); do
+        serves "$i" "$i" 127.0.0.1 ::1
+    done
+    assert_not_equal "$(ps -o uid= -p "$pid" | tr -d ' ')" 0
+}
+
+@test "the client finds its run's server by the number that is the protocol's own" {
+    start_copy 0
+    is_there 0
+    run as_user run -j 0.json -- dig @127.0.0.1 copy.test
+    assert_line ';; SERVER: 127.0.0.1#53(127.0.0.1) (UDP)'
+    assert_line --regexp $'^copy.test.\t+0\tIN\tA\t192.0.2.0$'
+}
+
+@test "an answer that is too long for a datagram is fetched over TCP from the same copy" {
+    start_copy 0
+    start_copy 1
+    for i in 0 1; do
+        is_there "$i"
+        run as_user run -j "$i.json" -- dig @127.0.0.1 big.test TXT
+        assert_line ';; SERVER: 127.0.0.1#53(127.0.0.1) (TCP)'
+        assert_equal "$(grep -cF "\"$i of ${i}th text" <<<"$output")" 60
+    done
+}
+
+@test "another copy that takes over in the run answers at the same real port" {
+    start keeper "${user[@]}" "$portshim" run -p 53 -m run.json -- sleep infinity
+    within 5 test -e run.json
+    for i in 1 2 3; do
+        copy_command "$i"
+        start "$i" "${user[@]}" "$portshim" run -j run.json -- "${dnsmasq[@]}"
+        serves "$i" run 127.0.0.1 ::1
+        ports+=("$port")
+        stop "$pid"
+        assert_equal "$status" 0
+    done
+    assert_equal "${ports[*]}" "$port $port $port"
+}
