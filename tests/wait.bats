@@ -1,0 +1,254 @@
+# portshim wait and portshim port find what was started, when it is there; portshim run gets out of the way.
+load helper
+
+setup() {
+    cd "$(test_dir)"
+    own_pool 12
+}
+
+# A run that nobody listens in yet, at ./m.json.
+start_keeper() {
+    start keeper portshim run -p 80-81,443,53 -n web -m m.json -m m.env -m m -- sleep infinity
+    keeper=$pid
+    within 5 test -e m
+}
+
+# listen NAME ADDRESS: a server in the keeper's run, such as TCP-LISTEN:80.
+listen() {
+    start "$1" portshim run -j m.json -- socat "$2" /dev/null
+}
+
+# A process that is asleep in portshim wait.
+waits() {
+    [[ $(ps -o comm=,stat= -p "$1") == portshim*S* ]]
+}
+
+# ends PID: waits for it, without a signal; $status is its status.
+ends() {
+    within 10 gone "$1"
+    status=0
+    wait "$1" || status=$?
+}
+
+@test "a wait may begin before the run" {
+    start waiter portshim wait -t 20 m.json 80
+    waiter=$pid
+    within 5 waits "$waiter"
+    start server portshim run -p 80 -m m.json -- socat TCP-LISTEN:80 /dev/null
+    ends "$waiter"
+    assert_equal "$status" 0
+    assert_equal "$(cat waiter.out)" "$(jq .ports[0].real m.json)"
+}
+
+@test "last time's map file and name are not taken for this time's run" {
+    start first portshim run -p 80 -n web -m m.json -- socat TCP-LISTEN:80 /dev/null
+    before=$(real m.json 80)
+    stop "$pid" KILL
+    waiters=()
+    for run in m.json web; do
+        start "waiter-$run" portshim wait -t 20 "$run" 80
+        waiters+=("$pid")
+        within 5 waits "$pid"
+    done
+    start second portshim run -p 80 -n web -m m.json -- socat TCP-LISTEN:80 /dev/null
+    for waiter in "${waiters[@]}"; do
+        ends "$waiter"
+        assert_equal "$status" 0
+    done
+    assert_equal "$(cat waiter-m.json.out)" "$(portshim port m.json 80)"
+    assert_equal "$(cat waiter-web.out)" "$(portshim port web 80)"
+    refute [ "$(cat waiter-web.out)" = "$before" ]
+}
+
+@test "a run that dies while it is waited for ends the wait, with the reason" {
+    start_keeper
+    start waiter portshim wait -t 20 m.json 443
+    waiter=$pid
+    within 5 waits "$waiter"
+    stop "$keeper" KILL
+    ends "$waiter"
+    assert_equal "$status" 125
+    assert_equal "$(cat waiter.out)" ''
+    assert_equal "$(cat waiter.err)" \
+        'portshim: m.json, port 443: the run has ended before it listened: see what its program said'
+}
+
+@test "a wait for several ports ends when the last one listens, and prints them in the order asked for" {
+    start_keeper
+    start waiter portshim wait -t 20 m.json 443 80-81
+    waiter=$pid
+    listen first TCP-LISTEN:80
+    listen second TCP-LISTEN:443
+    real m.json 80 443
+    run -124 portshim wait -t 0.1 m.json 443 80-81
+    refute gone "$waiter"
+    listen third TCP-LISTEN:81
+    ends "$waiter"
+    assert_equal "$status" 0
+    assert_equal "$(cat waiter.out)" "$(portshim port m.json 443 80 81)"
+}
+
+@test "53/udp waits for UDP and 53/tcp for TCP, 53 alone for either" {
+    start_keeper
+    listen datagrams UDP-RECVFROM:53,fork
+    assert_equal "$(real m.json 53/udp)" "$(portshim port m.json 53)"
+    real m.json 53
+    run -124 portshim wait -t 0.1 m.json 53/tcp
+    stop "$pid"
+    listen stream TCP-LISTEN:53
+    assert_equal "$(real m.json 53/tcp)" "$(portshim port m.json 53)"
+    real m.json 53
+    run -124 portshim wait -t 0.1 m.json 53/udp
+    listen datagrams UDP-RECVFROM:53,fork
+    real m.json 53/udp 53/tcp
+}
+
+@test "a listener on IPv6 alone is found" {
+    start_keeper
+    listen server 'TCP6-LISTEN:80,ipv6only,bind=[::1]'
+    assert_equal "$(real m.json 80)" "$(portshim port m.json 80)"
+}
+
+@test "a socket that is bound but does not listen is not reported" {
+    start_keeper
+    start bound portshim run -j m.json -- /usr/bin/python3 -c '
+import signal, socket
+s = socket.create_server(("127.0.0.1", 81))
+t = socket.socket()
+t.bind(("127.0.0.1", 80))
+signal.pause()'
+    real m.json 81
+    run -124 portshim wait -t 0.1 m.json 80
+}
+
+@test "a listener that went away is not reported, and found again when it is back" {
+    start_keeper
+    listen server TCP-LISTEN:80
+    before=$(real m.json 80)
+    stop "$pid"
+    run -124 portshim wait -t 0.1 m.json 80
+    listen server TCP-LISTEN:80,reuseaddr
+    assert_equal "$(real m.json 80)" "$before"
+}
+
+@test "a listener that went away while another one was waited for is waited for again" {
+    start_keeper
+    listen first TCP-LISTEN:80
+    first=$pid
+    real m.json 80
+    start waiter portshim wait -t 20 m.json 80 81
+    waiter=$pid
+    within 5 waits "$waiter"
+    stop "$first"
+    listen second TCP-LISTEN:81
+    real m.json 81
+    run -124 portshim wait -t 0.3 m.json 80
+    refute gone "$waiter"
+    listen first TCP-LISTEN:80,reuseaddr
+    ends "$waiter"
+    assert_equal "$status" 0
+}
+
+# The scheduler of a loaded machine may be late: one of three is enough.
+is_punctual() {
+    local begin late try
+    for try in 1 2 3; do
+        begin=$(date +%s%N)
+        run -124 portshim wait -t "$1" "$2" 80
+        late=$(($(date +%s%N) - begin - $3))
+        ((late >= 0)) || return 1
+        ((late > 300000000)) || return 0
+    done
+    fail "try $try: $late ns late"
+}
+
+@test "the deadline is kept within 0.3 s, whether there is a run or not" {
+    start_keeper
+    for run in m.json none.json; do
+        is_punctual 0 "$run" 0
+        is_punctual 0.05 "$run" 50000000
+        is_punctual .6 "$run" 600000000
+        is_punctual 1 "$run" 1000000000
+    done
+}
+
+# Under 5 % of two seconds, in user and system together, in milliseconds.
+is_frugal() {
+    local used TIMEFORMAT='%3U %3S'
+    used=$({ time portshim wait -t 2 "$1" 80 2>/dev/null || :; } 2>&1)
+    used=${used//./}
+    ((10#${used% *} + 10#${used#* } < 100)) || fail "$used ms"
+}
+
+@test "waiting for a listener costs next to no time of the processor" {
+    start_keeper
+    is_frugal m.json
+}
+
+@test "waiting for a run costs next to no time of the processor" {
+    is_frugal none.json
+}
+
+@test "a run is found by its name, its directory and each format of map file" {
+    start_keeper
+    listen server TCP-LISTEN:80
+    expected=$(jq '.ports[] | select(.placeholder == 80).real' m.json)
+    for run in web "$(jq -r .run m.json)" "$(jq -r .run m.json)/" m.json m.env m "$PWD/m" ./m.env; do
+        assert_equal "$(real "$run" 80)" "$expected"
+        assert_equal "$(portshim port "$run" 80)" "$expected"
+        assert_equal "$(inside "$run" printenv PORTSHIM_PORT_80)" "$expected"
+    done
+}
+
+@test "port prints the real ports in the order asked for, whether anything listens or not" {
+    start_keeper
+    for placeholder in 443 53 80 81; do
+        jq ".ports[] | select(.placeholder == $placeholder).real" m.json
+    done >expected
+    portshim port m.json 443 53/udp 80-81 | diff expected -
+}
+
+@test "the command's exit status is passed on" {
+    for code in 0 3 125 255; do
+        run portshim run -p 80 -- sh -c "exit $code"
+        assert_equal "$status" "$code"
+    done
+    for signal in 15 9 6; do
+        run portshim run -p 80 -- sh -c "kill -$signal \$\$"
+        assert_equal "$status" $((128 + signal))
+    done
+}
+
+@test "the command has portshim's process id" {
+    start shell portshim run -p 80 -m m -- bash -c 'echo $$; exec sleep infinity'
+    within 5 grep -q . shell.out
+    assert_equal "$(cat shell.out)" "$pid"
+    within 5 grep -q '^sleep$' "/proc/$pid/comm"
+}
+
+@test "standard input reaches the command" {
+    assert_equal "$(seq 1000 | portshim run -p 80 -- cksum)" "$(seq 1000 | cksum)"
+}
+
+@test "arguments reach the command as they are" {
+    portshim run -p 80 printf '%s\0' -p '' ' a  b ' $'new\nline' -- '*' ü >given
+    printf '%s\0' -p '' ' a  b ' $'new\nline' -- '*' ü | cmp given -
+}
+
+@test "signals are the command's own" {
+    # shellcheck disable=SC2016 # expanded inside
+    start trapper portshim run -p 80 -- bash -c 'trap "exit 5" USR1; echo ready; while :; do read -rt 0.1 <> <(:); done'
+    within 5 grep -q ready trapper.out
+    stop "$pid" USR1
+    assert_equal "$status" 5
+    start plain portshim run -p 80 -m m -- sleep infinity
+    within 5 test -e m
+    stop "$pid" HUP
+    assert_equal "$status" 129
+}
+
+@test "the command starts with the signal mask and dispositions of whoever started it" {
+    trap '' USR2
+    grep '^Sig[BI]' /proc/self/status >bare
+    portshim run -p 80 -- grep '^Sig[BI]' /proc/self/status | diff bare -
+}
