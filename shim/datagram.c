@@ -11,7 +11,9 @@
 #include "table.h"
 #include "translate.h"
 
+#include <errno.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <string.h>
 
 enum {
@@ -33,9 +35,12 @@ ssize_t call_sendto(const struct next *way, int fd, const void *bytes, size_t si
 /* Translates a message's name; true when it changed, and *copy is then to be sent in its place. */
 static bool translate_message(struct msghdr *copy, struct outbound *out, int fd, const struct msghdr *message)
 {
+    socklen_t len = message->msg_namelen;
     if (message->msg_name == NULL)
         return false;
-    translate_destination(out, fd, message->msg_name, message->msg_namelen, DESTINATION_DATAGRAM);
+    if (len > sizeof(struct sockaddr_storage) && len <= INT32_MAX)
+        len = sizeof(struct sockaddr_storage); /* what the kernel reads of it; sendto() would refuse */
+    translate_destination(out, fd, message->msg_name, len, DESTINATION_DATAGRAM);
     if (out->placeholder == 0)
         return false;
     *copy = *message;
@@ -51,6 +56,29 @@ ssize_t call_sendmsg(const struct next *way, int fd, const struct msghdr *messag
         translate_message(&copy, &out, fd, message))
         message = &copy;
     return way->sendmsg(fd, message, flags);
+}
+
+/* How many messages at the start of a vector are in memory of which `is_good` holds. */
+static unsigned good_messages(struct mmsghdr *messages, unsigned count, bool (*is_good)(void *, size_t))
+{
+    unsigned good = 0;
+    if (count > 0 && is_good(messages, count * sizeof *messages))
+        return count;
+    while (good < count && is_good(&messages[good], sizeof *messages))
+        good++;
+    return good;
+}
+
+static bool is_readable(void *address, size_t len)
+{
+    return memory_is_readable(address, len);
+}
+
+/* The messages that may be looked at: those before an unreadable one are handled by the kernel all the same.
+ */
+static unsigned readable_messages(struct mmsghdr *messages, unsigned count)
+{
+    return good_messages(messages, count < MOST_MESSAGES ? count : MOST_MESSAGES, is_readable);
 }
 
 static bool any_translated(int fd, const struct mmsghdr *messages, unsigned count)
@@ -73,21 +101,26 @@ static int send_batch(const struct next *way, int fd, struct mmsghdr *messages, 
         translate_message(&copies[i].msg_hdr, &out[i], fd, &messages[i].msg_hdr);
     }
     int sent = way->sendmmsg(fd, copies, count, flags);
-    for (int i = 0; i < sent; i++)
+    for (int i = 0; i < sent; i++) {
+        if (!memory_is_writable(&messages[i].msg_len, sizeof messages[i].msg_len)) {
+            errno = EFAULT;
+            return i > 0 ? i : -1;
+        }
         messages[i].msg_len = copies[i].msg_len;
+    }
     return sent;
 }
 
 int call_sendmmsg(const struct next *way, int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
-    unsigned looked_at = count < MOST_MESSAGES ? count : MOST_MESSAGES;
-    if (!table.active || looked_at == 0 || !memory_is_readable(messages, looked_at * sizeof *messages) ||
-        !any_translated(fd, messages, looked_at) ||
-        !memory_is_writable(messages, looked_at * sizeof *messages))
+    unsigned readable = table.active ? readable_messages(messages, count) : 0, sent = 0;
+    if (!any_translated(fd, messages, readable))
         return way->sendmmsg(fd, messages, count, flags);
-    unsigned sent = 0;
-    while (sent < looked_at) {
-        unsigned batch = looked_at - sent < BATCH ? looked_at - sent : BATCH;
+    while (sent < readable) {
+        unsigned batch = readable - sent < BATCH ? readable - sent : BATCH;
+        /* The kernel stops at the message whose length it cannot tell, after sending it. */
+        if (good_messages(messages + sent, batch, memory_is_writable) < batch)
+            batch = 1;
         int result = send_batch(way, fd, messages + sent, batch, flags);
         /* As the kernel does it: an error counts only when nothing was sent before. */
         if (result < 0)
@@ -126,9 +159,9 @@ static ssize_t receive_from(const struct receiving *how, int fd, void *bytes, si
 {
     union address source;
     socklen_t room = translate_room(address, len), whole = sizeof source;
-    if (room == 0 || room > INT32_MAX || (room < WHOLE && !memory_is_writable(address, room)))
+    if (room == 0 || room > INT32_MAX)
         return receive(how, fd, bytes, size, flags, address, len);
-    if (room >= WHOLE) {
+    if (room >= WHOLE || !memory_is_writable(address, room) || !memory_is_writable(len, sizeof *len)) {
         ssize_t received = receive(how, fd, bytes, size, flags, address, len);
         if (received >= 0 && *len <= room)
             translate_back(fd, (union address *)address, *len, OWNER_PEER);
@@ -156,19 +189,21 @@ static void translate_control(int fd, struct msghdr *message)
         bool ipv4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_ORIGDSTADDR;
         bool ipv6 = c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_ORIGDSTADDR;
         socklen_t len = ipv4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
-        union address address;
-        if ((!ipv4 && !ipv6) || c->cmsg_len < CMSG_LEN(len))
+        union address address = {0};
+        if ((!ipv4 && !ipv6) || c->cmsg_len < CMSG_LEN(offsetof(struct sockaddr_in, sin_addr)))
             continue;
-        memcpy(&address, CMSG_DATA(c), len);
+        size_t have = c->cmsg_len - CMSG_LEN(0); /* less than an address where the caller had less room */
+        if (have > len)
+            have = len;
+        memcpy(&address, CMSG_DATA(c), have);
         translate_back(fd, &address, len, OWNER_SELF);
-        memcpy(CMSG_DATA(c), &address, len);
+        memcpy(CMSG_DATA(c), &address, have);
     }
 }
 
 /* A header whose name is shorter than an address may be; ours stands in for the name during the call. */
-struct short_name {
-    void *name;
-    socklen_t room;
+struct loan {
+    bool lent;
     union address source;
 };
 
@@ -177,42 +212,35 @@ static bool is_short(const struct msghdr *message)
     return message->msg_name != NULL && message->msg_namelen < WHOLE;
 }
 
-static void lend_name(struct short_name *lent, struct msghdr *message)
+static void lend_name(struct loan *loan, struct msghdr *message)
 {
-    lent->name = message->msg_name;
-    lent->room = message->msg_namelen;
-    message->msg_name = &lent->source;
-    message->msg_namelen = sizeof lent->source;
+    socklen_t room = message->msg_namelen;
+    loan->lent = is_short(message) && (room == 0 || memory_is_writable(message->msg_name, room));
+    if (loan->lent) {
+        message->msg_name = &loan->source;
+        message->msg_namelen = sizeof loan->source;
+    }
 }
 
-static void return_name(const struct short_name *lent, struct msghdr *message)
+/* What came in, translated where it lies; room is what the caller gave for the name. */
+static void translate_received(int fd, struct msghdr *message, socklen_t room)
 {
-    socklen_t whole = message->msg_namelen;
-    message->msg_name = lent->name;
-    give_name(lent->name, lent->room, &message->msg_namelen, &lent->source, whole);
-}
-
-/* What came in, translated where it lies. */
-static void translate_received(int fd, struct msghdr *message)
-{
-    if (message->msg_name != NULL)
+    if (message->msg_name != NULL && message->msg_namelen <= room)
         translate_back(fd, message->msg_name, message->msg_namelen, OWNER_PEER);
     if (message->msg_controllen > 0)
         translate_control(fd, message);
 }
 
-static ssize_t receive_short(const struct next *way, int fd, struct msghdr *message, int flags)
+/* What came in by a copy of the header, perhaps with a name lent, becomes the caller's. */
+static void give_message(int fd, const struct loan *loan, struct msghdr *copy, struct msghdr *message)
 {
-    struct msghdr copy = *message;
-    struct short_name lent;
-    lend_name(&lent, &copy);
-    ssize_t received = way->recvmsg(fd, &copy, flags);
-    if (received < 0)
-        return received;
-    translate_received(fd, &copy);
-    return_name(&lent, &copy);
-    *message = copy;
-    return received;
+    void *name = message->msg_name;
+    socklen_t room = message->msg_namelen, whole = copy->msg_namelen;
+    translate_received(fd, copy, loan->lent ? sizeof loan->source : room);
+    *message = *copy;
+    message->msg_name = name;
+    if (loan->lent)
+        give_name(name, room, &message->msg_namelen, &loan->source, whole);
 }
 
 static bool translates_names(void)
@@ -224,36 +252,56 @@ ssize_t call_recvmsg(const struct next *way, int fd, struct msghdr *message, int
 {
     if (!translates_names() || !memory_is_readable(message, sizeof *message))
         return way->recvmsg(fd, message, flags);
-    if (is_short(message) && message->msg_namelen > 0 && memory_is_writable(message, sizeof *message) &&
-        memory_is_writable(message->msg_name, message->msg_namelen))
-        return receive_short(way, fd, message, flags);
-    bool whole = !is_short(message);
+    struct msghdr copy = *message;
+    struct loan loan;
+    lend_name(&loan, &copy);
+    if (loan.lent && memory_is_writable(message, sizeof *message)) {
+        ssize_t received = way->recvmsg(fd, &copy, flags);
+        if (received >= 0)
+            give_message(fd, &loan, &copy, message);
+        return received;
+    }
+    socklen_t room = message->msg_namelen;
     ssize_t received = way->recvmsg(fd, message, flags);
-    if (received >= 0 && whole)
-        translate_received(fd, message);
+    if (received >= 0)
+        translate_received(fd, message, room);
     return received;
 }
 
-/* recvmmsg() with at least one short name: fewer messages than asked for at a time are within its contract.
- */
+/* Receives up to BATCH messages by copies of their headers; returns what recvmmsg() does. */
 static int receive_batch(const struct next *way, int fd, struct mmsghdr *messages, unsigned count, int flags,
                          struct timespec *timeout)
 {
     struct mmsghdr copies[BATCH];
-    struct short_name lent[BATCH];
-    unsigned batch = count < BATCH ? count : BATCH;
-    memcpy(copies, messages, batch * sizeof *messages);
-    for (unsigned i = 0; i < batch; i++)
-        if (is_short(&messages[i].msg_hdr))
-            lend_name(&lent[i], &copies[i].msg_hdr);
-    int received = way->recvmmsg(fd, copies, batch, flags, timeout);
+    struct loan loans[BATCH];
+    memcpy(copies, messages, count * sizeof *messages);
+    for (unsigned i = 0; i < count; i++)
+        lend_name(&loans[i], &copies[i].msg_hdr);
+    int received = way->recvmmsg(fd, copies, count, flags, timeout);
     for (int i = 0; i < received; i++) {
-        translate_received(fd, &copies[i].msg_hdr);
-        if (is_short(&messages[i].msg_hdr))
-            return_name(&lent[i], &copies[i].msg_hdr);
-        messages[i] = copies[i];
+        give_message(fd, &loans[i], &copies[i].msg_hdr, &messages[i].msg_hdr);
+        messages[i].msg_len = copies[i].msg_len;
     }
     return received;
+}
+
+/* recvmmsg() with at least one short name, in batches, which wait and end where one call would. */
+static int receive_batches(const struct next *way, int fd, struct mmsghdr *messages, unsigned count,
+                           int flags, struct timespec *timeout)
+{
+    unsigned received = 0;
+    while (received < count) {
+        unsigned batch = count - received < BATCH ? count - received : BATCH;
+        int result = receive_batch(way, fd, messages + received, batch, flags, timeout);
+        if (result < 0)
+            return received > 0 ? (int)received : result;
+        received += (unsigned)result;
+        if ((unsigned)result < batch || (timeout != NULL && timeout->tv_sec == 0 && timeout->tv_nsec == 0))
+            break;
+        if (flags & MSG_WAITFORONE)
+            flags |= MSG_DONTWAIT;
+    }
+    return (int)received;
 }
 
 static bool any_short(const struct mmsghdr *messages, unsigned count)
@@ -264,31 +312,18 @@ static bool any_short(const struct mmsghdr *messages, unsigned count)
     return false;
 }
 
-/* Whether all that receive_batch() writes can be written. */
-static bool can_lend(struct mmsghdr *messages, unsigned count)
-{
-    for (unsigned i = 0; i < count && i < BATCH; i++) {
-        struct msghdr *message = &messages[i].msg_hdr;
-        if (is_short(message) && message->msg_namelen > 0 &&
-            !memory_is_writable(message->msg_name, message->msg_namelen))
-            return false;
-    }
-    return memory_is_writable(messages, count * sizeof *messages);
-}
-
 int call_recvmmsg(const struct next *way, int fd, struct mmsghdr *messages, unsigned count, int flags,
                   struct timespec *timeout)
 {
-    unsigned looked_at = count < MOST_MESSAGES ? count : MOST_MESSAGES;
-    bool ours =
-        translates_names() && looked_at > 0 && memory_is_readable(messages, looked_at * sizeof *messages);
-    bool some_short = ours && any_short(messages, looked_at);
-    if (some_short && can_lend(messages, looked_at))
-        return receive_batch(way, fd, messages, looked_at, flags, timeout);
+    unsigned good = translates_names() ? readable_messages(messages, count) : 0;
+    if (any_short(messages, good)) {
+        good = good_messages(messages, good, memory_is_writable);
+        if (good > 0)
+            return receive_batches(way, fd, messages, good, flags, timeout);
+    }
     int received = way->recvmmsg(fd, messages, count, flags, timeout);
-    if (ours && !some_short)
-        for (int i = 0; i < received; i++)
-            translate_received(fd, &messages[i].msg_hdr);
+    for (int i = 0; i < received && (unsigned)i < good; i++)
+        translate_received(fd, &messages[i].msg_hdr, WHOLE);
     return received;
 }
 
