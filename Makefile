@@ -59,7 +59,7 @@ $B/libportshim.so: $(SHIM_OBJECTS) shim/libportshim.map
 # Small programs that the tests run: plain users of libc, built without anything of ours.
 TEST_PROGRAMS = $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/*.c))
 
-$B/tests/%: tests/%.c Makefile
+$B/tests/%: tests/%.c $(wildcard tests/*.h) Makefile
 	@mkdir -p $(@D)
 	$(CC) $(STANDARD) -Wall -Wextra -Wshadow $(CFLAGS) -pthread -o $@ $<
 

@@ -1,0 +1,22 @@
+# Pointers and lengths that no program should pass get what the kernel says to them, and never a fault of ours.
+load helper
+load bare
+
+bad_pointers=$BATS_TEST_DIRNAME/../build/tests/bad_pointers
+
+setup() {
+    cd "$(test_dir)"
+    bare_ports 2
+}
+
+@test "every call answers bad pointers and lengths as it does without portshim" {
+    same_as_bare "$bad_pointers" libc "${bare_ports[@]}"
+}
+
+@test "the same holds for fortified programs" {
+    same_as_bare "$bad_pointers" fortified "${bare_ports[@]}"
+}
+
+@test "the same holds for calls through syscall()" {
+    same_as_bare "$bad_pointers" syscall "${bare_ports[@]}"
+}
