@@ -195,8 +195,8 @@ static void fail_of_port(const struct run_request *request, const struct run_pro
                      problem->placeholder);
     holders_describe_port(request->home, problem->real, held, sizeof held);
     snprintf(why, sizeof why, "held by %s", held);
-    command_fail(why, "name another real port, or end its holder", "real port %u for placeholder %u", problem->real,
-                 problem->placeholder);
+    command_fail(why, "name another real port, or end its holder", "real port %u for placeholder %u",
+                 problem->real, problem->placeholder);
 }
 
 static void fail_of_run(const struct run_request *request, const struct run_problem *problem, int error)

@@ -10,17 +10,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-int find_path(const struct home *home, uint64_t run_id, char path[static PATH_MAX])
-{
-    char name[RUNDIR_NAME_SIZE];
-    rundir_name(name, run_id);
-    struct text t = text_in(path, PATH_MAX);
-    text_str(&t, home->path);
-    text_char(&t, '/');
-    text_str(&t, name);
-    return t.cut ? -ENAMETOOLONG : 0;
-}
-
 /* The id at the end of a run directory's path, if that lies in this home. */
 static int id_of(const struct home *home, char path[static PATH_MAX], uint64_t *run_id)
 {
@@ -31,15 +20,24 @@ static int id_of(const struct home *home, char path[static PATH_MAX], uint64_t *
     const char *slash = strrchr(path, '/');
     if (slash == NULL || !rundir_id(slash + 1, run_id))
         return PORTMAP_ESYNTAX;
-    int error = find_path(home, *run_id, expected);
-    return error != 0 || strcmp(path, expected) == 0 ? error : PORTMAP_EFOREIGN;
+    int error = rundir_path(home, *run_id, expected);
+    if (error != 0 || strcmp(path, expected) == 0)
+        return error;
+    /* Written in another way, or below another home. */
+    struct stat given, own;
+    if (stat(path, &given) < 0)
+        return PORTMAP_ENORUN;
+    if (stat(expected, &own) < 0 || given.st_dev != own.st_dev || given.st_ino != own.st_ino)
+        return PORTMAP_EFOREIGN;
+    memcpy(path, expected, sizeof expected);
+    return 0;
 }
 
 int find_run(const struct home *home, const char *run, char path[static PATH_MAX], uint64_t *run_id)
 {
     struct stat st;
     if (name_is_valid(run) && (*run_id = name_find(home, run)) != 0)
-        return find_path(home, *run_id, path);
+        return rundir_path(home, *run_id, path);
     if (stat(run, &st) < 0)
         return errno == ENOENT || errno == ENOTDIR ? PORTMAP_ENORUN : -errno;
     if (!S_ISDIR(st.st_mode)) {

@@ -9,9 +9,6 @@
 
 #include <limits.h>
 
-/* The directory of a run in path[PATH_MAX]: 0, or -ENAMETOOLONG. */
-int find_path(const struct home *home, uint64_t run_id, char path[static PATH_MAX]);
-
 /*
  * Resolves RUN to a run directory in path[PATH_MAX] and its id. A word without a slash is looked up among the
  * names first. 0; PORTMAP_ENORUN when nothing has that name (yet); PORTMAP_ESYNTAX when the file is not a map

@@ -1,9 +1,9 @@
 #include "holders.h"
 
-#include "find.h"
 #include "lease.h"
 #include "map.h"
 #include "probe.h"
+#include "rundir.h"
 #include "sockdiag.h"
 #include "text.h"
 
@@ -15,7 +15,7 @@ static void describe_run(struct text *t, const struct home *home, uint64_t run_i
 {
     char path[PATH_MAX];
     struct map *map;
-    if (find_path(home, run_id, path) != 0 || map_view(&map, path) != 0) {
+    if (rundir_path(home, run_id, path) != 0 || map_view(&map, path) != 0) {
         text_str(t, "a run that is gone");
         return;
     }

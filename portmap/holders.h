@@ -10,8 +10,8 @@
 #include <stddef.h>
 
 /*
- * Writes one phrase such as "48 ports of 50 by 24 runs (web pid 123, pid 124, pid 130 and 21 more), 2 by other
- * programs, 0 of them in TIME_WAIT". Probes the pool's ports.
+ * Writes one phrase such as "48 ports of 50 by 24 runs (web pid 123, pid 124, pid 130 and 21 more), 2 by
+ * other programs, 0 of them in TIME_WAIT". Probes the pool's ports.
  */
 void holders_describe(const struct home *home, const struct pool *pool, char *buffer, size_t size);
 

@@ -61,19 +61,20 @@ static uint32_t now_seconds(void)
 
 static int map_file(struct lease_table *table, int fd)
 {
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return -errno;
     void *file = mmap(NULL, sizeof *table->file, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (file == MAP_FAILED)
         return -errno;
-    table->file = file;
+    *table = (struct lease_table){.file = file, .device = st.st_dev, .inode = st.st_ino};
     return 0;
 }
 
 static int check_header(const struct lease_file *file)
 {
-    char boot_id[BOOT_ID_SIZE];
-    process_boot_id(boot_id);
     bool good = memcmp(file->magic, magic, sizeof magic) == 0 && file->version == LEASE_VERSION &&
-                file->size == sizeof *file && memcmp(file->boot_id, boot_id, sizeof boot_id) == 0;
+                file->size == sizeof *file && process_is_this_boot(file->boot_id);
     return good ? 0 : PORTMAP_ETORN;
 }
 
@@ -137,6 +138,13 @@ void lease_close(struct lease_table *table)
 {
     munmap(table->file, sizeof *table->file);
     table->file = NULL;
+}
+
+bool lease_is_current(const struct lease_table *table, const struct home *home)
+{
+    struct stat st;
+    return fstatat(home->fd, table_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_dev == table->device &&
+           st.st_ino == table->inode;
 }
 
 static bool exchange(struct lease_table *table, unsigned port, lease_owner from, lease_owner to)

@@ -21,6 +21,7 @@ struct lease_file;
 
 struct lease_table {
     struct lease_file *file; /* mapped */
+    uint64_t device, inode;  /* of that file */
 };
 
 /* A word that names an owner; 0 is nobody. */
@@ -49,6 +50,9 @@ void lease_record(struct lease_table *table, unsigned port, lease_owner owner);
 int lease_install(const struct home *home);
 
 void lease_close(struct lease_table *table);
+
+/* False when the table has been replaced since it was opened: claims in it are not seen by others. */
+bool lease_is_current(const struct lease_table *table, const struct home *home);
 
 /*
  * Leases one given port. 0, PORTMAP_EHELD when another owner has it, PORTMAP_EINUSE when a socket does, or a

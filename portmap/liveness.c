@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -29,22 +30,19 @@ struct look {
     enum run_state state;
 };
 
-static bool same_boot(const struct map *map)
-{
-    char boot_id[BOOT_ID_SIZE];
-    process_boot_id(boot_id);
-    return memcmp(map->boot_id, boot_id, sizeof boot_id) == 0;
-}
-
 static bool starter_lives(const struct map *map)
 {
-    return map->pid_namespace == process_pid_namespace() &&
-           process_is_alive(map->starter, map->starter_start_time);
+    uint32_t here = process_pid_namespace();
+    /* Without /proc neither namespace nor start time can be compared. */
+    if (here == 0 || map->pid_namespace == 0)
+        return kill(map->starter, 0) == 0 || errno == EPERM;
+    return map->pid_namespace == here && process_is_alive(map->starter, map->starter_start_time);
 }
 
 /*
- * One process at a time decides about a run: the exclusive lock with which it asks for members would look like a
- * member to another. This lock is of the other kind (fcntl(2), "open file description locks"), and goes with fd.
+ * One process at a time decides about a run: the exclusive lock with which it asks for members would look
+ * like a member to another. This lock is of the other kind (fcntl(2), "open file description locks"), and
+ * goes with fd.
  */
 static bool lock_decision(int fd)
 {
@@ -57,7 +55,7 @@ static enum run_state decide(struct map *map, int fd)
 {
     if (!lock_decision(fd))
         return atomic_load(&map->dead_since) != 0 ? RUN_DYING : RUN_ALIVE;
-    if (!same_boot(map) || atomic_load(&map->ended))
+    if (!process_is_this_boot(map->boot_id) || atomic_load(&map->ended))
         return RUN_DEAD;
     if (flock(fd, LOCK_EX | LOCK_NB) < 0 || starter_lives(map)) {
         flock(fd, LOCK_UN);
@@ -90,15 +88,19 @@ static struct look look_at(const struct home *home, uint64_t run_id)
     text_str(&t, directory);
     text_str(&t, "/map");
     look.fd = openat(home->fd, path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-    void *map = MAP_FAILED;
-    if (look.fd >= 0 && fstat(look.fd, &st) == 0 && st.st_size == (off_t)sizeof *look.map)
-        map = mmap(NULL, sizeof *look.map, PROT_READ | PROT_WRITE, MAP_SHARED, look.fd, 0);
-    if (map == MAP_FAILED) {
+    if (look.fd < 0 && errno == ENOENT) {
         look.state = state_without_map(home, directory);
         return look;
     }
-    look.map = map;
-    look.state = decide(look.map, look.fd);
+    /* What cannot be looked at, for want of a descriptor or of its version's layout, is not therefore dead. */
+    look.state = RUN_ALIVE;
+    void *map = MAP_FAILED;
+    if (look.fd >= 0 && fstat(look.fd, &st) == 0 && st.st_size == (off_t)sizeof *look.map)
+        map = mmap(NULL, sizeof *look.map, PROT_READ | PROT_WRITE, MAP_SHARED, look.fd, 0);
+    if (map != MAP_FAILED) {
+        look.map = map;
+        look.state = decide(look.map, look.fd);
+    }
     return look;
 }
 
@@ -129,7 +131,7 @@ enum run_state liveness_settled(const struct home *home, uint64_t run_id)
 /* Whether a dead run's port may go to somebody else. Another network namespace cannot be asked. */
 static bool is_free_again(const struct look *look, unsigned port, enum lease_effort effort)
 {
-    if (look->map == NULL || look->map->net_namespace != process_net_namespace())
+    if (look->map != NULL && look->map->net_namespace != process_net_namespace())
         return true;
     return probe_port(port) == PROBE_FREE ||
            (effort == LEASE_TIME_WAIT && sockdiag_only_time_wait(port) == 1);
@@ -191,6 +193,26 @@ static bool sweep_run(uint64_t run_id, void *context)
     return --sweeping->left > 0;
 }
 
+/* Gives back what belongs to runs whose directory is gone: somebody cleaned up by hand. */
+static void sweep_orphans(struct sweeping *sweeping)
+{
+    uint64_t last = 0;
+    bool gone = false;
+    struct look nothing = {.fd = -1};
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        lease_owner owner = lease_holder(sweeping->leases, port);
+        uint64_t run_id = lease_owner_run(owner);
+        if (run_id != 0 && run_id != last) {
+            gone = liveness_of(sweeping->home, run_id) == RUN_GONE;
+            last = run_id;
+        }
+        if (run_id != 0 && gone && is_free_again(&nothing, port, sweeping->effort)) {
+            lease_release(sweeping->leases, port, owner);
+            sweeping->result.freed++;
+        }
+    }
+}
+
 struct sweep liveness_sweep(const struct home *home, struct lease_table *leases, unsigned most,
                             enum lease_effort effort)
 {
@@ -200,6 +222,8 @@ struct sweep liveness_sweep(const struct home *home, struct lease_table *leases,
     if (runs > most)
         sweeping.skip = (unsigned)(process_clock() / 1000 % (runs - most + 1));
     rundir_each(home, sweep_run, &sweeping);
+    if (most == SWEEP_ALL)
+        sweep_orphans(&sweeping);
     return sweeping.result;
 }
 

@@ -20,7 +20,7 @@
 #define LIVENESS_GRACE UINT64_C(2000000000) /* nanoseconds */
 
 enum run_state {
-    RUN_ALIVE,
+    RUN_ALIVE, /* also when it cannot be looked at: only what is known to be dead is cleared up */
     RUN_DYING, /* no process, but not long enough to be sure */
     RUN_DEAD,
     RUN_GONE, /* there is no such run directory */
@@ -41,8 +41,8 @@ struct sweep {
 enum { SWEEP_SOME = 64, SWEEP_ALL = 1 << 30 };
 
 /*
- * Looks at up to `most` runs, a different part of them each time, and clears up the dead ones. With
- * LEASE_TIME_WAIT, ports that only TIME_WAIT keeps taken are given back too. Returns what it did.
+ * Looks at up to `most` runs, a different part of them each time, and clears up the dead ones; SWEEP_ALL also gives
+ * back leases of runs whose directory somebody has removed. With LEASE_TIME_WAIT, ports that only TIME_WAIT keeps taken are given back too. Returns what it did.
  */
 struct sweep liveness_sweep(const struct home *home, struct lease_table *leases, unsigned most,
                             enum lease_effort effort);

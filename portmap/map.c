@@ -77,13 +77,6 @@ int map_create(struct map **map, int run_dir, uint64_t run_id)
     return error;
 }
 
-static bool same_boot(const struct map *map)
-{
-    char boot_id[BOOT_ID_SIZE];
-    process_boot_id(boot_id);
-    return memcmp(map->boot_id, boot_id, sizeof boot_id) == 0;
-}
-
 static bool is_map(const struct map *map)
 {
     return memcmp(map->magic, magic, sizeof magic) == 0 && map->version == MAP_VERSION &&
@@ -122,10 +115,12 @@ static int open_map(struct map **map, const char *run_path, bool lock)
 int map_attach(struct map **map, const char *run_path)
 {
     int error = open_map(map, run_path, true);
-    if (error == 0 && (!same_boot(*map) || atomic_load(&(*map)->ended))) {
+    if (error == 0 && (!process_is_this_boot((*map)->boot_id) || atomic_load(&(*map)->ended))) {
         map_detach(*map);
         error = PORTMAP_EENDED;
     }
+    if (error == 0)
+        atomic_store(&(*map)->dead_since, 0);
     return error;
 }
 
@@ -212,52 +207,58 @@ static void alias_late(struct map *map, unsigned placeholder, uint32_t flags)
         assign_alias(map, placeholder, alias, flags);
 }
 
-/* Puts a stock port in place of `old`; the entry in force is returned, and a port not needed goes back. */
-static uint32_t replace_entry(struct map *map, unsigned placeholder, uint32_t old)
+/* Puts a stock port in place of *entry, which is then what is in force; true when it was this call that did. */
+static bool replace_entry(struct map *map, unsigned placeholder, uint32_t *entry)
 {
     unsigned real = stock_get(map);
     if (real == 0)
-        return old;
+        return false;
     uint32_t flags = map_late_protocols(map, placeholder) << MAP_PROTOCOLS_SHIFT | MAP_LATE;
-    uint32_t entry = real | flags;
     atomic_store(&map->to_program[real], placeholder | flags);
-    if (atomic_compare_exchange_strong(&map->to_kernel[placeholder], &old, entry)) {
-        if (old == 0)
+    if (atomic_compare_exchange_strong(&map->to_kernel[placeholder], entry, real | flags)) {
+        if (*entry == 0)
             alias_late(map, placeholder, flags);
-        return entry;
+        *entry = real | flags;
+        return true;
     }
     atomic_store(&map->to_program[real], 0);
     map_stock_put(map, real);
-    return old;
+    return false;
 }
 
-uint32_t map_assign_late(struct map *map, unsigned placeholder)
+bool map_assign_late(struct map *map, unsigned placeholder, uint32_t *entry)
 {
-    uint32_t entry = atomic_load(&map->to_kernel[placeholder]);
-    return entry != 0 ? entry : replace_entry(map, placeholder, 0);
+    *entry = atomic_load(&map->to_kernel[placeholder]);
+    return *entry == 0 && replace_entry(map, placeholder, entry);
 }
 
-uint32_t map_swap_late(struct map *map, unsigned placeholder, uint32_t entry)
+void map_share_late(struct map *map, unsigned placeholder)
 {
-    uint32_t now = replace_entry(map, placeholder, entry);
-    if (now != entry)
-        atomic_store(&map->to_program[map_entry_port(entry)], 0);
-    return now;
+    atomic_fetch_or(&map->to_kernel[placeholder], MAP_USED);
+}
+
+bool map_swap_late(struct map *map, unsigned placeholder, uint32_t *entry)
+{
+    uint32_t before = *entry;
+    bool swapped = replace_entry(map, placeholder, entry);
+    if (swapped)
+        atomic_store(&map->to_program[map_entry_port(before)], 0);
+    return swapped;
 }
 
 void map_wake(struct map *map)
 {
     atomic_fetch_add(&map->generation, 1);
-    if (atomic_load(&map->waiters) != 0)
+    /* Whoever still waits says so again: one that was killed costs a single call. */
+    if (atomic_exchange(&map->waiters, 0) != 0)
         syscall(SYS_futex, &map->generation, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
 void map_wait(struct map *map, uint32_t seen, unsigned milliseconds)
 {
     struct timespec limit = {.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000L};
-    atomic_fetch_add(&map->waiters, 1);
+    atomic_store(&map->waiters, 1);
     syscall(SYS_futex, &map->generation, FUTEX_WAIT, seen, &limit, NULL, 0);
-    atomic_fetch_sub(&map->waiters, 1);
 }
 
 void map_log(struct map *map, enum map_event event, int pid, unsigned placeholder, unsigned real, int error)

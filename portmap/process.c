@@ -19,6 +19,13 @@ void process_boot_id(char id[static BOOT_ID_SIZE])
         memcpy(id, buffer, BOOT_ID_SIZE - 1);
 }
 
+bool process_is_this_boot(const char id[static BOOT_ID_SIZE])
+{
+    char now[BOOT_ID_SIZE];
+    process_boot_id(now);
+    return *now == '\0' || memcmp(id, now, sizeof now) == 0;
+}
+
 static bool read_stat(pid_t pid, struct stat_line *line)
 {
     char path[32], buffer[1024];

@@ -13,6 +13,9 @@ enum { BOOT_ID_SIZE = 37 }; /* a UUID and its terminator */
 /* The kernel's id of this boot (proc(5), random/boot_id); all zeroes where /proc is not to be had. */
 void process_boot_id(char id[static BOOT_ID_SIZE]);
 
+/* Whether that is the id of this boot; where it cannot be known, nothing says it is not. */
+bool process_is_this_boot(const char id[static BOOT_ID_SIZE]);
+
 /* When a process started, in clock ticks since boot (proc(5), stat field 22); 0 when there is no such
  * process. */
 uint64_t process_start_time(pid_t pid);

@@ -3,7 +3,6 @@
 #include "error.h"
 #include "map.h"
 #include "rundir.h"
-#include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,14 +32,9 @@ static void record_map(struct lease_table *leases, const struct map *map)
 static bool record_run(uint64_t run_id, void *context)
 {
     const struct recovery *recovery = context;
-    char path[PATH_MAX + RUNDIR_NAME_SIZE], name[RUNDIR_NAME_SIZE];
+    char path[PATH_MAX];
     struct map *map;
-    rundir_name(name, run_id);
-    struct text t = text_in(path, sizeof path);
-    text_str(&t, recovery->home->path);
-    text_char(&t, '/');
-    text_str(&t, name);
-    if (map_attach(&map, path) == 0) {
+    if (rundir_path(recovery->home, run_id, path) == 0 && map_attach(&map, path) == 0) {
         record_map(recovery->leases, map);
         map_detach(map);
     }

@@ -16,6 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* A lease table that is replaced more often than this while a run is made has another problem. */
+enum { CREATE_TRIES = 5 };
+
 /* Everything that is needed to give a run its ports. */
 struct assigning {
     const struct run_request *request;
@@ -72,15 +75,30 @@ static int claim_port(struct assigning *a, unsigned port)
     }
 }
 
-static int assign(struct assigning *a, unsigned placeholder, unsigned protocols)
+/* Whether a number means something else to this run already, seen from the kernel's side. */
+static bool is_in_use_here(const struct map *map, unsigned port)
+{
+    return atomic_load(&map->to_program[port]) != 0 || (atomic_load(&map->to_kernel[port]) & MAP_ALIAS) != 0;
+}
+
+/* The real port of a placeholder: the given one, or any. */
+static int find_real(struct assigning *a, unsigned placeholder)
 {
     unsigned fixed = portset_fixed(a->request->ports, placeholder);
     a->problem->step = RUN_STEP_PORT;
     a->problem->placeholder = placeholder;
     a->problem->real = fixed;
-    int real = fixed != 0 ? claim_port(a, fixed) : take_port(a);
-    if (fixed != 0 && real == 0)
-        real = (int)fixed;
+    if (fixed == 0)
+        return take_port(a);
+    if (is_in_use_here(a->map, fixed))
+        return PORTMAP_EHELD;
+    int error = claim_port(a, fixed);
+    return error != 0 ? error : (int)fixed;
+}
+
+static int assign(struct assigning *a, unsigned placeholder, unsigned protocols)
+{
+    int real = find_real(a, placeholder);
     if (real < 0)
         return real;
     bool ephemeral = placeholder >= a->map->ephemeral_first && placeholder <= a->map->ephemeral_last;
@@ -187,6 +205,8 @@ static int prepare(struct assigning *a, const struct run_request *request, struc
     for (unsigned port = 1; port < PORT_COUNT; port++)
         if (portset_listed(request->ports, port) != 0)
             pool_remove(&a->pool, port);
+    for (unsigned i = 0; i < request->ports->fixed_count; i++)
+        pool_remove(&a->pool, request->ports->fixed[i].real);
     problem->step = RUN_STEP_TABLE;
     int error = request->home_is_locked ? recover_leases_locked(&a->leases, request->home)
                                         : recover_leases(&a->leases, request->home);
@@ -237,16 +257,6 @@ static int furnish(struct run *run, struct assigning *a)
     return error == 0 ? publish(run, a->problem) : error;
 }
 
-static void run_path(struct run *run, const struct home *home, uint64_t run_id)
-{
-    char name[RUNDIR_NAME_SIZE];
-    rundir_name(name, run_id);
-    struct text t = text_in(run->path, sizeof run->path);
-    text_str(&t, home->path);
-    text_char(&t, '/');
-    text_str(&t, name);
-}
-
 static int create_map(struct run *run, const struct home *home, uint64_t run_id)
 {
     char name[RUNDIR_NAME_SIZE];
@@ -259,7 +269,29 @@ static int create_map(struct run *run, const struct home *home, uint64_t run_id)
     return error;
 }
 
-int run_create(struct run *run, const struct run_request *request, struct run_problem *problem)
+/* Makes and furnishes the map of a run directory; both are gone again when that fails. */
+static int make_run(struct run *run, struct assigning *a, uint64_t run_id)
+{
+    const struct home *home = a->request->home;
+    int error = rundir_path(home, run_id, run->path);
+    if (error == 0)
+        error = create_map(run, home, run_id);
+    if (error != 0) {
+        rundir_remove(home, run_id);
+        return error;
+    }
+    a->map = run->map;
+    a->owner = lease_run_owner(run_id);
+    error = furnish(run, a);
+    /* A table that was replaced meanwhile may not have these claims: they are worth nothing. */
+    if (error == 0 && !lease_is_current(&a->leases, home))
+        error = PORTMAP_ETORN;
+    if (error != 0)
+        run_discard(run, home);
+    return error;
+}
+
+static int try_create(struct run *run, const struct run_request *request, struct run_problem *problem)
 {
     struct assigning a;
     uint64_t run_id;
@@ -268,23 +300,17 @@ int run_create(struct run *run, const struct run_request *request, struct run_pr
         return error;
     problem->step = RUN_STEP_DIRECTORY;
     error = rundir_create(request->home, &run_id);
-    if (error == 0) {
-        run_path(run, request->home, run_id);
-        error = create_map(run, request->home, run_id);
-        if (error == 0) {
-            a.map = run->map;
-            a.owner = lease_run_owner(run_id);
-            error = furnish(run, &a);
-            if (error != 0) {
-                lease_close(&a.leases);
-                run_discard(run, request->home);
-                return error;
-            }
-        } else {
-            rundir_remove(request->home, run_id);
-        }
-    }
+    if (error == 0)
+        error = make_run(run, &a, run_id);
     lease_close(&a.leases);
+    return error;
+}
+
+int run_create(struct run *run, const struct run_request *request, struct run_problem *problem)
+{
+    int error = PORTMAP_ETORN;
+    for (unsigned tries = 0; error == PORTMAP_ETORN && tries < CREATE_TRIES; tries++)
+        error = try_create(run, request, problem);
     return error;
 }
 

@@ -20,6 +20,17 @@ void rundir_name(char name[static RUNDIR_NAME_SIZE], uint64_t run_id)
     text_hex(&t, run_id, ID_DIGITS);
 }
 
+int rundir_path(const struct home *home, uint64_t run_id, char path[static PATH_MAX])
+{
+    char name[RUNDIR_NAME_SIZE];
+    rundir_name(name, run_id);
+    struct text t = text_in(path, PATH_MAX);
+    text_str(&t, home->path);
+    text_char(&t, '/');
+    text_str(&t, name);
+    return t.cut ? -ENAMETOOLONG : 0;
+}
+
 bool rundir_id(const char *digits, uint64_t *run_id)
 {
     uint64_t id = 0;

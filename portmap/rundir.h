@@ -14,6 +14,9 @@ enum { RUNDIR_NAME_SIZE = 20 }; /* "runs/", 14 digits, terminator */
 /* The name of a run's directory below the home. */
 void rundir_name(char name[static RUNDIR_NAME_SIZE], uint64_t run_id);
 
+/* Its absolute path, in path[PATH_MAX]: 0, or -ENAMETOOLONG. */
+int rundir_path(const struct home *home, uint64_t run_id, char path[static PATH_MAX]);
+
 /* The id in a directory's own name, 14 hexadecimal digits and nothing else; false when it is not one. */
 bool rundir_id(const char *digits, uint64_t *run_id);
 

@@ -13,6 +13,7 @@
 #include "pool.h"
 #include "portset.h"
 #include "run.h"
+#include "rundir.h"
 #include "table.h"
 #include "text.h"
 
@@ -159,7 +160,7 @@ static bool find_by_hand(struct by_hand *hand, struct run *run)
 {
     uint64_t run_id = hand->file[0] == '\0' ? name_find(&hand->home, hand->session_name) : 0;
     int error = hand->file[0] == '\0'
-                    ? run_id != 0 ? find_path(&hand->home, run_id, run->path) : PORTMAP_ENORUN
+                    ? run_id != 0 ? rundir_path(&hand->home, run_id, run->path) : PORTMAP_ENORUN
                     : find_run(&hand->home, hand->file, run->path, &run_id);
     if (error != 0 || map_attach(&run->map, run->path) != 0)
         return false;

@@ -315,7 +315,7 @@ need_tiny_disk() {
     mkfifo pipe
     mistaken 'pipe: not a regular file' -j pipe
     echo '# portshim /elsewhere/runs/00000000000001' >foreign
-    mistaken 'foreign: not a private directory or file of this user' -j foreign
+    mistaken 'foreign: no such run' -j foreign
 }
 
 @test "what belongs to a run's start cannot be given when it is joined" {
