@@ -14,13 +14,9 @@ static int bind_another(const struct next *way, struct outbound *out, int fd, so
 {
     int result = -1;
     struct map *map = table_late_map(out->placeholder);
-    while (result < 0 && errno == EADDRINUSE) {
-        uint32_t entry = map_swap_late(map, out->placeholder, out->entry);
-        if (entry == out->entry)
-            break;
-        table_log(MAP_EVENT_SWAP, out->placeholder, map_entry_port(entry), EADDRINUSE);
-        out->entry = entry;
-        out->copy.ipv4.sin_port = htons((uint16_t)map_entry_port(entry));
+    while (result < 0 && errno == EADDRINUSE && map_swap_late(map, out->placeholder, &out->entry)) {
+        table_log(MAP_EVENT_SWAP, out->placeholder, map_entry_port(out->entry), EADDRINUSE);
+        out->copy.ipv4.sin_port = htons((uint16_t)map_entry_port(out->entry));
         result = way->bind(fd, out->address, len);
     }
     return result;
@@ -30,6 +26,10 @@ int call_bind(const struct next *way, int fd, const struct sockaddr *address, so
 {
     struct outbound out;
     translate_local(&out, fd, address, len);
+    if (out.refused) {
+        errno = EADDRINUSE;
+        return -1;
+    }
     int result = way->bind(fd, out.address, len);
     if (out.placeholder == 0)
         return result;

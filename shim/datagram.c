@@ -29,6 +29,10 @@ ssize_t call_sendto(const struct next *way, int fd, const void *bytes, size_t si
     if (address == NULL)
         return way->sendto(fd, bytes, size, flags, address, len);
     translate_destination(&out, fd, address, len, DESTINATION_DATAGRAM);
+    if (out.refused) {
+        errno = ECONNREFUSED;
+        return -1;
+    }
     return way->sendto(fd, bytes, size, flags, out.address, len);
 }
 

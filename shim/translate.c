@@ -3,6 +3,7 @@
 #include "attach.h"
 #include "host.h"
 #include "memory.h"
+#include "refill.h"
 #include "table.h"
 
 #include <errno.h>
@@ -67,6 +68,7 @@ static bool fetch(struct outbound *out, const struct sockaddr *address, socklen_
     out->address = address;
     out->placeholder = 0;
     out->fresh = false;
+    out->refused = false;
     if (!table.active || len < HEAD || !memory_is_readable(address, HEAD))
         return false;
     memcpy(&out->copy, address, HEAD);
@@ -96,9 +98,12 @@ static void assign_late(struct outbound *out, int fd)
     struct map *map = table_late_map(placeholder);
     if (!protocol_matches(fd, map_late_protocols(map, placeholder) << MAP_PROTOCOLS_SHIFT))
         return;
-    out->entry = map_assign_late(map, placeholder);
-    out->fresh = out->entry != 0;
-    table_log(out->fresh ? MAP_EVENT_LATE : MAP_EVENT_EMPTY, placeholder, map_entry_port(out->entry), 0);
+    out->fresh = map_assign_late(map, placeholder, &out->entry);
+    if (out->entry == 0 && refill(map))
+        out->fresh = map_assign_late(map, placeholder, &out->entry);
+    out->refused = out->entry == 0;
+    if (out->fresh || out->refused)
+        table_log(out->fresh ? MAP_EVENT_LATE : MAP_EVENT_EMPTY, placeholder, map_entry_port(out->entry), 0);
 }
 
 /* The last step of both ways to the kernel. */
@@ -106,8 +111,11 @@ static void finish(struct outbound *out, int fd)
 {
     if (out->entry == 0)
         assign_late(out, fd);
-    if (out->entry != 0 && protocol_matches(fd, out->entry))
-        rewrite(out);
+    if (out->entry == 0 || !protocol_matches(fd, out->entry))
+        return;
+    if ((out->entry & MAP_LATE) != 0 && (out->entry & MAP_USED) == 0 && !out->fresh)
+        map_share_late(table_late_map(port_of(&out->copy)), port_of(&out->copy));
+    rewrite(out);
 }
 
 void translate_local(struct outbound *out, int fd, const struct sockaddr *address, socklen_t len)
@@ -126,8 +134,6 @@ void translate_destination(struct outbound *out, int fd, const struct sockaddr *
 
 void translate_back(int fd, union address *address, socklen_t len, enum owner owner)
 {
-    if (len < WHOLE_IPV4)
-        return; /* nothing was written, and the pointer may be a bad one */
     sa_family_t family = address->any.sa_family;
     if ((family != AF_INET && family != AF_INET6) || !is_whole(family, len))
         return;

@@ -21,7 +21,8 @@ struct outbound {
     const struct sockaddr *address; /* the caller's own where nothing is ours, else &copy */
     unsigned placeholder;           /* host byte order; 0 where nothing was translated */
     uint32_t entry;                 /* the table's */
-    bool fresh;                     /* a late placeholder that had no real port until now */
+    bool fresh;                     /* a late placeholder that this very call gave its real port */
+    bool refused;                   /* a late placeholder for which no real port could be had */
     union address copy;
 };
 
