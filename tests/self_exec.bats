@@ -1,0 +1,63 @@
+# A server that changes itself: by exec, or by giving away what it had at the start.
+load helper
+
+setup() {
+    cd "$(test_dir)"
+}
+
+# answers PORT TEXT [COMMAND...]: whether a client, started by the command, hears this now.
+answers() {
+    [[ $("${@:3}" socat -u -T 10 "TCP:127.0.0.1:$1" - 2>/dev/null) == "$2" ]]
+}
+
+# is_reborn WAY: two copies, three times each.
+is_reborn() {
+    local way=$1 port pids generation i
+    for i in 0 1; do
+        start "$i" portshim run -p 9000 -m "$i.json" -- /usr/bin/python3 "$BATS_TEST_DIRNAME/self_exec.py" "$way"
+        pids[i]=$pid
+    done
+    for i in 0 1; do
+        port=$(real "$i.json" 9000)
+        for generation in 0 1 2; do
+            within 10 answers "$port" "$generation 9000"
+        done
+        within 10 answers 9000 '3 9000' portshim run -j "$i.json" --
+        assert_equal "$(real "$i.json" 9000)" "$port"
+        refute gone "${pids[i]}"
+    done
+}
+
+@test "a server that starts itself anew with an empty environment and its old socket keeps its real port" {
+    is_reborn inherit
+}
+
+@test "a server that starts itself anew with an empty environment and binds again is at the same real port" {
+    is_reborn rebind
+}
+
+# An address of this host that is not the loopback's, if there is one.
+own_address() {
+    ip -4 -o address show scope global | awk '{ sub("/.*", "", $4); print $4; exit } END { if (!NR) print "127.0.0.2" }'
+}
+
+@test "a server that moved into an empty root and has no descriptor left binds an unlisted port in its run" {
+    local uid=$EUID seen ports
+    if as_root; then
+        uid=65534
+    fi
+    seen="Too many open files, over UDP, to 9000, from 9000, uid $uid"
+    mkdir root
+    for ports in all 9000-11000; do
+        for i in 0 1; do
+            start "$ports$i" portshim run -p "$ports" -m "$ports$i.json" -- \
+                /usr/bin/python3 "$BATS_TEST_DIRNAME/late_bind.py" root "$(own_address)"
+        done
+        for i in 0 1; do
+            port=$(real "$ports$i.json" 9000/tcp)
+            assert_equal "$(real "$ports$i.json" 9000/udp)" "$port"
+            within 10 answers "$port" "$seen"
+            within 10 answers 9000 "$seen" portshim run -j "$ports$i.json" --
+        done
+    done
+}
