@@ -4,6 +4,7 @@
 
 #include <getopt.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,7 +73,8 @@ void command_help(const char *text)
 void command_bad_option(char **argv, const char *help)
 {
     const char *word = argv[optind - 1];
-    if (optopt != 0 && optopt < 256 && word[0] == '-' && word[1] != '-')
+    bool is_long = optopt == 0 || optopt > 255 || strncmp(word, "--", 2) == 0;
+    if (!is_long)
         command_fail("unknown option, or its argument is missing", help, "-%c", optopt);
     command_fail("unknown option, or its argument is missing", help, "%s", word);
 }
@@ -133,7 +135,7 @@ void command_open_home(struct home *home)
 {
     int error = home_open(home, environ);
     if (error != 0)
-        command_fail(portmap_strerror(error), "remove it, or set PORTSHIM_HOME to a directory of your own",
+        command_fail(portmap_strerror(error), "set PORTSHIM_HOME to a private directory that can be written",
                      "%s", home->path);
 }
 

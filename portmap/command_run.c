@@ -236,17 +236,28 @@ static char *command_line(char **words)
     return line;
 }
 
-/* The run this command is started in, when its library is on; a dead one is none. */
-static const char *outer_run(const struct home *home)
+/*
+ * The run this command is started in. It stays attached until exec, as its last process may be the one that
+ * became this command.
+ */
+static const char *outer_run(const struct home *home, bool quiet)
 {
     static char path[PATH_MAX];
+    struct map *map;
     uint64_t run_id;
     const char *outer = getenv("PORTSHIM_RUN");
     if (outer == NULL || *outer == '\0')
         return NULL;
-    if (find_run(home, outer, path, &run_id) != 0 || liveness_of(home, run_id) != RUN_ALIVE)
-        return NULL;
-    return path;
+    int error = find_run(home, outer, path, &run_id);
+    if (error == 0)
+        error = map_attach(&map, path);
+    if (error == 0)
+        return path;
+    if (!quiet)
+        command_warn(error == -ENOENT ? portmap_strerror(PORTMAP_EENDED) : portmap_strerror(error),
+                     "unset PORTSHIM_RUN, or start it in a living run",
+                     "PORTSHIM_RUN=%s is not this run's outer one", outer);
+    return NULL;
 }
 
 static void start(struct run *run, const struct run_request *request)
@@ -333,7 +344,7 @@ int command_run(int argc, char **argv)
                                   .name = options.name,
                                   .files = (const char *const *)options.files,
                                   .command = command_line(options.command),
-                                  .outer = outer_run(&home),
+                                  .outer = options.join == NULL ? outer_run(&home, options.quiet) : NULL,
                                   .reveal = options.reveal};
     if (options.join != NULL)
         join(&run, &options, &request);

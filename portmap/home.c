@@ -35,8 +35,11 @@ static int home_path(struct home *home, char *const *env)
 static int open_private(int dir, const char *name)
 {
     struct stat st;
-    if (mkdirat(dir, name, 0700) < 0 && errno != EEXIST)
+    bool made = mkdirat(dir, name, 0700) == 0;
+    if (!made && errno != EEXIST)
         return -errno;
+    if (made)
+        fchmodat(dir, name, 0700, 0); /* a umask may have left less */
     int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOTDIR || errno == ELOOP || errno == EACCES ? PORTMAP_EFOREIGN : -errno;

@@ -92,7 +92,8 @@ static struct look look_at(const struct home *home, uint64_t run_id)
         look.state = state_without_map(home, directory);
         return look;
     }
-    /* What cannot be looked at, for want of a descriptor or of its version's layout, is not therefore dead. */
+    /* What cannot be looked at, for want of a descriptor or of its version's layout, is not therefore dead.
+     */
     look.state = RUN_ALIVE;
     void *map = MAP_FAILED;
     if (look.fd >= 0 && fstat(look.fd, &st) == 0 && st.st_size == (off_t)sizeof *look.map)

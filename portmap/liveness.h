@@ -41,8 +41,9 @@ struct sweep {
 enum { SWEEP_SOME = 64, SWEEP_ALL = 1 << 30 };
 
 /*
- * Looks at up to `most` runs, a different part of them each time, and clears up the dead ones; SWEEP_ALL also gives
- * back leases of runs whose directory somebody has removed. With LEASE_TIME_WAIT, ports that only TIME_WAIT keeps taken are given back too. Returns what it did.
+ * Looks at up to `most` runs, a different part of them each time, and clears up the dead ones; SWEEP_ALL also
+ * gives back leases of runs whose directory somebody has removed. With LEASE_TIME_WAIT, ports that only
+ * TIME_WAIT keeps taken are given back too. Returns what it did.
  */
 struct sweep liveness_sweep(const struct home *home, struct lease_table *leases, unsigned most,
                             enum lease_effort effort);

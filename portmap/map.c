@@ -207,7 +207,8 @@ static void alias_late(struct map *map, unsigned placeholder, uint32_t flags)
         assign_alias(map, placeholder, alias, flags);
 }
 
-/* Puts a stock port in place of *entry, which is then what is in force; true when it was this call that did. */
+/* Puts a stock port in place of *entry, which is then what is in force; true when it was this call that did.
+ */
 static bool replace_entry(struct map *map, unsigned placeholder, uint32_t *entry)
 {
     unsigned real = stock_get(map);

@@ -34,7 +34,7 @@ enum {
     MAP_ALIAS = 1 << 18,     /* the way around a kernel number that is a placeholder: see map_assign() */
     MAP_LATE = 1 << 19,      /* assigned from the stock, when first bound */
     MAP_INHERITED = 1 << 20, /* copied from the outer run, whose lease it is */
-    MAP_USED = 1 << 21, /* a late one that another than its assigner has used: it stays */
+    MAP_USED = 1 << 21,      /* a late one that another than its assigner has used: it stays */
 };
 
 static inline unsigned map_entry_port(uint32_t entry)
@@ -151,10 +151,10 @@ unsigned map_late_protocols(const struct map *map, unsigned placeholder);
 unsigned map_protocols(const struct map *map, unsigned placeholder);
 
 /*
- * Assigns a port of the stock to a late placeholder. *entry is then what is in force: 0 when the stock is empty.
- * True when it was this call that assigned; of several processes at once, one is told so, and all get its entry. A
- * placeholder in the ephemeral range takes a second port as its alias, while the stock has one. Lock-free,
- * async-signal-safe.
+ * Assigns a port of the stock to a late placeholder. *entry is then what is in force: 0 when the stock is
+ * empty. True when it was this call that assigned; of several processes at once, one is told so, and all get
+ * its entry. A placeholder in the ephemeral range takes a second port as its alias, while the stock has one.
+ * Lock-free, async-signal-safe.
  */
 bool map_assign_late(struct map *map, unsigned placeholder, uint32_t *entry);
 
@@ -162,8 +162,8 @@ bool map_assign_late(struct map *map, unsigned placeholder, uint32_t *entry);
 void map_share_late(struct map *map, unsigned placeholder);
 
 /*
- * Replaces *entry of a late placeholder, whose port a stranger has taken, with the next one of the stock. False when
- * that is empty, or the entry has been shared meanwhile.
+ * Replaces *entry of a late placeholder, whose port a stranger has taken, with the next one of the stock.
+ * False when that is empty, or the entry has been shared meanwhile.
  */
 bool map_swap_late(struct map *map, unsigned placeholder, uint32_t *entry);
 

@@ -247,7 +247,7 @@ static void by_hand(const char *spec, const char *file)
         error = home_lock(&hand.home);
     if (error != 0)
         die(hand.home.path, portmap_strerror(error),
-            "remove it, or set PORTSHIM_HOME to a directory of your own");
+            "set PORTSHIM_HOME to a private directory that can be written");
     join_or_create(&hand, &run);
     home_close(&hand.home);
     use_map(run.map, run.path);

@@ -22,13 +22,6 @@ static char run_variable[sizeof RUN + PATH_MAX];
 static char compact_variable[sizeof COMPACT + COMPACT_SIZE];
 static bool has_run;
 
-/* What an environment has of ours. */
-struct found {
-    size_t count; /* entries, without the terminator */
-    const char *preload;
-    bool has_run, has_compact, other_run, off;
-};
-
 bool carry_init(void)
 {
     Dl_info self;
@@ -80,79 +73,102 @@ char *carry_run_variable(void)
     return run_variable;
 }
 
-/* strncmp() with a prefix, for a string that may lie anywhere: each page is asked about before it is read. */
+/*
+ * The length of a string that may lie anywhere, SIZE_MAX when it runs into memory that cannot be read: each
+ * page is asked about before it is.
+ */
+static size_t length(const char *string)
+{
+    for (size_t i = 0;; i++) {
+        bool new_page = i == 0 || ((uintptr_t)(string + i) & 4095) == 0;
+        if (new_page && !memory_is_readable(string + i, 1))
+            return SIZE_MAX;
+        if (string[i] == '\0')
+            return i;
+    }
+}
+
 static bool begins(const char *string, const char *prefix)
 {
-    for (size_t i = 0; prefix[i] != '\0'; i++) {
-        bool new_page = i == 0 || ((uintptr_t)(string + i) & 4095) == 0;
-        if ((new_page && !memory_is_readable(string + i, 1)) || string[i] != prefix[i])
-            return false;
+    return strncmp(string, prefix, strlen(prefix)) == 0;
+}
+
+/* Takes in one entry; false when it cannot be read, for which the kernel will say EFAULT. */
+static bool look_at(struct carry *found, const char *entry)
+{
+    if (!memory_is_readable(entry, 1))
+        return false;
+    /* Ours begin with LD_ or PORTSHIM: only such are read to their end. */
+    if (*entry != 'L' && *entry != 'P')
+        return true;
+    size_t len = length(entry);
+    if (len == SIZE_MAX)
+        return false;
+    if (begins(entry, PRELOAD) && found->preload == NULL) {
+        found->preload = entry + strlen(PRELOAD);
+        found->preload_length = len - strlen(PRELOAD);
+    } else if (begins(entry, RUN)) {
+        found->has_run = true;
+        found->other_run = strcmp(entry, run_variable) != 0;
+    } else if (begins(entry, COMPACT)) {
+        found->has_compact = true;
+    } else if (strcmp(entry, "PORTSHIM=0") == 0) {
+        found->off = true;
     }
     return true;
 }
 
-static struct found look(char *const environment[])
+struct carry carry_look(char *const environment[])
 {
-    struct found found = {0};
-    if (environment == NULL)
+    struct carry found = {.environment = environment};
+    if (environment == NULL || !has_run)
         return found;
     for (;; found.count++) {
         char *const *at = environment + found.count;
-        bool new_page = found.count == 0 || ((uintptr_t)at & 4095) == 0;
-        if (new_page && !memory_is_readable(at, sizeof *at)) {
-            found.off = true; /* the kernel will say EFAULT */
+        bool new_page = found.count == 0 || ((uintptr_t)at & 4095) < sizeof *at;
+        if ((new_page && !memory_is_readable(at, sizeof *at)) || (*at != NULL && !look_at(&found, *at))) {
+            found.off = true;
             return found;
         }
         if (*at == NULL)
             return found;
-        if (begins(*at, PRELOAD) && found.preload == NULL)
-            found.preload = *at + strlen(PRELOAD);
-        else if (begins(*at, RUN)) {
-            found.has_run = true;
-            found.other_run = strcmp(*at, run_variable) != 0;
-        } else if (begins(*at, COMPACT))
-            found.has_compact = true;
-        else if (begins(*at, "PORTSHIM=0"))
-            found.off = (*at)[strlen("PORTSHIM=0")] == '\0';
     }
 }
 
-static bool is_good(const struct found *found)
+/* By hand, the compact variable is not in the program's own environment; what it starts gets it here. */
+static bool is_good(const struct carry *found)
 {
     bool preloaded = found->preload != NULL && preload_lists(found->preload, library);
     return preloaded && found->has_run && (found->has_compact || found->other_run);
 }
 
-size_t carry_size(char *const environment[])
+static size_t preload_size(const struct carry *found)
 {
-    if (!has_run)
-        return 0;
-    struct found found = look(environment);
-    if (found.off || is_good(&found))
-        return 0;
-    size_t preload =
-        sizeof PRELOAD + strlen(library) + 1 + (found.preload != NULL ? strlen(found.preload) : 0);
-    return (found.count + 4) * sizeof(char *) + preload;
+    return sizeof PRELOAD + strlen(library) + 1 + found->preload_length;
 }
 
-char *const *carry_write(void *space, char *const environment[])
+size_t carry_size(const struct carry *carry)
 {
-    struct found found = look(environment);
-    char **entries = space, *strings = (char *)(entries + found.count + 4);
+    if (!has_run || carry->off || is_good(carry))
+        return 0;
+    return (carry->count + 4) * sizeof(char *) + preload_size(carry);
+}
+
+char *const *carry_write(void *space, const struct carry *carry)
+{
+    char **entries = space, *strings = (char *)(entries + carry->count + 4);
     size_t used = 0;
-    size_t preload_size =
-        sizeof PRELOAD + strlen(library) + 1 + (found.preload != NULL ? strlen(found.preload) : 0);
-    struct text preload = text_in(strings, preload_size);
+    struct text preload = text_in(strings, preload_size(carry));
     text_str(&preload, PRELOAD);
-    preload_write(&preload, library, library_given, found.preload != NULL ? found.preload : "");
+    preload_write(&preload, library, library_given, carry->preload != NULL ? carry->preload : "");
     entries[used++] = strings;
-    if (!found.has_run)
+    if (!carry->has_run)
         entries[used++] = run_variable;
-    if (!found.has_compact && !found.other_run)
+    if (!carry->has_compact && !carry->other_run)
         entries[used++] = compact_variable;
-    for (size_t i = 0; i < found.count; i++)
-        if (!begins(environment[i], PRELOAD))
-            entries[used++] = environment[i];
+    for (size_t i = 0; i < carry->count && carry->environment[i] != NULL; i++)
+        if (!begins(carry->environment[i], PRELOAD))
+            entries[used++] = carry->environment[i];
     entries[used] = NULL;
     return entries;
 }

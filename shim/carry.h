@@ -30,21 +30,33 @@ bool carry_map(const char *run_path, const struct map *map);
 /* PORTSHIM_RUN=... as noted, in static memory. */
 char *carry_run_variable(void);
 
-/* How much stack the repaired environment takes, 0 when it is good as it is. */
-size_t carry_size(char *const environment[]);
+/* What an environment has of ours, found in one look: another thread may change it at any time. */
+struct carry {
+    char *const *environment;
+    size_t count; /* entries, without the terminator */
+    const char *preload;
+    size_t preload_length;
+    bool has_run, has_compact, other_run, off;
+};
+
+struct carry carry_look(char *const environment[]);
+
+/* How many bytes the repaired environment takes, 0 when it is good as it is. */
+size_t carry_size(const struct carry *carry);
 
 /* Writes it into space[carry_size()] and returns it. */
-char *const *carry_write(void *space, char *const environment[]);
+char *const *carry_write(void *space, const struct carry *carry);
 
 /*
- * The environment to use in place of `environment`, on the calling function's own stack, which is why it is a
+ * The environment to use in place of `given`, on the calling function's own stack, which is why it is a
  * macro.
  */
-#define CARRY(environment)                                                                        \
-    __extension__({                                                                               \
-        char *const *carry_given = (environment);                                                 \
-        size_t carry_needs = carry_size(carry_given);                                             \
-        carry_needs == 0 ? carry_given : carry_write(__builtin_alloca(carry_needs), carry_given); \
+#define CARRY(given)                                                                 \
+    __extension__({                                                                  \
+        struct carry carry_found = carry_look(given);                                \
+        size_t carry_needs = carry_size(&carry_found);                               \
+        carry_needs == 0 ? carry_found.environment                                   \
+                         : carry_write(__builtin_alloca(carry_needs), &carry_found); \
     })
 
 #endif

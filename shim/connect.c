@@ -10,7 +10,8 @@ int call_connect(const struct next *way, int fd, const struct sockaddr *address,
     struct outbound out;
     translate_destination(&out, fd, address, len, DESTINATION_CONNECT);
     if (out.refused) {
-        errno = ECONNREFUSED; /* nobody in this run can be there, and who is at the number itself is a stranger */
+        errno =
+            ECONNREFUSED; /* nobody in this run can be there, and who is at the number itself is a stranger */
         return -1;
     }
     return way->connect(fd, out.address, len);

@@ -31,6 +31,12 @@ union reply {
     char bytes[8192];
 };
 
+/* The answer about one route is small, and a signal handler's stack may be. */
+union short_reply {
+    struct nlmsghdr header;
+    char bytes[512];
+};
+
 /*
  * Raw system calls: send(2), recv(2) and close(2) of libc are cancellation points, and a thread cancelled
  * here would leave the descriptor behind.
@@ -45,9 +51,9 @@ static bool ask(int fd, const struct request *request)
     return next_functions.syscall(SYS_sendto, fd, request, (size_t)request->header.nlmsg_len, 0, NULL, 0) > 0;
 }
 
-static long hear(int fd, union reply *reply)
+static long hear(int fd, void *reply, size_t size)
 {
-    return next_functions.syscall(SYS_recvfrom, fd, reply, sizeof *reply, 0, NULL, NULL);
+    return next_functions.syscall(SYS_recvfrom, fd, reply, size, 0, NULL, NULL);
 }
 
 static void add_attribute(struct request *request, unsigned short type, const void *data, unsigned short len)
@@ -93,7 +99,7 @@ static void remember_all(int fd)
                                          .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP}};
     if (!ask(fd, &request))
         return;
-    for (long got; (got = hear(fd, &reply)) > 0;)
+    for (long got; (got = hear(fd, &reply, sizeof reply)) > 0;)
         for (struct nlmsghdr *h = &reply.header; NLMSG_OK(h, got); h = NLMSG_NEXT(h, got)) {
             if (h->nlmsg_type != RTM_NEWADDR)
                 return;
@@ -126,7 +132,7 @@ static bool is_known(int family, const void *address)
 /* The type of the route to an address: RTN_LOCAL, RTN_BROADCAST, ... RTN_UNSPEC when there is none. */
 static unsigned route_type(int fd, int family, const void *address, unsigned short len, uint32_t scope)
 {
-    union reply reply;
+    union short_reply reply;
     struct request request = {
         .header = {.nlmsg_len = NLMSG_LENGTH(sizeof request.body.route),
                    .nlmsg_type = RTM_GETROUTE,
@@ -135,7 +141,7 @@ static unsigned route_type(int fd, int family, const void *address, unsigned sho
     add_attribute(&request, RTA_DST, address, len);
     if (scope != 0)
         add_attribute(&request, RTA_OIF, &scope, sizeof scope);
-    if (!ask(fd, &request) || hear(fd, &reply) < (long)NLMSG_LENGTH(sizeof(struct rtmsg)) ||
+    if (!ask(fd, &request) || hear(fd, &reply, sizeof reply) < (long)NLMSG_LENGTH(sizeof(struct rtmsg)) ||
         reply.header.nlmsg_type != RTM_NEWROUTE)
         return RTN_UNSPEC;
     const struct rtmsg *route = NLMSG_DATA(&reply.header);
