@@ -67,7 +67,10 @@ check: all $(TEST_PROGRAMS)
 	scripts/test-deps
 	$(BATS) --timing $(shell command -v parallel >/dev/null && echo --jobs $(JOBS)) tests
 
+demo: all
+	scripts/demo
+
 clean:
 	rm -rf $B
 
-.PHONY: all check clean
+.PHONY: all check clean demo
