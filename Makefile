@@ -67,10 +67,31 @@ check: all $(TEST_PROGRAMS)
 	scripts/test-deps
 	$(BATS) --timing $(shell command -v parallel >/dev/null && echo --jobs $(JOBS)) tests
 
+# The same tests with every undefined behaviour a trap in the library, and the command under AddressSanitizer and
+# UndefinedBehaviorSanitizer; valgrind on the command; a third-party suite, four copies at a time.
+S = $B/sanitized
+check-long: check
+	$(MAKE) B=$S/command STATIC= CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all" $S/command/portshim
+	$(MAKE) B=$S/library CFLAGS="-O1 -g -fsanitize=undefined -fsanitize-undefined-trap-on-error" $S/library/libportshim.so
+	mkdir -p $S/both && cp $S/command/portshim $S/library/libportshim.so $S/both
+	ASAN_OPTIONS=verify_asan_link_order=0 PORTSHIM_BUILD=$(CURDIR)/$S/both \
+		$(BATS) $(shell command -v parallel >/dev/null && echo --jobs $(JOBS)) tests
+	$(MAKE) B=$S/dynamic STATIC= $S/dynamic/portshim
+	scripts/check-valgrind $S/dynamic/portshim
+	scripts/legacy-suite
+
+# Silent when nothing is wrong.
+lint:
+	$(MAKE) -s B=$B/lint/gcc CC=gcc WARNINGS="$(WARNINGS) -Werror" $B/lint/gcc/portshim $B/lint/gcc/libportshim.so
+	$(MAKE) -s B=$B/lint/clang CC=clang WARNINGS="$(WARNINGS) -Werror" $B/lint/clang/portshim $B/lint/clang/libportshim.so
+	clang-format --dry-run --Werror portmap/*.[ch] shim/*.[ch]
+	clang-tidy --quiet portmap/*.c shim/*.c -- $(STANDARD) $(DEFINES) -Iportmap 2>/dev/null
+	shellcheck -x .ci/run $(wildcard scripts/*) tests/*.bash tests/*.bats
+
 demo: all
 	scripts/demo
 
 clean:
 	rm -rf $B
 
-.PHONY: all check clean demo
+.PHONY: all check check-long clean demo lint

@@ -78,7 +78,7 @@ static int parse_item(const char *at, const char *end, struct item *item, struct
         if (!take_port(&at, end, &item->real))
             return refuse(problem, start, len, "the real port is not a port number", number);
         if (!named)
-            named = take_protocol(&at, end, &item->protocols);
+            take_protocol(&at, end, &item->protocols);
     }
     if (at != end)
         return refuse(problem, start, len, "not understood",

@@ -2,7 +2,9 @@
 bats_require_minimum_version 1.8.0
 
 ROOT=$(cd "${BATS_TEST_DIRNAME}/.." && pwd)
-PATH=$ROOT/build:$PATH:/usr/sbin:/sbin
+# What is tested: make check-long names other builds.
+BUILD=${PORTSHIM_BUILD:-$ROOT/build}
+PATH=$BUILD:$PATH:/usr/sbin:/sbin
 
 for library in bats-support bats-assert bats-file; do
     if [[ -d /usr/lib/bats/$library ]]; then
