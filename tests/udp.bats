@@ -35,7 +35,7 @@ setup() {
 # groups_are_private PORT INTERFACE ADDRESS...: two runs join, send and listen at the same addresses; ${in_network[@]}
 # is where they do.
 groups_are_private() {
-    local port=$1 interface=$2 i send count
+    local port=$1 interface=$2 i
     shift 2
     mkfifo send count
     for i in 1 2; do
@@ -46,11 +46,11 @@ groups_are_private() {
     for i in 1 2; do
         within 10 grep -qs ready "member$i.out"
     done
-    exec {send}<>send
+    exec 8<>send
     for i in 1 2; do
         within 10 grep -qs sent "member$i.out"
     done
-    exec {count}<>count
+    exec 9<>count
     for i in 1 2; do
         wait "${members[i]}"
         run cat "member$i.out" "member$i.err"
