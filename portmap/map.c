@@ -257,7 +257,8 @@ void map_wake(struct map *map)
 
 void map_wait(struct map *map, uint32_t seen, unsigned milliseconds)
 {
-    struct timespec limit = {.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000L};
+    struct timespec limit = {.tv_sec = (time_t)(milliseconds / 1000),
+                             .tv_nsec = (long)(milliseconds % 1000) * 1000000};
     atomic_store(&map->waiters, 1);
     syscall(SYS_futex, &map->generation, FUTEX_WAIT, seen, &limit, NULL, 0);
 }

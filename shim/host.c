@@ -82,7 +82,7 @@ static void remember_message(const struct nlmsghdr *header)
 {
     const struct ifaddrmsg *message = NLMSG_DATA(header);
     const void *address = NULL;
-    long left = (long)header->nlmsg_len - (long)NLMSG_LENGTH(sizeof *message);
+    unsigned left = header->nlmsg_len - (unsigned)NLMSG_LENGTH(sizeof *message);
     for (const struct rtattr *a = IFA_RTA(message); RTA_OK(a, left); a = RTA_NEXT(a, left))
         /* Of a point-to-point link IFA_ADDRESS is the other end. */
         if (a->rta_type == IFA_LOCAL || (a->rta_type == IFA_ADDRESS && address == NULL))
@@ -99,12 +99,14 @@ static void remember_all(int fd)
                                          .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP}};
     if (!ask(fd, &request))
         return;
-    for (long got; (got = hear(fd, &reply, sizeof reply)) > 0;)
-        for (struct nlmsghdr *h = &reply.header; NLMSG_OK(h, got); h = NLMSG_NEXT(h, got)) {
+    for (long got; (got = hear(fd, &reply, sizeof reply)) > 0;) {
+        unsigned left = (unsigned)got;
+        for (struct nlmsghdr *h = &reply.header; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
             if (h->nlmsg_type != RTM_NEWADDR)
                 return;
             remember_message(h);
         }
+    }
 }
 
 void host_init(void)

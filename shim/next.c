@@ -23,6 +23,12 @@ static const struct {
     {"__recvfrom_chk", offsetof(struct next, recvfrom_chk)},
     {"recvmsg", offsetof(struct next, recvmsg)},
     {"recvmmsg", offsetof(struct next, recvmmsg)},
+#if __SIZEOF_POINTER__ == 4
+    {"__sendmsg64", offsetof(struct next, sendmsg64)},
+    {"__sendmmsg64", offsetof(struct next, sendmmsg64)},
+    {"__recvmsg64", offsetof(struct next, recvmsg64)},
+    {"__recvmmsg64", offsetof(struct next, recvmmsg64)},
+#endif
     {"execve", offsetof(struct next, execve)},
     {"execvpe", offsetof(struct next, execvpe)},
     {"fexecve", offsetof(struct next, fexecve)},

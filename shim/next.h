@@ -29,6 +29,12 @@ struct next {
     ssize_t (*recvfrom_chk)(int, void *, size_t, size_t, int, struct sockaddr *, socklen_t *);
     ssize_t (*recvmsg)(int, struct msghdr *, int);
     int (*recvmmsg)(int, struct mmsghdr *, unsigned, int, struct timespec *);
+#if __SIZEOF_POINTER__ == 4
+    ssize_t (*sendmsg64)(int, const struct msghdr *, int);
+    int (*sendmmsg64)(int, struct mmsghdr *, unsigned, int);
+    ssize_t (*recvmsg64)(int, struct msghdr *, int);
+    int (*recvmmsg64)(int, struct mmsghdr *, unsigned, int, struct timespec *);
+#endif
     int (*execve)(const char *, char *const[], char *const[]);
     int (*execvpe)(const char *, char *const[], char *const[]);
     int (*fexecve)(int, char *const[], char *const[]);

@@ -1,0 +1,32 @@
+# A 32-bit library for 32-bit programs, which may call libc by the names for a 64-bit time_t.
+load helper
+
+setup() {
+    cd "$(test_dir)"
+    if ! echo 'int main(void) { return 0; }' | cc -m32 -static -x c - -o probe 2>/dev/null || ! ./probe; then
+        skip 'this machine neither builds nor runs 32-bit programs: Debian has libc6-dev-i386 for amd64'
+    fi
+    make -s -C "$ROOT" B="$PWD/build" CC='gcc -m32' CFLAGS='-O2 -Wno-psabi' "$PWD/build/portshim" "$PWD/build/libportshim.so"
+    gcc -m32 -O2 -o time64 "$BATS_TEST_DIRNAME/time64.c"
+    PATH=$PWD/build:$PATH
+    export PORTSHIM_LIB=$PWD/build/libportshim.so
+}
+
+@test "a 32-bit program hears its own datagrams from the placeholder" {
+    run nm -D time64
+    assert_output --partial __recvmmsg64
+    run portshim run -p 9000 -- ./time64 9000
+    assert_success
+    assert_output $'9000\n9000'
+}
+
+@test "a 32-bit and a 64-bit run share one lease table" {
+    echo 'int pause(void); int main(void) { return pause(); }' | gcc -m32 -x c - -o pause
+    start narrow portshim run -p 9000 -m narrow.json -- ./pause
+    PORTSHIM_LIB=$BUILD/libportshim.so
+    start wide "$BUILD/portshim" run -p 9000 -m wide.json -- sleep infinity
+    within 5 test -e narrow.json
+    within 5 test -e wide.json
+    assert_not_equal "$(portshim port narrow.json 9000)" "$("$BUILD/portshim" port wide.json 9000)"
+    assert_equal "$(portshim port wide.json 9000)" "$("$BUILD/portshim" port wide.json 9000)"
+}
