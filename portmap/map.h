@@ -57,8 +57,8 @@ enum map_event {
 };
 
 struct map_record {
-    uint64_t clock; /* process_clock() */
-    int32_t pid;    /* as its own namespace numbers it */
+    _Alignas(8) uint64_t clock; /* process_clock() */
+    int32_t pid;                /* as its own namespace numbers it */
     uint16_t event;
     uint16_t placeholder;
     uint16_t real;
@@ -108,6 +108,9 @@ struct map {
 
 _Static_assert(offsetof(struct map, created) == 96, "the layout of the map is a file format");
 _Static_assert(offsetof(struct map, generation) == 120, "the layout of the map is a file format");
+_Static_assert(offsetof(struct map, late) == 8400, "the layout of the map is a file format");
+_Static_assert(offsetof(struct map, log) == 565456, "the layout of the map is a file format");
+_Static_assert(sizeof(struct map) == 610512, "the layout of the map is a file format");
 _Static_assert(sizeof(struct map_record) == 24, "the layout of the map is a file format");
 
 /*

@@ -10,7 +10,7 @@
 enum { PORT_COUNT = 65536, PORTBITS_WORDS = PORT_COUNT / 64 };
 
 struct portbits {
-    uint64_t word[PORTBITS_WORDS];
+    _Alignas(8) uint64_t word[PORTBITS_WORDS]; /* the same layout for 32-bit processes, which share it */
 };
 
 static inline bool portbits_has(const struct portbits *set, unsigned port)
