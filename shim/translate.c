@@ -134,6 +134,8 @@ void translate_destination(struct outbound *out, int fd, const struct sockaddr *
 
 void translate_back(int fd, union address *address, socklen_t len, enum owner owner)
 {
+    if (len < WHOLE_IPV4)
+        return; /* nothing was written, and the pointer may be a bad one */
     sa_family_t family = address->any.sa_family;
     if ((family != AF_INET && family != AF_INET6) || !is_whole(family, len))
         return;
