@@ -66,9 +66,13 @@ static char *absolute_path(const char *path)
 
 static void add_file(struct options *options, const char *path)
 {
+    char *absolute = absolute_path(path);
+    for (unsigned i = 0; i < options->file_count; i++)
+        if (strcmp(options->files[i], absolute) == 0)
+            return;
     if (options->file_count == MOST_FILES)
         command_fail("more than 16 are given", "publish fewer", "map file %s", path);
-    options->files[options->file_count++] = absolute_path(path);
+    options->files[options->file_count++] = absolute;
 }
 
 static void add_ports(struct options *options, const char *spec)
@@ -193,6 +197,9 @@ static void fail_of_port(const struct run_request *request, const struct run_pro
     if (problem->real == 0)
         command_fail(portmap_strerror(error), "list fewer placeholders", "no real port for placeholder %u",
                      problem->placeholder);
+    if (error != PORTMAP_EHELD && error != PORTMAP_EINUSE)
+        command_fail(portmap_strerror(error), "name another real port", "real port %u for placeholder %u",
+                     problem->real, problem->placeholder);
     holders_describe_port(request->home, problem->real, held, sizeof held);
     snprintf(why, sizeof why, "held by %s", held);
     command_fail(why, "name another real port, or end its holder", "real port %u for placeholder %u",

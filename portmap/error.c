@@ -13,6 +13,8 @@ const char *portmap_strerror(int code)
         return "in use by another socket";
     case PORTMAP_EFOREIGN:
         return "not a private directory or file of this user";
+    case PORTMAP_EPATH:
+        return "only letters, digits and /._+@%=:,~- can be in the path that map files carry";
     case PORTMAP_ETORN:
         return "damaged, or written by another version";
     case PORTMAP_EENDED:

@@ -12,6 +12,7 @@ enum portmap_error {
     PORTMAP_EHELD,             /* this very port is leased by somebody else */
     PORTMAP_EINUSE,            /* this very port is not leased, but a socket holds it */
     PORTMAP_EFOREIGN,          /* a file or directory is not ours alone: wrong owner, mode or type */
+    PORTMAP_EPATH,             /* a path has characters that a file of assignments cannot carry */
     PORTMAP_ETORN,             /* a file of ours has the wrong size, magic or version */
     PORTMAP_EENDED,            /* the run is over; its ports may belong to others now */
     PORTMAP_ENORUN,            /* no such run */

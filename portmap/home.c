@@ -7,9 +7,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._+@%=:,~-";
 
 static int home_path(struct home *home, char *const *env)
 {
@@ -28,7 +31,12 @@ static int home_path(struct home *home, char *const *env)
         text_char(&path, '/');
     }
     text_str(&path, given);
-    return path.cut ? -ENAMETOOLONG : 0;
+    if (path.cut)
+        return -ENAMETOOLONG;
+    while (path.used > 1 && home->path[path.used - 1] == '/')
+        home->path[--path.used] = '\0';
+    /* Scripts source .env files, which name the run by its path. */
+    return home->path[strspn(home->path, plain)] == '\0' ? 0 : PORTMAP_EPATH;
 }
 
 /* Opens a directory below dir that nobody else can read or write, made first if it is missing. */

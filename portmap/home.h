@@ -18,8 +18,9 @@ struct home {
 
 /*
  * Opens the home, made first if it is missing, with its directories runs/ and names/. Refuses one that is not
- * a directory of this user with mode 0700 (symlinks are not followed): PORTMAP_EFOREIGN. Otherwise 0 or a
- * negated errno. home->path is set in every case, for messages.
+ * a directory of this user with mode 0700 (symlinks are not followed): PORTMAP_EFOREIGN, and a path that a
+ * shell would not leave as it is: PORTMAP_EPATH. Otherwise 0 or a negated errno. home->path is set in every
+ * case, for messages.
  */
 int home_open(struct home *home, char *const *env);
 

@@ -165,7 +165,8 @@ void lease_release(struct lease_table *table, unsigned port, lease_owner owner)
     exchange(table, port, owner, 0);
 }
 
-/* 0 when the port is leased now, PORTMAP_EHELD or PORTMAP_EINUSE when it cannot be, else a negated errno. */
+/* 0 when the port is leased now, PORTMAP_EHELD, PORTMAP_EINUSE or -EACCES when it cannot be, else a negated
+ * errno. */
 static int try_port(struct lease_table *table, unsigned port, lease_owner owner, enum lease_effort effort)
 {
     if (!exchange(table, port, 0, owner))
@@ -176,6 +177,8 @@ static int try_port(struct lease_table *table, unsigned port, lease_owner owner,
     if (answer == PROBE_FREE)
         return 0;
     exchange(table, port, owner, 0);
+    if (answer == PROBE_FORBIDDEN)
+        return -EACCES;
     return answer == PROBE_TAKEN ? PORTMAP_EINUSE : answer;
 }
 
@@ -208,7 +211,7 @@ static int search(struct lease_table *table, const struct pool *pool, lease_owne
             atomic_store(&table->file->cursor, (uint16_t)(port + 1));
             return (int)port;
         }
-        if (error != PORTMAP_EHELD && error != PORTMAP_EINUSE)
+        if (error != PORTMAP_EHELD && error != PORTMAP_EINUSE && error != -EACCES)
             return error;
     }
     return PORTMAP_EXHAUSTED;

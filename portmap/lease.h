@@ -55,9 +55,9 @@ void lease_close(struct lease_table *table);
 bool lease_is_current(const struct lease_table *table, const struct home *home);
 
 /*
- * Leases one given port. 0, PORTMAP_EHELD when another owner has it, PORTMAP_EINUSE when a socket does, or a
- * negated errno. A port that the owner has already stays its own: 0. Connections in TIME_WAIT are no
- * hindrance: whoever names a port means the one it used a moment ago, too.
+ * Leases one given port. 0, PORTMAP_EHELD when another owner has it, PORTMAP_EINUSE when a socket does,
+ * -EACCES when it is privileged, or a negated errno. A port that the owner has already stays its own: 0.
+ * Connections in TIME_WAIT are no hindrance: whoever names a port means the one it used a moment ago, too.
  */
 int lease_claim(struct lease_table *table, unsigned port, lease_owner owner);
 

@@ -51,7 +51,9 @@ int probe_port(unsigned port)
     int error = probe_type(SOCK_STREAM, port);
     if (error == 0)
         error = probe_type(SOCK_DGRAM, port);
-    if (error == EADDRINUSE || error == EACCES)
+    if (error == EADDRINUSE)
         return PROBE_TAKEN;
+    if (error == EACCES)
+        return PROBE_FORBIDDEN;
     return error == 0 ? PROBE_FREE : -error;
 }

@@ -9,12 +9,13 @@
 #ifndef PORTMAP_PROBE_H
 #define PORTMAP_PROBE_H
 
-enum probe_answer { PROBE_FREE, PROBE_TAKEN };
+enum probe_answer { PROBE_FREE, PROBE_TAKEN, PROBE_FORBIDDEN };
 
 /*
  * Probes a port (host byte order) of this network namespace. Returns PROBE_FREE, PROBE_TAKEN (the kernel
- * said EADDRINUSE or EACCES to TCP or UDP) or a negated errno when no socket could be had. The answer is true
- * at that moment only: hold a lease to keep other runs away. Keeps no descriptor. Thread-safe.
+ * said EADDRINUSE to TCP or UDP), PROBE_FORBIDDEN (EACCES: privileged) or a negated errno when no socket
+ * could be had. The answer is true at that moment only: hold a lease to keep other runs away. Keeps no
+ * descriptor. Thread-safe.
  */
 int probe_port(unsigned port);
 

@@ -153,43 +153,67 @@ static int write_file(int fd, const char *file, const struct map *map, const cha
     return w.error;
 }
 
-static int publish_file(const char *file, const struct map *map, const char *run_path)
+/* The temporary name beside a map file. */
+static int draft_name(const char *file, char draft[static PATH_MAX])
+{
+    struct text t = text_in(draft, PATH_MAX);
+    text_str(&t, file);
+    text_str(&t, ".portshim-");
+    text_uint(&t, (uint64_t)getpid());
+    return t.cut ? -ENAMETOOLONG : 0;
+}
+
+static int write_draft(const char *file, const struct map *map, const char *run_path)
 {
     char draft[PATH_MAX];
     struct stat st;
     /* A rename over a device, pipe or directory would destroy it, or fail. */
     if (stat(file, &st) == 0 && !S_ISREG(st.st_mode))
         return PORTMAP_ENOTFILE;
-    struct text t = text_in(draft, sizeof draft);
-    text_str(&t, file);
-    text_str(&t, ".portshim-");
-    text_uint(&t, (uint64_t)getpid());
-    if (t.cut)
-        return -ENAMETOOLONG;
+    int error = draft_name(file, draft);
+    if (error != 0)
+        return error;
     unlink(draft);
     int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (fd < 0)
         return -errno;
-    int error = write_file(fd, file, map, run_path);
+    error = write_file(fd, file, map, run_path);
     if (close(fd) < 0 && error == 0)
         error = -errno;
-    if (error == 0 && rename(draft, file) < 0)
-        error = -errno;
-    if (error != 0)
-        unlink(draft);
     return error;
 }
 
+static int install_draft(const char *file)
+{
+    char draft[PATH_MAX];
+    int error = draft_name(file, draft);
+    return error == 0 && rename(draft, file) < 0 ? -errno : error;
+}
+
+static void remove_draft(const char *file)
+{
+    char draft[PATH_MAX];
+    if (draft_name(file, draft) == 0)
+        unlink(draft);
+}
+
+/* All are written before the first takes its place: of files that were there, none is lost to another's
+ * error. */
 int publish_files(const struct map *map, const char *run_path, const char **failed)
 {
     const char *file;
-    for (unsigned i = 0; (file = map_about(map, "file", i)) != NULL; i++) {
-        int error = publish_file(file, map, run_path);
+    int error = 0;
+    for (unsigned i = 0; error == 0 && (file = map_about(map, "file", i)) != NULL; i++) {
         *failed = file;
-        if (error != 0)
-            return error;
+        error = write_draft(file, map, run_path);
     }
-    return 0;
+    for (unsigned i = 0; error == 0 && (file = map_about(map, "file", i)) != NULL; i++) {
+        *failed = file;
+        error = install_draft(file);
+    }
+    for (unsigned i = 0; error != 0 && (file = map_about(map, "file", i)) != NULL; i++)
+        remove_draft(file);
+    return error;
 }
 
 void publish_withdraw(const struct map *map, const char *run_path)
