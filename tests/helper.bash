@@ -6,7 +6,7 @@ ROOT=$(cd "${BATS_TEST_DIRNAME}/.." && pwd)
 BUILD=${PORTSHIM_BUILD:-$ROOT/build}
 PATH=$BUILD:$PATH:/usr/sbin:/sbin
 
-for library in bats-support bats-assert bats-file; do
+for library in bats-support bats-assert; do
     if [[ -d /usr/lib/bats/$library ]]; then
         load "/usr/lib/bats/$library/load"
     else
