@@ -13,7 +13,7 @@ setup() {
     if as_root; then
         user=(setpriv --reuid nobody --regid nogroup --clear-groups)
         own_pool 10
-        cp "$ROOT/build/portshim" .
+        cp "$BUILD/portshim" .
         portshim=$PWD/portshim
         chown nobody .
     fi
