@@ -1,6 +1,8 @@
 # make         build/portshim, build/libportshim.so, build/libportmap.a
 # make check   install what the tests need, run them all
 # make demo    two servers on one port, side by side
+# make install into $(DESTDIR)$(PREFIX); the library into $(LIBDIR)
+# make bench   what it costs
 # make lint    compilers, clang-tidy, clang-format, shellcheck: all silent
 
 VERSION = 0.1.0
@@ -20,6 +22,7 @@ COMPILE = $(CC) $(STANDARD) $(WARNINGS) $(CFLAGS) $(CPPFLAGS) $(DEFINES) -MMD -M
 B = build
 PREFIX = /usr/local
 LIBDIR = $(PREFIX)/lib
+MANDIR = $(PREFIX)/share/man
 JOBS = $(shell nproc)
 BATS = $(firstword $(wildcard $B/npm/node_modules/bats/bin/bats) bats)
 
@@ -89,9 +92,20 @@ lint:
 	shellcheck -x .ci/run $(wildcard scripts/*) tests/*.bash tests/*.bats
 
 demo: all
+	scripts/test-deps demo
 	scripts/demo
+
+bench: all $B/tests/bench
+	scripts/bench
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man8
+	install -m 755 $B/portshim $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $B/libportshim.so $(DESTDIR)$(LIBDIR)
+	install -m 644 $(wildcard docs/*.1) $(DESTDIR)$(MANDIR)/man1
+	install -m 644 $(wildcard docs/*.8) $(DESTDIR)$(MANDIR)/man8
 
 clean:
 	rm -rf $B
 
-.PHONY: all check check-long clean demo lint
+.PHONY: all bench check check-long clean demo install lint
