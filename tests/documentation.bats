@@ -1,0 +1,136 @@
+# What the documentation says is so.
+load helper
+
+setup() {
+    unset MAKEFLAGS MAKELEVEL MFLAGS
+    cd "$(test_dir)"
+}
+
+teardown() {
+    [[ ! -e daemon/redis.pid ]] || kill "$(cat daemon/redis.pid)" || :
+    end_started
+}
+
+# subcommands: those that portshim --help lists.
+subcommands() {
+    portshim --help | sed -n 's/^  portshim \([a-z]*\) .*/\1/p'
+}
+
+# The options of a subcommand, one a line, with their dashes: from its help, and from its manual page.
+options_in_help() {
+    portshim "$1" --help | sed -n 's/^ *\(-.*\)/\1/p' | sed 's/  .*//' |
+        grep -oE -- '(^|[ ,])--?[a-z]+' | tr -d ' ,' | sort
+}
+options_in_page() {
+    sed -n 's/^\.It Fl //p' "$ROOT/docs/portshim-$1.1" | grep -oE -- '(^|Fl )-?[a-z]+' | sed 's/^\(Fl \)\?/-/' | sort
+}
+
+@test "every subcommand has a manual page, and every page a subcommand" {
+    subcommands | sort >commands
+    [[ -s commands ]]
+    for page in "$ROOT"/docs/portshim-*.1; do
+        page=${page##*/portshim-}
+        echo "${page%.1}"
+    done | sort | diff commands -
+    sed -n 's/^\.It Cm //p' "$ROOT/docs/portshim.1" | sort | diff commands -
+}
+
+@test "every option has its place in the help and in the manual page" {
+    for command in $(subcommands); do
+        options_in_help "$command" >help
+        grep -qx -e --help help
+        options_in_page "$command" | diff help -
+    done
+}
+
+@test "every variable that is read or set is in portshim(1) and in the README" {
+    grep -ohE '"(PORTSHIM|PYSYS)(_[A-Z]+)*(_|=)?"' "$ROOT"/portmap/*.[ch] "$ROOT"/shim/*.[ch] |
+        tr -d '"=' | sed 's/_$//' | grep -vx PORTSHIM_MULTIARCH | sort -u >variables
+    grep -qx PORTSHIM_RUN variables
+    while read -r variable; do
+        grep -qE "\b${variable}_?\b" "$ROOT/docs/portshim.1" || fail "portshim(1) lacks $variable"
+        grep -qE -e "\`$variable(=0|_8080)?\`" "$ROOT/README.md" || fail "the README lacks $variable"
+    done <variables
+}
+
+@test "the manual pages have no mistake that mandoc knows of" {
+    type -P mandoc || skip "mandoc is not installed"
+    for page in "$ROOT"/docs/*.[18]; do
+        mandoc -T lint -W warning "$page"
+    done
+}
+
+@test "all documents are of one version" {
+    version=$(sed -n 's/^VERSION = //p' "$ROOT/Makefile")
+    assert_equal "$(portshim --version)" "portshim $version"
+    assert_equal "$(sed -n 's/^## \[\([^]]*\)\].*/\1/p' "$ROOT/CHANGELOG.md" | head -n 1)" "$version"
+    for page in "$ROOT"/docs/*.[18]; do
+        grep -qx ".Os portshim $version" "$page"
+    done
+}
+
+@test "every file that the README links to is there" {
+    grep -oE '\]\([^):]+\)' "$ROOT/README.md" | tr -d ']()' >links
+    [[ -s links ]]
+    while read -r file; do
+        [[ -e $ROOT/$file ]] || fail "no $file"
+    done <links
+}
+
+# Writes each block of the README that follows "<!-- run -->" to a file: 1.sh, 2.sh and so on.
+recipes() {
+    awk '/^<!-- run -->$/ { name = ++n ".sh" }
+         /^```$/ { open = 0; name = "" }
+         open { print >name }
+         /^```sh$/ && name != "" { open = 1 }' "$ROOT/README.md"
+}
+
+# A suite of the kind that the README's recipe runs: servers and clients on three ports.
+write_suite() {
+    cat >suite.py <<'END'
+import os, socket
+for port in 9123, 9124, 9125:
+    server = socket.create_server(("127.0.0.1", port))
+    client = socket.create_connection(("127.0.0.1", port))
+    server.accept()[0].sendall(str(os.getpid()).encode())
+    assert client.recv(100) == str(os.getpid()).encode()
+END
+    # shellcheck disable=SC2016 # make expands it
+    printf 'test:\n\tpython3 suite.py >$(OUT)\n' >Makefile
+}
+
+@test "the README's recipes do what they say" {
+    own_pool 30
+    recipes
+    [[ -e 8.sh ]]
+    for recipe in *.sh; do
+        dir=${recipe%.sh}
+        grep -q -e --daemonize "$recipe" && dir=daemon
+        mkdir "$dir"
+        sed -n 's/.*# prints: //p' "$recipe" >"$dir/expected"
+        (cd "$dir" && write_suite)
+        {
+            echo "trap 'trap - EXIT; kill \$(jobs -p) 2>/dev/null || :; wait' EXIT"
+            cat "$recipe"
+        } >"$dir/recipe"
+        run bash -c 'cd "$1" && exec bash -euo pipefail recipe 3>&-' - "$dir"
+        [[ $status == 0 ]] || fail "$(cat "$recipe")"$'\n'"ended with $status: $output"
+        while read -r line; do
+            assert_line "$line"
+        done <"$dir/expected"
+    done
+}
+
+@test "what make install puts into a tree works there" {
+    unset PORTSHIM_LIB
+    for libdir in lib lib/portshim "lib/$("${CC:-gcc}" -print-multiarch)"; do
+        rm -rf tree
+        make -s -C "$ROOT" install DESTDIR="$PWD/tree" PREFIX=/usr "LIBDIR=/usr/$libdir"
+        run tree/usr/bin/portshim run -p 8080 -- printenv LD_PRELOAD
+        assert_output "$PWD/tree/usr/$libdir/libportshim.so"
+    done
+    find tree -name '*.[18]' | sed 's|.*/||' | sort >installed
+    (cd "$ROOT/docs" && printf '%s\n' *.[18]) | sort | diff - installed
+    run -0 env PATH="$PWD/tree/usr/bin:$PATH" portshim --version
+    assert_output "portshim $(sed -n 's/^VERSION = //p' "$ROOT/Makefile")"
+}
