@@ -19,6 +19,7 @@ done
 # run side by side would be given the same ports.
 export PORTSHIM_LIB=$SUITE_DIR/libportshim.so
 unset PORTSHIM_HOME PORTSHIM_PORTS PORTSHIM_MAP_FILE PORTSHIM_RUN PORTSHIM_COMPACT PORTSHIM_POOL PORTSHIM_POOL_FILE PORTSHIM
+unset MAKEFLAGS # a test that runs make has none of the descriptors that `make -j check` speaks of
 
 # A directory of this test that every user can enter.
 test_dir() {
