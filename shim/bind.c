@@ -13,8 +13,7 @@
 static int bind_another(const struct next *way, struct outbound *out, int fd, socklen_t len)
 {
     int result = -1;
-    struct map *map = table_late_map(out->placeholder);
-    while (result < 0 && errno == EADDRINUSE && map_swap_late(map, out->placeholder, &out->entry)) {
+    while (result < 0 && errno == EADDRINUSE && map_swap_late(out->map, out->placeholder, &out->entry)) {
         table_log(MAP_EVENT_SWAP, out->placeholder, map_entry_port(out->entry), EADDRINUSE);
         out->copy.ipv4.sin_port = htons((uint16_t)map_entry_port(out->entry));
         result = way->bind(fd, out->address, len);

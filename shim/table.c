@@ -44,20 +44,13 @@ bool table_add_map(struct map *map)
     return true;
 }
 
-struct map *table_late_map(unsigned port)
+struct table_found table_look(struct map *map, unsigned port, enum table_use use)
 {
-    for (unsigned i = 0; table.map[i] != NULL; i++)
-        if (map_late_protocols(table.map[i], port) != 0)
-            return table.map[i];
-    return NULL;
-}
-
-struct map *table_late_listed_map(unsigned port)
-{
-    struct map *map = table_late_map(port);
-    bool listed =
-        map != NULL && (portbits_has(&map->late_listed[0], port) || portbits_has(&map->late_listed[1], port));
-    return listed ? map : NULL;
+    const struct portbits *late = use == TABLE_BIND ? map->late : map->late_listed;
+    struct table_found found = {.entry = atomic_load(&map->to_kernel[port])};
+    if (found.entry != 0 || portbits_has(&late[0], port) || portbits_has(&late[1], port))
+        found.map = map;
+    return found;
 }
 
 void table_wake(void)

@@ -33,32 +33,51 @@ bool table_add_map(struct map *map);
 /* Enters one assignment, as compact_read() reports it. */
 void table_assign(unsigned placeholder, unsigned real, unsigned alias, uint32_t protocols_and_flags);
 
-/* The entry for a port (host byte order) that the program names, or that the kernel does; 0 when there is
- * none. */
-static inline uint32_t table_to_kernel(unsigned port)
+/* What a port that the program names is: an entry, or one that may be made, and the map it is (to be) in
+ * where it is not known since the start. Neither when the port is nobody's. */
+struct table_found {
+    uint32_t entry;
+    struct map *map;
+};
+
+/*
+ * Binding gives a late placeholder its real port in the innermost run that has it; to be reached, it must
+ * have been listed by number or bound, else the port means what it means around that run.
+ */
+enum table_use { TABLE_BIND, TABLE_REACH };
+
+struct table_found table_look(struct map *map, unsigned port, enum table_use use);
+
+/* Whether a map has more than what was copied: the innermost when it grows, the others always. */
+static inline bool table_asks(unsigned i)
 {
-    uint32_t entry = table.to_kernel[port];
-    for (unsigned i = 0; entry == 0 && table.map[i] != NULL; i++)
-        if (atomic_load_explicit(&table.map[i]->grows, memory_order_relaxed))
-            entry = atomic_load(&table.map[i]->to_kernel[port]);
-    return entry;
+    return i > 0 || atomic_load_explicit(&table.map[i]->grows, memory_order_relaxed);
+}
+
+/* The port (host byte order) is one that the program names, or that the kernel does; entry 0 when it is
+ * nobody's. */
+static inline struct table_found table_to_kernel(unsigned port, enum table_use use)
+{
+    struct table_found found = {.entry = table.to_kernel[port]};
+    for (unsigned i = 0; found.entry == 0 && found.map == NULL && table.map[i] != NULL; i++)
+        if (table_asks(i))
+            found = table_look(table.map[i], port, use);
+    return found;
 }
 
 static inline uint32_t table_to_program(unsigned port)
 {
     uint32_t entry = table.to_program[port];
-    for (unsigned i = 0; entry == 0 && table.map[i] != NULL; i++)
-        if (atomic_load_explicit(&table.map[i]->grows, memory_order_relaxed))
+    for (unsigned i = 0; entry == 0 && table.map[i] != NULL; i++) {
+        if (table_asks(i))
             entry = atomic_load(&table.map[i]->to_program[port]);
+        /* A number that means another port in this run is not to be used for an outer run's. */
+        if (i > 0 && entry != 0 &&
+            map_entry_port(table_to_kernel(map_entry_port(entry), TABLE_REACH).entry) != port)
+            entry = 0;
+    }
     return entry;
 }
-
-/* The map in which a port may be assigned late, NULL when in none. */
-struct map *table_late_map(unsigned port);
-
-/* The same for ports that were listed by number: those are the run's also for clients, before anybody bound
- * them. */
-struct map *table_late_listed_map(unsigned port);
 
 /* Wakes those who wait for a port of this run or of one around it. errno is left alone. */
 void table_wake(void);

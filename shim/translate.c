@@ -60,10 +60,10 @@ static unsigned port_of(const union address *address)
 
 /*
  * Copies the caller's address when its port may be ours: false at once for another family or for a port that
- * is no placeholder. `late` finds the map in which a port without an entry may get one.
+ * is no placeholder.
  */
 static bool fetch(struct outbound *out, const struct sockaddr *address, socklen_t len, bool unspec,
-                  struct map *(*late)(unsigned))
+                  enum table_use use)
 {
     out->address = address;
     out->placeholder = 0;
@@ -76,9 +76,11 @@ static bool fetch(struct outbound *out, const struct sockaddr *address, socklen_
     if (family != AF_INET && family != AF_INET6 && !(unspec && family == AF_UNSPEC))
         return false;
     unsigned port = port_of(&out->copy);
-    out->entry = table_to_kernel(port);
-    if (out->entry == 0 && late(port) == NULL)
+    struct table_found found = table_to_kernel(port, use);
+    if (found.entry == 0 && found.map == NULL)
         return false;
+    out->entry = found.entry;
+    out->map = found.map;
     if (!is_whole(family, len) || !memory_is_readable(address, len))
         return false;
     memcpy(&out->copy, address, len);
@@ -95,7 +97,7 @@ static void rewrite(struct outbound *out)
 static void assign_late(struct outbound *out, int fd)
 {
     unsigned placeholder = port_of(&out->copy);
-    struct map *map = table_late_map(placeholder);
+    struct map *map = out->map;
     if (!protocol_matches(fd, map_late_protocols(map, placeholder) << MAP_PROTOCOLS_SHIFT))
         return;
     out->fresh = map_assign_late(map, placeholder, &out->entry);
@@ -113,21 +115,21 @@ static void finish(struct outbound *out, int fd)
         assign_late(out, fd);
     if (out->entry == 0 || !protocol_matches(fd, out->entry))
         return;
-    if ((out->entry & MAP_LATE) != 0 && (out->entry & MAP_USED) == 0 && !out->fresh)
-        map_share_late(table_late_map(port_of(&out->copy)), port_of(&out->copy));
+    if ((out->entry & (MAP_LATE | MAP_USED | MAP_ALIAS)) == MAP_LATE && !out->fresh)
+        map_share_late(out->map, port_of(&out->copy));
     rewrite(out);
 }
 
 void translate_local(struct outbound *out, int fd, const struct sockaddr *address, socklen_t len)
 {
-    if (fetch(out, address, len, true, table_late_map))
+    if (fetch(out, address, len, true, TABLE_BIND))
         finish(out, fd);
 }
 
 void translate_destination(struct outbound *out, int fd, const struct sockaddr *address, socklen_t len,
                            enum destination destination)
 {
-    if (fetch(out, address, len, destination == DESTINATION_DATAGRAM, table_late_listed_map) &&
+    if (fetch(out, address, len, destination == DESTINATION_DATAGRAM, TABLE_REACH) &&
         is_this_host(&out->copy, len))
         finish(out, fd);
 }

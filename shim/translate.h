@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+struct map;
+
 union address {
     struct sockaddr any;
     struct sockaddr_in ipv4;
@@ -21,6 +23,7 @@ struct outbound {
     const struct sockaddr *address; /* the caller's own where nothing is ours, else &copy */
     unsigned placeholder;           /* host byte order; 0 where nothing was translated */
     uint32_t entry;                 /* the table's */
+    struct map *map;                /* where that is, or is to be, unless it was known at start */
     bool fresh;                     /* a late placeholder that this very call gave its real port */
     bool refused;                   /* a late placeholder for which no real port could be had */
     union address copy;
