@@ -3,7 +3,7 @@
 # bare_ports COUNT: port numbers that nobody else uses until the test ends, in the array bare_ports. In a wrapped run
 # the same numbers are placeholders, so that whatever a program prints can be compared as it is.
 bare_ports() {
-    own_pool $(($1 + 20))
+    own_pool $(($1 + 60))
     IFS=, read -ra bare_ports <<<"$PORTSHIM_POOL"
     bare_ports=("${bare_ports[@]:0:$1}")
 }
@@ -17,7 +17,7 @@ placeholders() {
 # strangers: from here on the host has servers of its own on these numbers.
 strangers() {
     start strangers /usr/bin/python3 "$BATS_TEST_DIRNAME/stranger.py" "${bare_ports[@]}"
-    within 10 grep -qs ready strangers.out
+    within 10 grep -qsx ready strangers.out
 }
 
 nobody_visited_strangers() {

@@ -14,6 +14,7 @@ setup() {
     bare_ports 1
     strangers
     start keeper portshim run -p "$(placeholders)" -m other.json -- sleep infinity
+    within 10 test -e other.json
     serve other "${bare_ports[0]}" portshim run -j other.json --
     start client portshim run -p "$(placeholders)" -m own.json -- "${peer[@]}" retry "${bare_ports[0]}"
     client=$pid

@@ -7,7 +7,7 @@ serve() {
     local name=$1 ports
     read -ra ports <<<"$2"
     start "$name" "${@:3}" "${peer[@]}" serve "$name" "${ports[@]}"
-    within 20 grep -qs ready "$name.out"
+    within 20 grep -qsx ready "$name.out"
 }
 
 # answers EXPECTED PORTS COMMAND...: everyone who is asked there answers so, over TCP and UDP.

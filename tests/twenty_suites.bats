@@ -16,7 +16,7 @@ setup() {
         suites+=("$pid")
     done
     for ((i = 0; i < 20; i++)); do
-        within 20 grep -qs ready "$i.out"
+        within 20 grep -qsx ready "$i.out"
     done
     exec 8<>go
     for ((i = 0; i < 20; i++)); do

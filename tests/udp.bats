@@ -44,7 +44,7 @@ groups_are_private() {
         members[i]=$pid
     done
     for i in 1 2; do
-        within 10 grep -qs ready "member$i.out"
+        within 10 grep -qsx ready "member$i.out"
     done
     exec 8<>send
     for i in 1 2; do

@@ -1,0 +1,75 @@
+# Ports that nobody listed, or that are too many to be leased at once, get their real ports when they are first bound.
+load helper
+load bare
+load peer
+
+setup() {
+    cd "$(test_dir)"
+}
+
+in_first=(portshim run -j 1.json --)
+in_second=(portshim run -j 2.json --)
+
+@test "-p all isolates and publishes three servers that nobody listed, and leaves the host's to clients" {
+    bare_ports 4
+    strangers
+    servers=("${bare_ports[@]:0:3}") foreign=${bare_ports[3]}
+    serve 1 "${servers[*]}" portshim run -p all -m 1.json --
+    serve 2 "${servers[*]}" portshim run -p all -m 2.json --
+    answers 1 "${servers[*]}" "${in_first[@]}"
+    answers 2 "${servers[*]}" "${in_second[@]}"
+    nobody_visited_strangers
+    answers stranger "$foreign" "${in_first[@]}"
+
+    run portshim port 1.json "${servers[@]}"
+    assert_success
+    assert_equal "$(portshim wait -t 10 1.json "${servers[@]}")" "$output"
+    answers 1 "$output"
+    answers 2 "$(portshim port 2.json "${servers[@]}" | xargs)"
+}
+
+@test "of more than a thousand placeholders the last are kept apart as well, and refuse while nobody has bound them" {
+    bare_ports 1
+    unset PORTSHIM_POOL PORTSHIM_HOME # a thousand ports are more than a test should have for itself
+    last=${bare_ports[0]} first=$((bare_ports[0] - 1010))
+    strangers
+    for i in 1 2; do
+        start "keeper$i" portshim run -p "$first-$last" -m "$i.json" -- sleep infinity
+        within 20 test -e "$i.json"
+    done
+    answers 'Connection refused' "$last" "${in_first[@]}"
+    serve 1 "$first $last" "${in_first[@]}"
+    answers 1 "$first $last" "${in_first[@]}"
+    answers 'Connection refused' "$first $last" "${in_second[@]}"
+    serve 2 "$first $last" "${in_second[@]}"
+    answers 2 "$first $last" "${in_second[@]}"
+    answers 1 "$first $last" "${in_first[@]}"
+    assert_equal "$(portshim wait -t 10 1.json "$last")" "$(portshim port 1.json "$last")"
+    nobody_visited_strangers
+}
+
+# Forty servers, more than are leased beforehand; in one process, and in one for each.
+@test "forty ports that are bound late get forty real ports" {
+    own_pool 150
+    serve one "$(seq -s ' ' 9001 9040)" portshim run -p all -m 1.json --
+    refute [ "$(grep -c : one.out)" -gt 0 ]
+    answers one "$(seq -s ' ' 9001 9040)" "${in_first[@]}"
+    # shellcheck disable=SC2016 # expanded by that shell
+    start many portshim run -p all -m 2.json -- bash -c 'for ((port = 9001; port <= 9040; port++)); do
+        "$@" "$port" "$port" & done; wait' bash "${peer[@]}" serve
+    # shellcheck disable=SC2046 # words are meant
+    run portshim wait -t 20 2.json $(seq 9001 9040)
+    assert_success
+    assert_equal "$(sort -u <<<"$output" | wc -l)" 40
+    for port in 9001 9020 9040; do
+        answers "$port" "$port" "${in_second[@]}"
+    done
+    stop "$pid"
+}
+
+@test "a late bind for which no port is left is an address in use" {
+    own_pool 20 # the sixteen that are leased beforehand, and four
+    serve one "$(seq -s ' ' 9001 9030)" portshim run -p all -m 1.json --
+    assert_equal "$(grep -c 'Address already in use' one.out)" 10
+    answers one "$(seq -s ' ' 9001 9020)" "${in_first[@]}"
+}

@@ -1,0 +1,110 @@
+# A run inside a run has its own placeholders for itself, and shares the others with the one around it.
+load helper
+load bare
+load peer
+
+setup() {
+    cd "$(test_dir)"
+    bare_ports 2
+    own=${bare_ports[0]} shared=${bare_ports[1]}
+}
+
+# in_outer, in_inner: before a command, it is in that run.
+in_outer=(portshim run -j outer.json --)
+in_inner=(portshim run -j inner.json --)
+
+# start_runs SPEC: the outer run with both placeholders and a server on them, the inner one with those of SPEC.
+start_runs() {
+    start outer portshim run -p "$own,$shared" -m outer.json -- sleep infinity
+    outer=$pid
+    within 10 test -e outer.json
+    serve outer "$own $shared" "${in_outer[@]}"
+    outer_server=$pid
+    start inner "${in_outer[@]}" portshim run -p "$1" -m inner.json -- sleep infinity
+    within 10 test -e inner.json
+}
+
+@test "the inner run's placeholders are its own, and the outer's others are shared" {
+    start_runs "$own"
+    strangers
+    answers 'Connection refused' "$own" "${in_inner[@]}"
+    serve inner "$own" "${in_inner[@]}"
+    answers inner "$own" "${in_inner[@]}"
+    answers outer "$shared" "${in_inner[@]}"
+    answers outer "$own $shared" "${in_outer[@]}"
+    assert_equal "$(portshim port inner.json "$shared")" "$(portshim port outer.json "$shared")"
+    assert_not_equal "$(portshim port inner.json "$own")" "$(portshim port outer.json "$own")"
+    nobody_visited_strangers
+}
+
+@test "a server in the inner run serves the outer at a shared placeholder" {
+    start_runs "$own"
+    stop "$outer_server"
+    serve inner "$shared" "${in_inner[@]}"
+    answers inner "$shared" "${in_outer[@]}"
+    answers 'Connection refused' "$own" "${in_outer[@]}"
+}
+
+@test "an inner run goes on with the same real ports when the outer one is killed" {
+    start_runs "$own"
+    real=$(portshim port inner.json "$shared")
+    serve inner "$own" "${in_inner[@]}"
+    stop "$outer_server" KILL
+    stop "$outer" KILL
+    answers 'Connection refused' "$shared" "${in_inner[@]}"
+    strangers
+    serve shared "$shared" "${in_inner[@]}"
+    answers inner "$own" "${in_inner[@]}"
+    answers shared "$shared" "${in_inner[@]}"
+    assert_equal "$(portshim wait -t 10 inner.json "$shared")" "$real"
+    # And nobody else is given that port.
+    for port in $(portshim run -p 1-10 -m others -- cat others | cut -d ' ' -f 2); do
+        assert_not_equal "$port" "$real"
+    done
+    nobody_visited_strangers
+}
+
+@test "an inner run for all ports has for itself what it binds, and shares the rest" {
+    start_runs all
+    strangers
+    answers outer "$shared" "${in_inner[@]}"
+    serve inner "$own" "${in_inner[@]}"
+    answers inner "$own" "${in_inner[@]}"
+    answers outer "$shared" "${in_inner[@]}"
+    answers outer "$own $shared" "${in_outer[@]}"
+    nobody_visited_strangers
+}
+
+@test "an inner run for all ports keeps apart what the outer one got late, too" {
+    start outer portshim run -p all -m outer.json -- sleep infinity
+    within 10 test -e outer.json
+    serve outer "$own $shared" "${in_outer[@]}"
+    start inner "${in_outer[@]}" portshim run -p all -m inner.json -- sleep infinity
+    within 10 test -e inner.json
+    answers outer "$own $shared" "${in_inner[@]}"
+    serve inner "$own" "${in_inner[@]}"
+    answers inner "$own" "${in_inner[@]}"
+    answers outer "$shared" "${in_inner[@]}"
+    answers outer "$own $shared" "${in_outer[@]}"
+    # Who serves in both at once is never taken for the other.
+    run "${in_inner[@]}" /usr/bin/python3 -c '
+import socket, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+    client.settimeout(10)
+    client.sendto(b"?", ("127.0.0.1", int(sys.argv[1])))
+    print(client.recvfrom(64)[1][1])
+' "$shared"
+    assert_output "$shared"
+}
+
+@test "three runs inside each other keep apart what each of them lists" {
+    start_runs "$own"
+    start innermost "${in_inner[@]}" portshim run -p "$own" -m innermost.json -- sleep infinity
+    within 10 test -e innermost.json
+    serve inner "$own" "${in_inner[@]}"
+    serve innermost "$own" portshim run -j innermost.json --
+    answers innermost "$own" portshim run -j innermost.json --
+    answers inner "$own" "${in_inner[@]}"
+    answers outer "$own" "${in_outer[@]}"
+    answers outer "$shared" portshim run -j innermost.json --
+}
