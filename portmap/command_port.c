@@ -35,5 +35,6 @@ int command_port(int argc, char **argv)
     if (error != 0)
         command_fail(portmap_strerror(error), "name a living run, its directory or its map file", "run %s",
                      watch.word);
+    watch_look_after(&watch);
     return command_print_ports(watch.map, watch.word, argv + optind + 1);
 }

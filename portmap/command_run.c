@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MOST_FILES = 16 };
@@ -152,6 +153,14 @@ static void check_options(struct options *options)
                      "map file %s", options->files[0]);
 }
 
+/* This very command, which is static and binds nothing: a run inside a run. */
+static bool is_portshim(const char *file)
+{
+    struct stat own, other;
+    return stat("/proc/self/exe", &own) == 0 && stat(file, &other) == 0 && own.st_dev == other.st_dev &&
+           own.st_ino == other.st_ino;
+}
+
 /* Whatever the library will not reach is said before it starts. */
 static void check_command(const struct options *options)
 {
@@ -171,7 +180,7 @@ static void check_command(const struct options *options)
     const char *flag = getenv("PORTSHIM");
     if (flag != NULL && strcmp(flag, "0") == 0)
         command_warn("no port will be rewritten", "unset it", "PORTSHIM=0 is set");
-    if (program.kind == PROGRAM_STATIC)
+    if (program.kind == PROGRAM_STATIC && !is_portshim(program.file))
         command_warn(
             "statically linked, so its own ports stay as they are; those of programs it starts are rewritten",
             "use a dynamic build", "%s", program.file);
@@ -188,6 +197,12 @@ static void check_command(const struct options *options)
 static void fail_of_port(const struct run_request *request, const struct run_problem *problem, int error)
 {
     char why[1280], held[1024];
+    if (error == PORTMAP_EXHAUSTED && portset_count(request->ports) > request->pool->count) {
+        snprintf(why, sizeof why, "pool exhausted: it has %u ports, the run needs %u", request->pool->count,
+                 portset_count(request->ports));
+        command_fail(why, "list fewer placeholders, or widen PORTSHIM_POOL",
+                     "no real port for placeholder %u", problem->placeholder);
+    }
     if (error == PORTMAP_EXHAUSTED) {
         holders_describe(request->home, request->pool, held, sizeof held);
         snprintf(why, sizeof why, "pool exhausted, held by: %s", held);

@@ -162,5 +162,6 @@ int command_wait(int argc, char **argv)
     for (char **word = waiting.words; *word != NULL; word++)
         check_placeholders(&waiting, *word);
     wait_for_all(&waiting);
+    watch_look_after(&waiting.watch);
     return command_print_ports(waiting.watch.map, waiting.watch.word, waiting.words);
 }

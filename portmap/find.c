@@ -46,5 +46,7 @@ int find_run(const struct home *home, const char *run, char path[static PATH_MAX
     }
     struct text t = text_in(path, PATH_MAX);
     text_str(&t, run);
-    return t.cut ? -ENAMETOOLONG : id_of(home, path, run_id);
+    int error = t.cut ? -ENAMETOOLONG : id_of(home, path, run_id);
+    /* A directory that happens to have the name of a run to come. */
+    return error == PORTMAP_ESYNTAX && name_is_valid(run) ? PORTMAP_ENORUN : error;
 }

@@ -219,6 +219,7 @@ static bool replace_entry(struct map *map, unsigned placeholder, uint32_t *entry
     if (atomic_compare_exchange_strong(&map->to_kernel[placeholder], entry, real | flags)) {
         if (*entry == 0)
             alias_late(map, placeholder, flags);
+        atomic_fetch_add(&map->late_count, 1);
         *entry = real | flags;
         return true;
     }

@@ -95,6 +95,8 @@ struct map {
     _Atomic uint32_t grows;       /* the tables may hold more than what a process copied when it attached */
     _Atomic uint32_t start_count; /* of start[] */
     _Atomic uint32_t stock[MAP_STOCK];
+    _Atomic uint32_t late_count;     /* late assignments made so far */
+    _Atomic uint32_t late_published; /* how many of them the map files have */
     _Atomic uint32_t log_next;
 
     uint16_t start[MAP_START_MAX];  /* placeholders known at start, or added by a command */
@@ -108,9 +110,9 @@ struct map {
 
 _Static_assert(offsetof(struct map, created) == 96, "the layout of the map is a file format");
 _Static_assert(offsetof(struct map, generation) == 120, "the layout of the map is a file format");
-_Static_assert(offsetof(struct map, late) == 8400, "the layout of the map is a file format");
-_Static_assert(offsetof(struct map, log) == 565456, "the layout of the map is a file format");
-_Static_assert(sizeof(struct map) == 610512, "the layout of the map is a file format");
+_Static_assert(offsetof(struct map, late) == 8408, "the layout of the map is a file format");
+_Static_assert(offsetof(struct map, log) == 565464, "the layout of the map is a file format");
+_Static_assert(sizeof(struct map) == 610520, "the layout of the map is a file format");
 _Static_assert(sizeof(struct map_record) == 24, "the layout of the map is a file format");
 
 /*

@@ -3,10 +3,14 @@
 #include "error.h"
 #include "find.h"
 #include "liveness.h"
+#include "pool.h"
+#include "publish.h"
+#include "run.h"
 #include "sockdiag.h"
 
 #include <errno.h>
 #include <stddef.h>
+#include <unistd.h>
 
 int watch_find(struct watch *watch)
 {
@@ -23,6 +27,34 @@ int watch_find(struct watch *watch)
         error = PORTMAP_ENORUN;
     }
     return error == -ENOENT ? PORTMAP_ENORUN : error;
+}
+
+static void publish_late(const struct watch *watch)
+{
+    struct map *map = watch->map;
+    const char *failed;
+    uint32_t count = atomic_load(&map->late_count);
+    if (atomic_exchange(&map->late_published, count) != count &&
+        publish_files(map, watch->path, &failed) != 0)
+        atomic_store(&map->late_published, count - 1);
+}
+
+static void fill_stock(const struct watch *watch)
+{
+    struct run run = {.map = watch->map};
+    struct pool_problem problem;
+    struct pool pool;
+    bool wanting = false;
+    for (unsigned i = 0; i < MAP_STOCK; i++)
+        wanting = wanting || atomic_load(&watch->map->stock[i]) == 0;
+    if (wanting && atomic_load(&watch->map->late_count) > 0 && pool_load(&pool, environ, &problem) == 0)
+        run_refill(&run, watch->home, &pool);
+}
+
+void watch_look_after(const struct watch *watch)
+{
+    publish_late(watch);
+    fill_stock(watch);
 }
 
 bool watch_is_alive(const struct watch *watch)

@@ -25,6 +25,12 @@ struct watch {
  */
 int watch_find(struct watch *watch);
 
+/*
+ * What a command does for a run it looks at, as no process of the run can: late assignments go into the map
+ * files, and the stock for more of them is filled. Errors are nobody's: the next command tries again.
+ */
+void watch_look_after(const struct watch *watch);
+
 /* Whether the run, found before, still has a process. */
 bool watch_is_alive(const struct watch *watch);
 
