@@ -25,6 +25,9 @@ in_second=(portshim run -j 2.json --)
     assert_success
     assert_equal "$(portshim wait -t 10 1.json "${servers[@]}")" "$output"
     answers 1 "$output"
+    for port in "${servers[@]}"; do
+        assert_equal "$(jq ".ports[] | select(.placeholder == $port) | .real" 1.json)" "$(portshim port 1.json "$port")"
+    done
     answers 2 "$(portshim port 2.json "${servers[@]}" | xargs)"
 }
 
