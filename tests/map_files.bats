@@ -273,12 +273,15 @@ $binder" 81 tcp
 }
 
 @test "a program that will not be rewritten is warned of, unless -q is given" {
-    # portshim itself is a static program.
-    run --separate-stderr portshim run -p 80 -- portshim --version
+    echo 'int main(void) { return 0; }' | cc -static -x c - -o static
+    run --separate-stderr portshim run -p 80 -- ./static
     assert_success
     assert_equal "${#stderr_lines[@]}" 1
     [[ $stderr == 'portshim: warning: '*'statically linked'* ]]
-    run --separate-stderr portshim run -q -p 80 -- portshim --version
+    run --separate-stderr portshim run -q -p 80 -- ./static
+    assert_equal "$stderr" ''
+    # A run inside a run is started by a static program that binds nothing itself.
+    run --separate-stderr portshim run -p 80 -- portshim run -p 81 -- true
     assert_equal "$stderr" ''
     PORTSHIM=0 run --separate-stderr portshim run -p 80 -- true
     [[ $stderr == 'portshim: warning: PORTSHIM=0 is set: '* ]]
