@@ -70,12 +70,13 @@ check: all $(TEST_PROGRAMS)
 	scripts/test-deps
 	$(BATS) --timing $(shell command -v parallel >/dev/null && echo --jobs $(JOBS)) tests
 
-# The same tests with every undefined behaviour a trap in the library, and the command under AddressSanitizer and
-# UndefinedBehaviorSanitizer; valgrind on the command; a third-party suite, four copies at a time.
+# The same tests with the command under AddressSanitizer and UndefinedBehaviorSanitizer and every undefined behaviour of
+# the library a trap (alignment apart: programs pass misaligned structures, which the kernel takes); valgrind on the
+# command; a third-party suite, four copies at a time.
 S = $B/sanitized
 check-long: check
 	$(MAKE) B=$S/command STATIC= CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all" $S/command/portshim
-	$(MAKE) B=$S/library CFLAGS="-O1 -g -fsanitize=undefined -fsanitize-undefined-trap-on-error" $S/library/libportshim.so
+	$(MAKE) B=$S/library CFLAGS="-O1 -g -fsanitize=undefined -fno-sanitize=alignment -fsanitize-undefined-trap-on-error" $S/library/libportshim.so
 	mkdir -p $S/both && cp $S/command/portshim $S/library/libportshim.so $S/both
 	ASAN_OPTIONS=verify_asan_link_order=0 PORTSHIM_BUILD=$(CURDIR)/$S/both \
 		$(BATS) $(shell command -v parallel >/dev/null && echo --jobs $(JOBS)) tests
