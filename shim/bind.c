@@ -24,6 +24,7 @@ static int bind_another(const struct next *way, struct outbound *out, int fd, so
 int call_bind(const struct next *way, int fd, const struct sockaddr *address, socklen_t len)
 {
     struct outbound out;
+    int saved = errno;
     translate_local(&out, fd, address, len);
     if (out.refused) {
         errno = EADDRINUSE;
@@ -34,10 +35,12 @@ int call_bind(const struct next *way, int fd, const struct sockaddr *address, so
         return result;
     if (result < 0 && out.fresh && errno == EADDRINUSE)
         result = bind_another(way, &out, fd, len);
-    if (result == 0)
-        table_wake(); /* a UDP socket is there now; a TCP one will be at listen() */
-    else
+    if (result == 0) {
+        errno = saved; /* of an attempt that failed nothing is to be seen */
+        table_wake();  /* a UDP socket is there now; a TCP one will be at listen() */
+    } else {
         table_log(MAP_EVENT_REFUSED, out.placeholder, map_entry_port(out.entry), errno);
+    }
     return result;
 }
 

@@ -36,10 +36,12 @@ ssize_t call_sendto(const struct next *way, int fd, const void *bytes, size_t si
     return way->sendto(fd, bytes, size, flags, out.address, len);
 }
 
-/* Translates a message's name; true when it changed, and *copy is then to be sent in its place. */
+/* Translates a message's name; true when it changed, and *copy is then to be sent in its place. Else it may
+ * be refused. */
 static bool translate_message(struct msghdr *copy, struct outbound *out, int fd, const struct msghdr *message)
 {
     socklen_t len = message->msg_namelen;
+    out->refused = false;
     if (message->msg_name == NULL)
         return false;
     if (len > sizeof(struct sockaddr_storage) && len <= INT32_MAX)
@@ -56,9 +58,13 @@ ssize_t call_sendmsg(const struct next *way, int fd, const struct msghdr *messag
 {
     struct msghdr copy;
     struct outbound out;
-    if (table.active && memory_is_readable(message, sizeof *message) &&
-        translate_message(&copy, &out, fd, message))
+    bool known = table.active && memory_is_readable(message, sizeof *message);
+    if (known && translate_message(&copy, &out, fd, message)) {
         message = &copy;
+    } else if (known && out.refused) {
+        errno = ECONNREFUSED;
+        return -1;
+    }
     return way->sendmsg(fd, message, flags);
 }
 
@@ -85,17 +91,19 @@ static unsigned readable_messages(struct mmsghdr *messages, unsigned count)
     return good_messages(messages, count < MOST_MESSAGES ? count : MOST_MESSAGES, is_readable);
 }
 
-static bool any_translated(int fd, const struct mmsghdr *messages, unsigned count)
+/* Whether a message is to go elsewhere than it says, or nowhere. */
+static bool any_ours(int fd, const struct mmsghdr *messages, unsigned count)
 {
     struct msghdr copy;
     struct outbound out;
     for (unsigned i = 0; i < count; i++)
-        if (translate_message(&copy, &out, fd, &messages[i].msg_hdr))
+        if (translate_message(&copy, &out, fd, &messages[i].msg_hdr) || out.refused)
             return true;
     return false;
 }
 
-/* Sends up to BATCH messages from copies of their headers; returns what sendmmsg() does. */
+/* Sends up to BATCH messages, those before a refused one, from copies of their headers; returns what
+ * sendmmsg() does. */
 static int send_batch(const struct next *way, int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
     struct mmsghdr copies[BATCH];
@@ -103,12 +111,20 @@ static int send_batch(const struct next *way, int fd, struct mmsghdr *messages, 
     for (unsigned i = 0; i < count; i++) {
         copies[i] = messages[i];
         translate_message(&copies[i].msg_hdr, &out[i], fd, &messages[i].msg_hdr);
+        if (out[i].refused)
+            count = i;
+    }
+    if (count == 0) {
+        errno = ECONNREFUSED;
+        return -1;
     }
     int sent = way->sendmmsg(fd, copies, count, flags);
     for (int i = 0; i < sent; i++) {
         if (!memory_is_writable(&messages[i].msg_len, sizeof messages[i].msg_len)) {
+            if (i > 0)
+                return i;
             errno = EFAULT;
-            return i > 0 ? i : -1;
+            return -1;
         }
         messages[i].msg_len = copies[i].msg_len;
     }
@@ -118,7 +134,8 @@ static int send_batch(const struct next *way, int fd, struct mmsghdr *messages, 
 int call_sendmmsg(const struct next *way, int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
     unsigned readable = table.active ? readable_messages(messages, count) : 0, sent = 0;
-    if (!any_translated(fd, messages, readable))
+    int saved = errno;
+    if (!any_ours(fd, messages, readable))
         return way->sendmmsg(fd, messages, count, flags);
     while (sent < readable) {
         unsigned batch = readable - sent < BATCH ? readable - sent : BATCH;
@@ -127,8 +144,12 @@ int call_sendmmsg(const struct next *way, int fd, struct mmsghdr *messages, unsi
             batch = 1;
         int result = send_batch(way, fd, messages + sent, batch, flags);
         /* As the kernel does it: an error counts only when nothing was sent before. */
-        if (result < 0)
-            return sent > 0 ? (int)sent : result;
+        if (result < 0 && sent == 0)
+            return result;
+        if (result < 0) {
+            errno = saved;
+            break;
+        }
         sent += (unsigned)result;
         if ((unsigned)result < batch)
             break;
@@ -294,11 +315,16 @@ static int receive_batches(const struct next *way, int fd, struct mmsghdr *messa
                            int flags, struct timespec *timeout)
 {
     unsigned received = 0;
+    int saved = errno;
     while (received < count) {
         unsigned batch = count - received < BATCH ? count - received : BATCH;
         int result = receive_batch(way, fd, messages + received, batch, flags, timeout);
-        if (result < 0)
-            return received > 0 ? (int)received : result;
+        if (result < 0 && received == 0)
+            return result;
+        if (result < 0) {
+            errno = saved;
+            break;
+        }
         received += (unsigned)result;
         if ((unsigned)result < batch || (timeout != NULL && timeout->tv_sec == 0 && timeout->tv_nsec == 0))
             break;
