@@ -234,9 +234,9 @@ bool map_assign_late(struct map *map, unsigned placeholder, uint32_t *entry)
     return *entry == 0 && replace_entry(map, placeholder, entry);
 }
 
-void map_share_late(struct map *map, unsigned placeholder)
+uint32_t map_share_late(struct map *map, unsigned placeholder)
 {
-    atomic_fetch_or(&map->to_kernel[placeholder], MAP_USED);
+    return atomic_fetch_or(&map->to_kernel[placeholder], MAP_USED);
 }
 
 bool map_swap_late(struct map *map, unsigned placeholder, uint32_t *entry)

@@ -163,8 +163,9 @@ unsigned map_protocols(const struct map *map, unsigned placeholder);
  */
 bool map_assign_late(struct map *map, unsigned placeholder, uint32_t *entry);
 
-/* Called before a late entry is used by anybody who did not assign it: from then on it cannot be swapped. */
-void map_share_late(struct map *map, unsigned placeholder);
+/* Called before a late entry is used by anybody who did not assign it: from then on it cannot be swapped.
+ * Returns the entry in force, as it may have been swapped since it was looked up. */
+uint32_t map_share_late(struct map *map, unsigned placeholder);
 
 /*
  * Replaces *entry of a late placeholder, whose port a stranger has taken, with the next one of the stock.

@@ -116,7 +116,7 @@ static void finish(struct outbound *out, int fd)
     if (out->entry == 0 || !protocol_matches(fd, out->entry))
         return;
     if ((out->entry & (MAP_LATE | MAP_USED | MAP_ALIAS)) == MAP_LATE && !out->fresh)
-        map_share_late(out->map, port_of(&out->copy));
+        out->entry = map_share_late(out->map, port_of(&out->copy));
     rewrite(out);
 }
 
