@@ -7,9 +7,31 @@
 #include "text.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
 
 extern char **environ;
+
+enum { STACK = 256 * 1024 }; /* five times what leasing takes: a signal handler may run on it too */
+
+/* Memory for one refill: what it needs to know, and its stack. */
+struct filling {
+    ucontext_t caller, own;
+    struct map *map;
+    bool filled;
+    _Alignas(16) char stack[STACK];
+};
+
+/* After chroot or in another mount namespace a home made at this path would be another one, with a lease
+ * table of its own. */
+static bool is_in_reach(void)
+{
+    return access(strchr(carry_run_variable(), '=') + 1, F_OK) == 0;
+}
 
 /* The home that the run is in: the program may have emptied the environment that could tell. */
 static bool open_home(struct home *home)
@@ -35,7 +57,7 @@ static bool fill(struct map *map)
     struct pool_problem problem;
     struct pool pool;
     struct home home;
-    if (!open_home(&home))
+    if (!is_in_reach() || !open_home(&home))
         return false;
     bool filled = pool_load(&pool, environ, &problem) == 0;
     if (filled)
@@ -44,10 +66,39 @@ static bool fill(struct map *map)
     return filled;
 }
 
+/* makecontext(3) hands over nothing but ints. */
+static void fill_here(unsigned high, unsigned low)
+{
+    struct filling *filling = (void *)(uintptr_t)((uint64_t)high << 32 | low);
+    filling->filled = fill(filling->map);
+}
+
+/* A thread may have a stack of 16 KiB. */
+static bool fill_on_own_stack(struct map *map)
+{
+    struct filling *filling =
+        mmap(NULL, sizeof *filling, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (filling == MAP_FAILED)
+        return false;
+    filling->map = map;
+    getcontext(&filling->own);
+    filling->own.uc_stack = (stack_t){.ss_sp = filling->stack, .ss_size = sizeof filling->stack};
+    filling->own.uc_link = &filling->caller;
+    uint64_t argument = (uintptr_t)filling;
+    makecontext(&filling->own, (void (*)(void))fill_here, 2, (unsigned)(argument >> 32), (unsigned)argument);
+    swapcontext(&filling->caller, &filling->own);
+    bool filled = filling->filled;
+    munmap(filling, sizeof *filling);
+    return filled;
+}
+
 bool refill(struct map *map)
 {
-    int saved = errno;
-    bool filled = fill(map);
+    int saved = errno, cancel;
+    /* bind(2) is no cancellation point, but open(2) is: what is open in here would stay so. */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    bool filled = fill_on_own_stack(map);
+    pthread_setcancelstate(cancel, NULL);
     errno = saved;
     return filled;
 }

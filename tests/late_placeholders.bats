@@ -76,3 +76,32 @@ in_second=(portshim run -j 2.json --)
     assert_equal "$(grep -c 'Address already in use' one.out)" 10
     answers one "$(seq -s ' ' 9001 9020)" "${in_first[@]}"
 }
+
+@test "a cancelled thread with a stack of 16 KiB binds late ports as any other" {
+    own_pool 50
+    run "$ROOT/build/tests/late" thread 9001 30
+    assert_output 30
+    run portshim run -p all -- "$ROOT/build/tests/late" thread 9001 30
+    assert_success
+    assert_output 30
+}
+
+# There the home's path names another directory, and a lease taken there would be nobody's but its own.
+@test "a program that has changed its root binds the ports leased beforehand, and makes no home of its own" {
+    as_root || skip 'only root can change its root'
+    own_pool 50
+    mkdir -p "root$PWD"
+    run portshim run -p all -- "$ROOT/build/tests/late" jail root 9001 30
+    assert_output 16
+    assert_equal "$(find "root$PWD" -mindepth 1)" ''
+}
+
+@test "a datagram for a late placeholder for which no port is left is refused, not sent to the host's" {
+    bare_ports 1
+    unset PORTSHIM_POOL PORTSHIM_HOME
+    last=${bare_ports[0]}
+    strangers
+    run portshim run -p "$((last - 1050))-$last" -- "$ROOT/build/tests/late" refused "$((last - 40))" "$last"
+    assert_output "$(printf '%s\n' 'Address already in use' 'Connection refused' 'Connection refused')"
+    nobody_visited_strangers
+}
