@@ -196,22 +196,24 @@ static void check_command(const struct options *options)
 
 static void fail_of_port(const struct run_request *request, const struct run_problem *problem, int error)
 {
-    char why[1280], held[1024];
-    if (error == PORTMAP_EXHAUSTED && portset_count(request->ports) > request->pool->count) {
+    char why[1280], held[1024], whose[64] = "placeholders to come";
+    unsigned needs = portset_count(request->ports);
+    if (problem->placeholder != 0)
+        snprintf(whose, sizeof whose, "placeholder %u", problem->placeholder);
+    else
+        needs += MAP_STOCK;
+    if (error == PORTMAP_EXHAUSTED && needs > request->pool->count) {
         snprintf(why, sizeof why, "pool exhausted: it has %u ports, the run needs %u", request->pool->count,
-                 portset_count(request->ports));
-        command_fail(why, "list fewer placeholders, or widen PORTSHIM_POOL",
-                     "no real port for placeholder %u", problem->placeholder);
+                 needs);
+        command_fail(why, "list fewer placeholders, or widen PORTSHIM_POOL", "no real port for %s", whose);
     }
     if (error == PORTMAP_EXHAUSTED) {
         holders_describe(request->home, request->pool, held, sizeof held);
         snprintf(why, sizeof why, "pool exhausted, held by: %s", held);
-        command_fail(why, "end some of them, or widen PORTSHIM_POOL", "no real port for placeholder %u",
-                     problem->placeholder);
+        command_fail(why, "end some of them, or widen PORTSHIM_POOL", "no real port for %s", whose);
     }
     if (problem->real == 0)
-        command_fail(portmap_strerror(error), "list fewer placeholders", "no real port for placeholder %u",
-                     problem->placeholder);
+        command_fail(portmap_strerror(error), "list fewer placeholders", "no real port for %s", whose);
     if (error != PORTMAP_EHELD && error != PORTMAP_EINUSE)
         command_fail(portmap_strerror(error), "name another real port", "real port %u for placeholder %u",
                      problem->real, problem->placeholder);

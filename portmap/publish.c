@@ -153,24 +153,26 @@ static int write_file(int fd, const char *file, const struct map *map, const cha
     return w.error;
 }
 
-/* The temporary name beside a map file. */
-static int draft_name(const char *file, char draft[static PATH_MAX])
+/* The temporary name beside a map file, which may be given twice, in two spellings. */
+static int draft_name(const char *file, unsigned i, char draft[static PATH_MAX])
 {
     struct text t = text_in(draft, PATH_MAX);
     text_str(&t, file);
     text_str(&t, ".portshim-");
     text_uint(&t, (uint64_t)getpid());
+    text_char(&t, '-');
+    text_uint(&t, i);
     return t.cut ? -ENAMETOOLONG : 0;
 }
 
-static int write_draft(const char *file, const struct map *map, const char *run_path)
+static int write_draft(const char *file, unsigned i, const struct map *map, const char *run_path)
 {
     char draft[PATH_MAX];
     struct stat st;
     /* A rename over a device, pipe or directory would destroy it, or fail. */
     if (stat(file, &st) == 0 && !S_ISREG(st.st_mode))
         return PORTMAP_ENOTFILE;
-    int error = draft_name(file, draft);
+    int error = draft_name(file, i, draft);
     if (error != 0)
         return error;
     unlink(draft);
@@ -183,45 +185,59 @@ static int write_draft(const char *file, const struct map *map, const char *run_
     return error;
 }
 
-static int install_draft(const char *file)
+static int install_draft(const char *file, unsigned i)
 {
     char draft[PATH_MAX];
-    int error = draft_name(file, draft);
+    int error = draft_name(file, i, draft);
     return error == 0 && rename(draft, file) < 0 ? -errno : error;
 }
 
-static void remove_draft(const char *file)
+static void remove_draft(const char *file, unsigned i)
 {
     char draft[PATH_MAX];
-    if (draft_name(file, draft) == 0)
+    if (draft_name(file, i, draft) == 0)
         unlink(draft);
+}
+
+static bool names_run(const char *file, const char *run_path)
+{
+    char named[PATH_MAX];
+    return publish_read_run(file, named, sizeof named) == 0 && strcmp(named, run_path) == 0;
+}
+
+/* Whether a file is left alone: a later run publishes there now, or somebody keeps something else in it. */
+static bool is_anothers(const char *file, const char *run_path, enum publish_occasion occasion)
+{
+    return occasion == PUBLISH_AGAIN && access(file, F_OK) == 0 && !names_run(file, run_path);
 }
 
 /* All are written before the first takes its place: of files that were there, none is lost to another's
  * error. */
-int publish_files(const struct map *map, const char *run_path, const char **failed)
+int publish_files(const struct map *map, const char *run_path, enum publish_occasion occasion,
+                  const char **failed)
 {
     const char *file;
     int error = 0;
     for (unsigned i = 0; error == 0 && (file = map_about(map, "file", i)) != NULL; i++) {
         *failed = file;
-        error = write_draft(file, map, run_path);
+        if (!is_anothers(file, run_path, occasion))
+            error = write_draft(file, i, map, run_path);
     }
     for (unsigned i = 0; error == 0 && (file = map_about(map, "file", i)) != NULL; i++) {
         *failed = file;
-        error = install_draft(file);
+        if (!is_anothers(file, run_path, occasion))
+            error = install_draft(file, i);
     }
-    for (unsigned i = 0; error != 0 && (file = map_about(map, "file", i)) != NULL; i++)
-        remove_draft(file);
+    for (unsigned i = 0; (file = map_about(map, "file", i)) != NULL; i++)
+        remove_draft(file, i);
     return error;
 }
 
 void publish_withdraw(const struct map *map, const char *run_path)
 {
     const char *file;
-    char named[PATH_MAX];
     for (unsigned i = 0; (file = map_about(map, "file", i)) != NULL; i++)
-        if (publish_read_run(file, named, sizeof named) == 0 && strcmp(named, run_path) == 0)
+        if (names_run(file, run_path))
             unlink(file);
 }
 

@@ -12,10 +12,12 @@
 #include "map.h"
 
 /*
- * Writes all map files that the run has (map_about "file"). 0, or a negated errno with *failed naming the
- * file.
+ * Writes all map files that the run has (map_about "file"), when it starts whatever is there, later only
+ * where no other run has published since. 0, or a negated errno with *failed naming the file.
  */
-int publish_files(const struct map *map, const char *run_path, const char **failed);
+enum publish_occasion { PUBLISH_FIRST, PUBLISH_AGAIN };
+int publish_files(const struct map *map, const char *run_path, enum publish_occasion occasion,
+                  const char **failed);
 
 /* Removes the run's map files, as far as they are still the run's own. */
 void publish_withdraw(const struct map *map, const char *run_path);

@@ -144,6 +144,9 @@ static int assign_start(struct assigning *a)
 static int fill_stock(struct assigning *a)
 {
     bool late = false;
+    a->problem->step = RUN_STEP_PORT;
+    a->problem->placeholder = 0;
+    a->problem->real = 0;
     for (unsigned i = 0; i < PORTBITS_WORDS && !late; i++)
         late = (a->map->late[0].word[i] | a->map->late[1].word[i]) != 0;
     for (unsigned i = 0; late && i < MAP_STOCK; i++) {
@@ -227,11 +230,11 @@ static int claim_names(const struct run_request *request, uint64_t run_id, struc
 }
 
 /* The failed file's name is copied: the map that has it is gone when the problem is told. */
-static int publish(const struct run *run, struct run_problem *problem)
+static int publish(const struct run *run, enum publish_occasion occasion, struct run_problem *problem)
 {
     const char *failed = "";
     problem->step = RUN_STEP_FILE;
-    int error = publish_files(run->map, run->path, &failed);
+    int error = publish_files(run->map, run->path, occasion, &failed);
     struct text t = text_in(problem->file, sizeof problem->file);
     text_str(&t, failed);
     return error;
@@ -254,7 +257,7 @@ static int furnish(struct run *run, struct assigning *a)
     atomic_store(&run->map->ready, 1);
     if (error == 0)
         error = claim_names(request, run->map->run_id, a->problem);
-    return error == 0 ? publish(run, a->problem) : error;
+    return error == 0 ? publish(run, PUBLISH_FIRST, a->problem) : error;
 }
 
 static int create_map(struct run *run, const struct home *home, uint64_t run_id)
@@ -325,7 +328,7 @@ static int add_locked(struct run *run, const struct run_request *request, struct
     atomic_store(&run->map->grows, 1);
     error = assign_start(&a);
     lease_close(&a.leases);
-    return error == 0 ? publish(run, problem) : error;
+    return error == 0 ? publish(run, PUBLISH_AGAIN, problem) : error;
 }
 
 /* One at a time, by the lock of the run's directory: two could give one placeholder two real ports. */

@@ -41,8 +41,9 @@ enum run_step {
 
 struct run_problem {
     enum run_step step;
-    unsigned placeholder, real; /* for RUN_STEP_PORT; real is 0 when any port would have done */
-    char file[PATH_MAX];        /* for RUN_STEP_FILE */
+    /* For RUN_STEP_PORT: 0 where the stock lacks one; 0 where any would have done. */
+    unsigned placeholder, real;
+    char file[PATH_MAX]; /* for RUN_STEP_FILE */
 };
 
 /*

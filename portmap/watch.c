@@ -34,9 +34,17 @@ static void publish_late(const struct watch *watch)
     struct map *map = watch->map;
     const char *failed;
     uint32_t count = atomic_load(&map->late_count);
-    if (atomic_exchange(&map->late_published, count) != count &&
-        publish_files(map, watch->path, &failed) != 0)
-        atomic_store(&map->late_published, count - 1);
+    if (atomic_exchange(&map->late_published, count) == count)
+        return;
+    /* Another command may have seen more meanwhile, and its files, written after these, be replaced by them.
+     */
+    do {
+        count = atomic_load(&map->late_published);
+        if (publish_files(map, watch->path, PUBLISH_AGAIN, &failed) != 0) {
+            atomic_store(&map->late_published, count - 1);
+            return;
+        }
+    } while (atomic_load(&map->late_published) != count);
 }
 
 static void fill_stock(const struct watch *watch)

@@ -196,8 +196,10 @@ _Noreturn static void die_of_run(const struct run_problem *problem, int error)
     char what[PATH_MAX + 64];
     struct text t = text_in(what, sizeof what);
     if (problem->step == RUN_STEP_PORT) {
-        text_str(&t, "a real port for placeholder ");
-        text_uint(&t, problem->placeholder);
+        text_str(&t, problem->placeholder != 0 ? "a real port for placeholder "
+                                               : "real ports for placeholders to come");
+        if (problem->placeholder != 0)
+            text_uint(&t, problem->placeholder);
         die(what, portmap_strerror(error), "end other runs, or widen PORTSHIM_POOL");
     }
     if (problem->step == RUN_STEP_FILE)

@@ -105,3 +105,10 @@ in_second=(portshim run -j 2.json --)
     assert_output "$(printf '%s\n' 'Address already in use' 'Connection refused' 'Connection refused')"
     nobody_visited_strangers
 }
+
+@test "a pool with too few ports for late placeholders is said" {
+    own_pool 10
+    run portshim run -p all -- true
+    assert_failure 125
+    assert_output --partial 'no real port for placeholders to come: pool exhausted: it has 10 ports, the run needs 16'
+}

@@ -294,3 +294,26 @@ $binder" 81 tcp
     PORTSHIM_PORTS=80,443 portshim run -p 81 -m m.json -- true
     assert_equal "$(jq -c '[.ports[].placeholder]' m.json)" '[81]'
 }
+
+@test "a map file may be given twice, in two spellings" {
+    run portshim run -p 80 -m m.json -m ./m.json -- true
+    assert_success
+    assert_equal "$(jq -c '[.ports[].placeholder]' m.json)" '[80]'
+    assert_equal "$(find . -name 'm.json*')" ./m.json
+}
+
+is_other() {
+    [[ $(<"$1") != "$2" ]]
+}
+
+@test "a run whose map file a later run has taken over leaves it alone when it gets more ports" {
+    start first portshim run -n "first-$$" -p 80 -m m.env -- sleep infinity
+    within 10 test -e m.env
+    first=$(<m.env)
+    start second portshim run -p 80 -m m.env -- sleep infinity
+    within 10 is_other m.env "$first"
+    second=$(<m.env)
+    portshim run -j "first-$$" -p 81 -- true
+    assert_equal "$(portshim port "first-$$" 81 | wc -l)" 1
+    assert_equal "$(<m.env)" "$second"
+}
