@@ -201,8 +201,7 @@ static unsigned stock_get(struct map *map)
 
 static void alias_late(struct map *map, unsigned placeholder, uint32_t flags)
 {
-    bool ephemeral = placeholder >= map->ephemeral_first && placeholder <= map->ephemeral_last;
-    unsigned alias = ephemeral ? stock_get(map) : 0;
+    unsigned alias = map_is_ephemeral(map, placeholder) ? stock_get(map) : 0;
     if (alias != 0)
         assign_alias(map, placeholder, alias, flags);
 }

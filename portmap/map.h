@@ -146,6 +146,12 @@ void map_assign(struct map *map, unsigned placeholder, unsigned real, unsigned a
 /* Adds a placeholder to start[]; PORTMAP_ETOOMANY when that is full. Only one caller at a time. */
 int map_list(struct map *map, unsigned placeholder);
 
+/* Whether the kernel may hand out a port by itself. */
+static inline bool map_is_ephemeral(const struct map *map, unsigned port)
+{
+    return port >= map->ephemeral_first && port <= map->ephemeral_last;
+}
+
 /* What a placeholder is called by the kernel, 0 when it is not assigned (yet). */
 unsigned map_real(const struct map *map, unsigned placeholder);
 

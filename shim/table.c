@@ -48,7 +48,9 @@ struct table_found table_look(struct map *map, unsigned port, enum table_use use
 {
     const struct portbits *late = use == TABLE_BIND ? map->late : map->late_listed;
     struct table_found found = {.entry = atomic_load(&map->to_kernel[port])};
-    if (found.entry != 0 || portbits_has(&late[0], port) || portbits_has(&late[1], port))
+    bool may_be_assigned = use == TABLE_BIND || !map_is_ephemeral(map, port);
+    if (found.entry != 0 ||
+        (may_be_assigned && (portbits_has(&late[0], port) || portbits_has(&late[1], port))))
         found.map = map;
     return found;
 }

@@ -42,7 +42,9 @@ struct table_found {
 
 /*
  * Binding gives a late placeholder its real port in the innermost run that has it; to be reached, it must
- * have been listed by number or bound, else the port means what it means around that run.
+ * have been listed by number or bound, else the port means what it means around that run. One that the kernel
+ * hands out by itself must have been bound: until then a socket of this run may be there, which was given the
+ * number and goes by it.
  */
 enum table_use { TABLE_BIND, TABLE_REACH };
 

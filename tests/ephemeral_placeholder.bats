@@ -41,6 +41,13 @@ is_given_four_others() {
     is_given_four_others
 }
 
+@test "ports that the kernel gives are reached when they are among more than a thousand placeholders" {
+    narrow 56378 56381
+    run "${in_network[@]}" portshim run -p 55000-56400 -- "$ephemeral" 55000
+    assert_success
+    is_given_four_others
+}
+
 @test "without portshim the placeholder would have been among them" {
     narrow 56378 56381
     run "${in_network[@]}" "$ephemeral" 56379
