@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { TABLE_MAPS = 8 /* runs inside runs */ };
+enum { TABLE_MAPS = 16 /* runs inside runs */ };
 
 struct table {
     bool active;                 /* anything may be rewritten at all */

@@ -108,3 +108,16 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
     answers outer "$own" "${in_outer[@]}"
     answers outer "$shared" portshim run -j innermost.json --
 }
+
+@test "ten runs deep, a late placeholder is the outermost's, and where a run cannot see that far it says so" {
+    own_pool 100
+    for i in {1..9}; do
+        deep+=(portshim run -q -p "$i" --)
+    done
+    start server portshim run -p all -m deep.json -- "${deep[@]}" /usr/bin/python3 -m http.server 8080
+    run portshim wait -t 10 deep.json 8080
+    assert_success
+    run portshim run -p all -- "${deep[@]}" "${deep[@]}" true
+    assert_failure 125
+    assert_output --partial 'nest fewer runs'
+}
