@@ -79,8 +79,6 @@ in_second=(portshim run -j 2.json --)
 
 @test "a cancelled thread with a stack of 16 KiB binds late ports as any other" {
     own_pool 50
-    run "$ROOT/build/tests/late" thread 9001 30
-    assert_output 30
     run portshim run -p all -- "$ROOT/build/tests/late" thread 9001 30
     assert_success
     assert_output 30
