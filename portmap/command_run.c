@@ -197,7 +197,7 @@ static void check_command(const struct options *options)
 static void fail_of_port(const struct run_request *request, const struct run_problem *problem, int error)
 {
     char why[1280], held[1024], whose[64] = "placeholders to come";
-    unsigned needs = portset_count(request->ports);
+    unsigned listed = portset_count(request->ports), needs = listed < PORTSET_START ? listed : PORTSET_START;
     if (problem->placeholder != 0)
         snprintf(whose, sizeof whose, "placeholder %u", problem->placeholder);
     else

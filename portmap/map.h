@@ -102,6 +102,8 @@ struct map {
     uint16_t start[MAP_START_MAX];  /* placeholders known at start, or added by a command */
     struct portbits late[2];        /* placeholders that may be assigned late: TCP, UDP */
     struct portbits late_listed[2]; /* those of them that were listed by number */
+    /* Late placeholders that the kernel gave to a socket of the run by itself: one bit each. */
+    _Atomic uint64_t given[PORTBITS_WORDS];
     _Atomic uint32_t to_kernel[PORT_COUNT];
     _Atomic uint32_t to_program[PORT_COUNT];
     struct map_record log[MAP_LOG];
@@ -111,8 +113,8 @@ struct map {
 _Static_assert(offsetof(struct map, created) == 96, "the layout of the map is a file format");
 _Static_assert(offsetof(struct map, generation) == 120, "the layout of the map is a file format");
 _Static_assert(offsetof(struct map, late) == 8408, "the layout of the map is a file format");
-_Static_assert(offsetof(struct map, log) == 565464, "the layout of the map is a file format");
-_Static_assert(sizeof(struct map) == 610520, "the layout of the map is a file format");
+_Static_assert(offsetof(struct map, log) == 573656, "the layout of the map is a file format");
+_Static_assert(sizeof(struct map) == 618712, "the layout of the map is a file format");
 _Static_assert(sizeof(struct map_record) == 24, "the layout of the map is a file format");
 
 /*

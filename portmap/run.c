@@ -101,7 +101,7 @@ static int assign(struct assigning *a, unsigned placeholder, unsigned protocols)
     int real = find_real(a, placeholder);
     if (real < 0)
         return real;
-    bool ephemeral = placeholder >= a->map->ephemeral_first && placeholder <= a->map->ephemeral_last;
+    bool ephemeral = map_is_ephemeral(a->map, placeholder);
     int alias = ephemeral && (unsigned)real != placeholder ? take_port(a) : 0;
     if (alias < 0)
         return alias;
@@ -205,8 +205,10 @@ static bool describe(struct map *map, const struct run_request *request)
 static int prepare(struct assigning *a, const struct run_request *request, struct run_problem *problem)
 {
     *a = (struct assigning){.request = request, .pool = *request->pool, .problem = problem};
+    /* Those beyond the first are assigned late: a list of all there is would leave nothing to lease. */
+    unsigned at_start = 0;
     for (unsigned port = 1; port < PORT_COUNT; port++)
-        if (portset_listed(request->ports, port) != 0)
+        if (portset_listed(request->ports, port) != 0 && at_start++ < PORTSET_START)
             pool_remove(&a->pool, port);
     for (unsigned i = 0; i < request->ports->fixed_count; i++)
         pool_remove(&a->pool, request->ports->fixed[i].real);

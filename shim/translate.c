@@ -1,6 +1,7 @@
 #include "translate.h"
 
 #include "attach.h"
+#include "given.h"
 #include "host.h"
 #include "memory.h"
 #include "refill.h"
@@ -100,6 +101,8 @@ static void assign_late(struct outbound *out, int fd)
     struct map *map = out->map;
     if (!protocol_matches(fd, map_late_protocols(map, placeholder) << MAP_PROTOCOLS_SHIFT))
         return;
+    if (given_is_held(map, placeholder))
+        return;
     out->fresh = map_assign_late(map, placeholder, &out->entry);
     if (out->entry == 0 && refill(map))
         out->fresh = map_assign_late(map, placeholder, &out->entry);
@@ -142,6 +145,8 @@ void translate_back(int fd, union address *address, socklen_t len, enum owner ow
     if ((family != AF_INET && family != AF_INET6) || !is_whole(family, len))
         return;
     uint32_t entry = table_to_program(port_of(address));
+    if (entry == 0 && owner == OWNER_SELF)
+        given_note(port_of(address));
     if (entry != 0 && (owner == OWNER_SELF || is_this_host(address, len)) && protocol_matches(fd, entry))
         set_port(address, map_entry_port(entry));
 }

@@ -58,7 +58,7 @@ in_second=(portshim run -j 2.json --)
     refute [ "$(grep -c : one.out)" -gt 0 ]
     answers one "$(seq -s ' ' 9001 9040)" "${in_first[@]}"
     # shellcheck disable=SC2016 # expanded by that shell
-    start many portshim run -p all -m 2.json -- bash -c 'for ((port = 9001; port <= 9040; port++)); do
+    start many portshim run -p all -m 2.json -- bash -c 'trap "kill \$(jobs -p)" TERM; for ((port = 9001; port <= 9040; port++)); do
         "$@" "$port" "$port" & done; wait' bash "${peer[@]}" serve
     # shellcheck disable=SC2046 # words are meant
     run portshim wait -t 20 2.json $(seq 9001 9040)
@@ -109,4 +109,37 @@ in_second=(portshim run -j 2.json --)
     run portshim run -p all -- true
     assert_failure 125
     assert_output --partial 'no real port for placeholders to come: pool exhausted: it has 10 ports, the run needs 16'
+}
+
+@test "a number that the kernel gave stays its socket's while that is there, and is a placeholder after" {
+    cat >given.py <<'EOF'
+import errno, socket
+
+listener = socket.create_server(('127.0.0.1', 0))
+number = listener.getsockname()[1]
+# The same number of the other protocol, and a second listener, as without portshim.
+datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+datagrams.bind(('127.0.0.1', number))
+assert datagrams.getsockname()[1] == number == listener.getsockname()[1]
+try:
+    socket.socket().bind(('127.0.0.1', number))
+    raise AssertionError('bound twice')
+except OSError as error:
+    assert error.errno == errno.EADDRINUSE
+client = socket.create_connection(('127.0.0.1', number))
+listener.accept()
+assert client.getpeername()[1] == number
+# Found, closed and bound again: its own real port, so that nobody else gets it in between.
+found = socket.socket()
+found.bind(('127.0.0.1', 0))
+number = found.getsockname()[1]
+found.close()
+again = socket.create_server(('127.0.0.1', number))
+socket.create_connection(('127.0.0.1', number))
+again.accept()
+with open('/proc/net/tcp') as table:
+    assert not any('0100007F:%04X 00000000' % number in line for line in table)
+EOF
+    portshim run -p all -- /usr/bin/python3 given.py
+    portshim run -p 1-65535 -- /usr/bin/python3 given.py
 }
