@@ -1,6 +1,6 @@
 /*
  * A holder for observer.py, in a run: hold SOCKET PLACEHOLDER announces the real port that the environment names, on a
- * connection that stays open until the process ends.
+ * connection that stays open until the process ends, and prints it once the observer has taken it in.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -24,6 +24,8 @@ int main(int argc, char **argv)
         return 1;
     int len = snprintf(line, sizeof line, "%s\n", port);
     if (write(fd, line, (size_t)len) != len)
+        return 1;
+    if (read(fd, line, 1) != 1) /* the observer knows now */
         return 1;
     puts(port);
     fclose(stdout);

@@ -2,7 +2,8 @@
 """Judges whether a port has two holders, without ever looking at portshim's tables.
 
 Each holder (a command in a run) connects to the observer's unix socket and announces the real port it was given; the
-connection stays open as long as the holder lives, so the kernel tells when it is gone. The observer counts the times
+connection stays open as long as the holder lives, so the kernel tells when it is gone; a byte back says that the port
+has been taken in. The observer counts the times
 that a port is announced while another living holder has it, or while any socket of the host is bound to it: it binds the
 port itself for a moment, without reuse options.
 
@@ -46,6 +47,10 @@ class Observer:
         self.seen += bool(port)
         self.holders[connection] = port
         self.selector.register(connection, selectors.EVENT_READ, self.leave)
+        try:
+            connection.sendall(b".")
+        except OSError:
+            pass  # killed meanwhile: its end of the connection says so as well
 
     def leave(self, connection):
         self.selector.unregister(connection)
@@ -68,11 +73,13 @@ def main():
     observer = Observer(sys.argv[1])
 
     def finish(*_):
-        print("seen", observer.seen, "doubles", observer.doubles, flush=True)
         sys.exit(0)
 
     signal.signal(signal.SIGTERM, finish)
-    observer.serve()
+    try:
+        observer.serve()
+    finally:
+        print("seen", observer.seen, "doubles", observer.doubles, flush=True)
 
 
 if __name__ == "__main__":
