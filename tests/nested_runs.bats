@@ -1,5 +1,8 @@
 # A run inside a run has its own placeholders for itself, and shares the others with the one around it.
 load helper
+
+# The static command, also where another build is tested: a dynamic one would be preloaded by the run around it.
+PATH=$ROOT/build:$PATH
 load bare
 load peer
 
