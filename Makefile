@@ -86,11 +86,11 @@ check-long: check
 
 # Silent when nothing is wrong.
 lint:
-	$(MAKE) -s B=$B/lint/gcc CC=gcc WARNINGS="$(WARNINGS) -Werror" $B/lint/gcc/portshim $B/lint/gcc/libportshim.so
-	$(MAKE) -s B=$B/lint/clang CC=clang WARNINGS="$(WARNINGS) -Werror" $B/lint/clang/portshim $B/lint/clang/libportshim.so
-	clang-format --dry-run --Werror portmap/*.[ch] shim/*.[ch]
-	clang-tidy --quiet portmap/*.c shim/*.c -- $(STANDARD) $(DEFINES) -Iportmap 2>/dev/null
-	shellcheck -x .ci/run $(wildcard scripts/*) tests/*.bash tests/*.bats
+	@$(MAKE) -s B=$B/lint/gcc CC=gcc WARNINGS="$(WARNINGS) -Werror" $B/lint/gcc/portshim $B/lint/gcc/libportshim.so
+	@$(MAKE) -s B=$B/lint/clang CC=clang WARNINGS="$(WARNINGS) -Werror" $B/lint/clang/portshim $B/lint/clang/libportshim.so
+	@clang-format --dry-run --Werror portmap/*.[ch] shim/*.[ch]
+	@clang-tidy --quiet portmap/*.c shim/*.c -- $(STANDARD) $(DEFINES) -Iportmap 2>/dev/null
+	@shellcheck -x .ci/run $(wildcard scripts/*) tests/*.bash tests/*.bats
 
 demo: all
 	scripts/test-deps demo

@@ -61,6 +61,7 @@ setup() {
 }
 
 @test "an environment of ten thousand variables is carried whole" {
+    # shellcheck disable=SC2016 # expanded by that shell
     run portshim run -p 8080 -- bash -c 'for ((i = 0; i < 10000; i++)); do echo "V$i=$i"; done >vars
         mapfile -t vars <vars; exec env -i "${vars[@]}" '"$execs"' child'
     assert_success

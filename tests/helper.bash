@@ -46,6 +46,7 @@ stop() {
     local ended=$1
     kill "-${2:-TERM}" "$ended" 2>/dev/null || :
     status=0
+    # shellcheck disable=SC2034 # it is the caller's
     wait "$ended" || status=$?
 }
 
