@@ -37,15 +37,6 @@ static void print_line(const char *kind, const char *why, const char *remedy, co
         return; /* stderr is closed: the exit status has to do */
 }
 
-void command_fail(const char *why, const char *remedy, const char *what, ...)
-{
-    va_list arguments;
-    va_start(arguments, what);
-    print_line("", why, remedy, what, arguments);
-    va_end(arguments);
-    exit(COMMAND_FAILED);
-}
-
 void command_end(int status, const char *why, const char *remedy, const char *what, ...)
 {
     va_list arguments;

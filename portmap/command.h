@@ -20,13 +20,15 @@ int command_run(int argc, char **argv);
 int command_wait(int argc, char **argv);
 int command_port(int argc, char **argv);
 
-/* "portshim: what: why: what to do" and exit 125. `what` is a printf format for the arguments at the end. */
-_Noreturn void command_fail(const char *why, const char *remedy, const char *what, ...)
-    __attribute__((format(printf, 3, 4)));
-
-/* The same line with another exit status. */
+/*
+ * "portshim: what: why: what to do" on stderr, and the end, with that status. `what` is a printf format for
+ * the arguments after it.
+ */
 _Noreturn void command_end(int status, const char *why, const char *remedy, const char *what, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* The same for a failure of our own: command_fail(why, remedy, what, ...). */
+#define command_fail(...) command_end(COMMAND_FAILED, __VA_ARGS__)
 
 /* The same line as a warning; the caller goes on. */
 void command_warn(const char *why, const char *remedy, const char *what, ...)

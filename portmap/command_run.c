@@ -9,6 +9,7 @@
 #include "program.h"
 #include "publish.h"
 #include "run.h"
+#include "text.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -54,14 +55,15 @@ struct options {
 
 static char *absolute_path(const char *path)
 {
-    char directory[PATH_MAX], *result;
-    bool relative = *path != '/';
+    char absolute[PATH_MAX];
+    struct text t = text_in(absolute, sizeof absolute);
     if (*path == '\0')
         command_fail("the name is empty", "name a file", "map file");
-    if (relative && getcwd(directory, sizeof directory) == NULL)
-        command_fail(strerror(errno), "use an absolute path", "map file %s", path);
-    if (asprintf(&result, "%s%s%s", relative ? directory : "", relative ? "/" : "", path) < 0)
-        command_fail(strerror(ENOMEM), "free some memory", "map file %s", path);
+    int error = text_path(&t, path);
+    char *result = error == 0 ? strdup(absolute) : NULL;
+    if (result == NULL)
+        command_fail(portmap_strerror(error != 0 ? error : -ENOMEM), "use a short, absolute path",
+                     "map file %s", path);
     return result;
 }
 

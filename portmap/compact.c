@@ -8,12 +8,6 @@ struct range {
     unsigned first, last, real, alias, protocols;
 };
 
-static unsigned alias_of(const struct map *map, unsigned placeholder)
-{
-    uint32_t back = atomic_load(&map->to_program[placeholder]);
-    return back & MAP_ALIAS ? map_entry_port(back) : 0;
-}
-
 static struct range range_at(const struct map *map, unsigned i)
 {
     unsigned placeholder = map->start[i];
@@ -21,7 +15,7 @@ static struct range range_at(const struct map *map, unsigned i)
     return (struct range){.first = placeholder,
                           .last = placeholder,
                           .real = map_entry_port(entry),
-                          .alias = alias_of(map, placeholder),
+                          .alias = map_alias(map, placeholder),
                           .protocols = map_entry_protocols(entry)};
 }
 

@@ -2,6 +2,7 @@
 
 #include "environment.h"
 #include "error.h"
+#include "lock.h"
 #include "text.h"
 
 #include <errno.h>
@@ -23,16 +24,9 @@ static int home_path(struct home *home, char *const *env)
         text_uint(&path, geteuid());
         return 0;
     }
-    if (*given != '/') {
-        if (getcwd(home->path, sizeof home->path) == NULL)
-            return -errno;
-        while (home->path[path.used] != '\0')
-            path.used++;
-        text_char(&path, '/');
-    }
-    text_str(&path, given);
-    if (path.cut)
-        return -ENAMETOOLONG;
+    int error = text_path(&path, given);
+    if (error != 0)
+        return error;
     while (path.used > 1 && home->path[path.used - 1] == '/')
         home->path[--path.used] = '\0';
     /* Scripts source .env files, which name the run by its path. */
@@ -83,10 +77,7 @@ int home_open(struct home *home, char *const *env)
 
 int home_lock(const struct home *home)
 {
-    while (flock(home->fd, LOCK_EX) < 0)
-        if (errno != EINTR)
-            return -errno;
-    return 0;
+    return lock_wait(home->fd, LOCK_EX);
 }
 
 void home_unlock(const struct home *home)

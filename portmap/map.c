@@ -1,6 +1,7 @@
 #include "map.h"
 
 #include "error.h"
+#include "lock.h"
 #include "pool.h"
 #include "text.h"
 
@@ -46,14 +47,6 @@ static int map_file(struct map **map, int fd)
     return 0;
 }
 
-static int lock_shared(int fd)
-{
-    while (flock(fd, LOCK_SH) < 0)
-        if (errno != EINTR)
-            return -errno;
-    return 0;
-}
-
 int map_create(struct map **map, int run_dir, uint64_t run_id)
 {
     static const char draft[] = "map.new";
@@ -62,7 +55,7 @@ int map_create(struct map **map, int run_dir, uint64_t run_id)
         return -errno;
     int error = -posix_fallocate(fd, 0, sizeof **map);
     if (error == 0)
-        error = lock_shared(fd);
+        error = lock_wait(fd, LOCK_SH);
     if (error == 0)
         error = map_file(map, fd);
     close(fd);
@@ -101,7 +94,7 @@ static int open_map(struct map **map, const char *run_path, bool lock)
     else if (error == 0 && st.st_size != (off_t)sizeof **map)
         error = PORTMAP_ETORN;
     if (error == 0 && lock)
-        error = lock_shared(fd);
+        error = lock_wait(fd, LOCK_SH);
     if (error == 0)
         error = map_file(map, fd);
     close(fd);
@@ -164,6 +157,12 @@ unsigned map_real(const struct map *map, unsigned placeholder)
 {
     uint32_t entry = atomic_load(&map->to_kernel[placeholder]);
     return entry & MAP_ALIAS ? 0 : map_entry_port(entry);
+}
+
+unsigned map_alias(const struct map *map, unsigned placeholder)
+{
+    uint32_t back = atomic_load(&map->to_program[placeholder]);
+    return back & MAP_ALIAS ? map_entry_port(back) : 0;
 }
 
 unsigned map_late_protocols(const struct map *map, unsigned placeholder)

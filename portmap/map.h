@@ -157,6 +157,9 @@ static inline bool map_is_ephemeral(const struct map *map, unsigned port)
 /* What a placeholder is called by the kernel, 0 when it is not assigned (yet). */
 unsigned map_real(const struct map *map, unsigned placeholder);
 
+/* What the program calls a socket that the kernel put on a placeholder's number, 0 when there is no alias. */
+unsigned map_alias(const struct map *map, unsigned placeholder);
+
 /* The protocols a port may be assigned late for, 0 when it may not. */
 unsigned map_late_protocols(const struct map *map, unsigned placeholder);
 

@@ -2,13 +2,12 @@
 
 #include "error.h"
 #include "liveness.h"
+#include "lock.h"
 #include "rundir.h"
 #include "text.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 enum { LINK_SIZE = NAME_MAX_LENGTH + 8 };
@@ -42,16 +41,7 @@ uint64_t name_find(const struct home *home, const char *name)
 /* Links come and go under the lock of their directory; a descriptor that holds it, or a negated errno. */
 static int lock_names(const struct home *home)
 {
-    int fd = openat(home->fd, "names", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    while (flock(fd, LOCK_EX) < 0)
-        if (errno != EINTR) {
-            int error = -errno;
-            close(fd);
-            return error;
-        }
-    return fd;
+    return lock_directory(home->fd, "names");
 }
 
 static int claim_locked(const struct home *home, const char *name, uint64_t run_id)

@@ -3,6 +3,7 @@
 #include "error.h"
 #include "lease.h"
 #include "liveness.h"
+#include "lock.h"
 #include "name.h"
 #include "publish.h"
 #include "recover.h"
@@ -12,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -175,10 +175,9 @@ static int inherit(struct assigning *a)
     for (uint32_t i = 0; i < count && error == 0; i++) {
         unsigned placeholder = outer->start[i];
         uint32_t entry = atomic_load(&outer->to_kernel[placeholder]);
-        uint32_t back = atomic_load(&outer->to_program[placeholder]);
         if (map_late_protocols(map, placeholder) != 0 || portset_listed(a->request->ports, placeholder) != 0)
             continue;
-        map_assign(map, placeholder, map_entry_port(entry), back & MAP_ALIAS ? map_entry_port(back) : 0,
+        map_assign(map, placeholder, map_entry_port(entry), map_alias(outer, placeholder),
                    (map_entry_protocols(entry) << MAP_PROTOCOLS_SHIFT) | MAP_INHERITED);
         error = map_list(map, placeholder);
     }
@@ -337,15 +336,9 @@ static int add_locked(struct run *run, const struct run_request *request, struct
 int run_add(struct run *run, const struct run_request *request, struct run_problem *problem)
 {
     problem->step = RUN_STEP_DIRECTORY;
-    int lock = open(run->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int lock = lock_directory(AT_FDCWD, run->path);
     if (lock < 0)
-        return -errno;
-    while (flock(lock, LOCK_EX) < 0)
-        if (errno != EINTR) {
-            int error = -errno;
-            close(lock);
-            return error;
-        }
+        return lock;
     int error = add_locked(run, request, problem);
     close(lock);
     return error;

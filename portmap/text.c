@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -48,6 +49,19 @@ void text_hex(struct text *t, uint64_t n, unsigned digits)
 {
     while (digits-- > 0)
         text_char(t, "0123456789abcdef"[(n >> (digits * 4)) & 15]);
+}
+
+int text_path(struct text *t, const char *path)
+{
+    char directory[PATH_MAX];
+    if (*path != '/') {
+        if (getcwd(directory, sizeof directory) == NULL)
+            return -errno;
+        text_str(t, directory);
+        text_char(t, '/');
+    }
+    text_str(t, path);
+    return t->cut ? -ENAMETOOLONG : 0;
 }
 
 bool text_take_uint(const char **at, const char *end, uint64_t max, uint64_t *out)

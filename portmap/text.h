@@ -29,6 +29,10 @@ void text_str(struct text *t, const char *s);
 void text_uint(struct text *t, uint64_t n);
 void text_hex(struct text *t, uint64_t n, unsigned digits);
 
+/* Appends a path, made absolute with the working directory. 0, or a negated errno: -ENAMETOOLONG when it was
+ * cut. */
+int text_path(struct text *t, const char *path);
+
 /*
  * Reads a decimal number from *at, which moves past it. False when there is no digit, or the number is
  * larger than max; *at has not moved then.

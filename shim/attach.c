@@ -145,15 +145,9 @@ static void absolute_file(struct by_hand *hand, const char *file)
     struct text t = text_in(hand->file, sizeof hand->file);
     if (file == NULL)
         return;
-    if (*file != '/') {
-        if (getcwd(hand->file, sizeof hand->file) == NULL)
-            die("PORTSHIM_MAP_FILE", strerror(errno), "use an absolute path");
-        t.used = strlen(hand->file);
-        text_char(&t, '/');
-    }
-    text_str(&t, file);
-    if (t.cut)
-        die("PORTSHIM_MAP_FILE", strerror(ENAMETOOLONG), "use a shorter path");
+    int error = text_path(&t, file);
+    if (error != 0)
+        die("PORTSHIM_MAP_FILE", portmap_strerror(error), "use a short, absolute path");
     hand->files[0] = hand->file;
 }
 

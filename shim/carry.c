@@ -31,16 +31,9 @@ bool carry_init(void)
         return false;
     const char *path = self.dli_fname;
     text_str(&given, path);
-    if (*path != '/') {
-        if (getcwd(library, sizeof library) == NULL)
-            return false;
-        absolute.used = strlen(library);
-        text_char(&absolute, '/');
-        while (strncmp(path, "./", 2) == 0)
-            path += 2;
-    }
-    text_str(&absolute, path);
-    return !absolute.cut && strpbrk(library, " :") == NULL;
+    while (strncmp(path, "./", 2) == 0)
+        path += 2;
+    return text_path(&absolute, path) == 0 && strpbrk(library, " :") == NULL;
 }
 
 static bool set_run(const char *run_path)
