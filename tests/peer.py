@@ -86,7 +86,7 @@ def retry(word):
             if not said:
                 print('refused', flush=True)
             said = True
-            time.sleep(0.01)
+            time.sleep(0.01)  # what a client that retries does: no event tells it that its server has come
 
 
 if sys.argv[1] == 'serve':

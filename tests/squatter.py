@@ -39,4 +39,4 @@ while True:
     taken = take(random.choice(ports))
     if taken:
         taken.close()
-    time.sleep(0.02)
+    time.sleep(0.02)  # how often it disturbs: nothing waits for it, and nothing is to be waited for
