@@ -9,7 +9,7 @@ setup() {
     hold=$BATS_TEST_DIRNAME/../build/tests/hold
     start observer "$BATS_TEST_DIRNAME/observer.py" sock
     observer=$pid
-    within 10 grep -q ready observer.out
+    within 10 grep -qs ready observer.out
 }
 
 # kill_loop NAME NUMBER: that many runs, one after the other, each killed at a random moment of its life; every other one
@@ -43,9 +43,10 @@ crowd_is_there() {
     (($(cat crowd.*.out | wc -l) == pool_size))
 }
 
-doubles() {
+# judgement: ends the observer, which this shell alone can wait for, and reads its summary into $seen and $doubles.
+judgement() {
     stop "$observer"
-    sed -n 's/^seen .* doubles //p' observer.out
+    read -r seen doubles < <(sed -n 's/^seen \([0-9]*\) doubles \([0-9]*\)$/\1 \2/p' observer.out)
 }
 
 @test "a thousand runs are killed over a pool of fifty ports, and no port is lost or held twice" {
@@ -61,8 +62,9 @@ doubles() {
     run -125 portshim run -p 8080 -- true
     assert_line --regexp "^portshim: no real port for placeholder 8080: pool exhausted, held by: 50 ports of 50 by 50 runs \(pid [0-9]+, .* and 47 more\), 0 by other programs, .*: .*PORTSHIM_POOL"
     assert_equal "${#lines[@]}" 1
-    assert_equal "$(doubles)" 0
-    (($(sed -n 's/^seen \([0-9]*\) .*/\1/p' observer.out) >= 550))
+    judgement
+    assert_equal "$doubles" 0
+    ((seen >= 550))
 }
 
 @test "the same judge finds two holders when the claim is broken on purpose" {
@@ -77,5 +79,6 @@ doubles() {
     crowd
     start late portshim run -q -p 8080 -- "$hold" sock 8080
     within 10 test -s late.out
-    assert [ "$(doubles)" -gt 0 ]
+    judgement
+    ((doubles > 0))
 }
