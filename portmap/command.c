@@ -2,7 +2,9 @@
 
 #include "error.h"
 
+#include <errno.h>
 #include <getopt.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -70,6 +72,16 @@ void command_bad_option(char **argv, const char *help)
     command_fail("unknown option, or its argument is missing", help, "%s", word);
 }
 
+uint64_t command_seconds(const char *word)
+{
+    char *end;
+    errno = 0;
+    double seconds = strtod(word, &end);
+    if (end == word || *end != '\0' || errno != 0 || !isfinite(seconds) || seconds < 0 || seconds > 1e9)
+        command_fail("not a number of seconds", "write one such as 10 or 0.5", "timeout \"%s\"", word);
+    return (uint64_t)(seconds * 1e9);
+}
+
 void command_add_ports(struct portset *ports, const char *spec)
 {
     struct portset_problem problem;
@@ -120,6 +132,29 @@ int command_print_ports(const struct map *map, const char *run, char **words)
     if (fflush(stdout) == EOF)
         command_fail("cannot write", "give it an open stdout", "standard output");
     return EXIT_SUCCESS;
+}
+
+struct obtain_server command_port_server(pid_t pid, bool required)
+{
+    struct obtain_server server = obtain_server_of(environ, pid);
+    server.required = required;
+    if (required && server.address == NULL)
+        command_fail("PORTSERVER_ADDRESS is not set", "set it to the address of a port server",
+                     "--require-portserver");
+    return server;
+}
+
+void command_check_server(const struct obtain_server *server, bool quiet)
+{
+    if (server->error == 0)
+        return;
+    const char *why = portmap_strerror(server->error);
+    if (server->required)
+        command_fail(why, "start one with portshim serve, or see portshim serve --status", "port server %s",
+                     server->address);
+    if (!quiet)
+        command_warn(why, "ports are leased without it; start it, or unset PORTSERVER_ADDRESS",
+                     "port server %s", server->address);
 }
 
 void command_open_home(struct home *home)

@@ -6,8 +6,11 @@
 
 #include "home.h"
 #include "map.h"
+#include "obtain.h"
 #include "pool.h"
 #include "portset.h"
+
+#include <stdbool.h>
 
 enum {
     COMMAND_TIMED_OUT = 124,
@@ -19,6 +22,8 @@ enum {
 int command_run(int argc, char **argv);
 int command_wait(int argc, char **argv);
 int command_port(int argc, char **argv);
+int command_pick(int argc, char **argv);
+int command_release(int argc, char **argv);
 
 /*
  * "portshim: what: why: what to do" on stderr, and the end, with that status. `what` is a printf format for
@@ -40,6 +45,9 @@ _Noreturn void command_help(const char *text);
 /* Refuses an option that getopt_long() did not know (it has printed nothing). */
 _Noreturn void command_bad_option(char **argv, const char *help);
 
+/* Nanoseconds of a number of seconds such as 10 or 0.5, or fails. */
+uint64_t command_seconds(const char *word);
+
 /* Adds to a port set, or fails. */
 void command_add_ports(struct portset *ports, const char *spec);
 
@@ -51,6 +59,12 @@ void command_check_run_and_ports(int count, char **words, const char *help);
  * map does not have. Returns the exit status.
  */
 int command_print_ports(const struct map *map, const char *run, char **words);
+
+/* The port server to ask for that process's leases; fails when one is required and none is named. */
+struct obtain_server command_port_server(pid_t pid, bool required);
+
+/* Warns of a server that has been given up for the lease table, or fails where it is required. */
+void command_check_server(const struct obtain_server *server, bool quiet);
 
 /* Opens the home, or fails. */
 void command_open_home(struct home *home);

@@ -32,6 +32,8 @@ static const char help[] =
     "  -n, --name NAME     name the run\n"
     "  -j, --join RUN      join a run, given by name, directory or map file; with -p add placeholders to it\n"
     "  -m, --map FILE      publish the map: .json, .env or plain \"PLACEHOLDER REAL\" lines; repeatable\n"
+    "      --require-portserver\n"
+    "                      no lease without the port server of PORTSERVER_ADDRESS\n"
     "      --reveal        let the command see real ports in its own addresses\n"
     "  -v, --verbose       say on stderr what will be rewritten\n"
     "  -q, --quiet         no warnings\n"
@@ -46,7 +48,7 @@ static const char see_help[] = "see portshim run --help";
 
 struct options {
     struct portset ports;
-    bool have_ports, reveal, verbose, quiet;
+    bool have_ports, reveal, require_server, verbose, quiet;
     const char *name, *join;
     char *files[MOST_FILES + 1]; /* absolute */
     unsigned file_count;
@@ -86,12 +88,13 @@ static void add_ports(struct options *options, const char *spec)
 
 static void parse_options(struct options *options, int argc, char **argv)
 {
-    enum { REVEAL = 256 };
+    enum { REVEAL = 256, REQUIRE_PORTSERVER };
     static const struct option words[] = {{"ports", required_argument, NULL, 'p'},
                                           {"name", required_argument, NULL, 'n'},
                                           {"join", required_argument, NULL, 'j'},
                                           {"map", required_argument, NULL, 'm'},
                                           {"reveal", no_argument, NULL, REVEAL},
+                                          {"require-portserver", no_argument, NULL, REQUIRE_PORTSERVER},
                                           {"verbose", no_argument, NULL, 'v'},
                                           {"quiet", no_argument, NULL, 'q'},
                                           {"help", no_argument, NULL, 'h'},
@@ -113,6 +116,9 @@ static void parse_options(struct options *options, int argc, char **argv)
             break;
         case REVEAL:
             options->reveal = true;
+            break;
+        case REQUIRE_PORTSERVER:
+            options->require_server = true;
             break;
         case 'v':
             options->verbose = true;
@@ -198,6 +204,8 @@ static void check_command(const struct options *options)
 
 static void fail_of_port(const struct run_request *request, const struct run_problem *problem, int error)
 {
+    if (request->server->required)
+        command_check_server(request->server, false);
     char why[1280], held[1024], whose[64] = "placeholders to come";
     unsigned listed = portset_count(request->ports), needs = listed < PORTSET_START ? listed : PORTSET_START;
     if (problem->placeholder != 0)
@@ -312,7 +320,10 @@ static void join(struct run *run, const struct options *options, const struct ru
         error = run_add(run, request, &problem);
     if (error != 0)
         fail_of_run(request, &problem, error);
-    run_refill(run, request->home, request->pool);
+    static const struct portset none;
+    struct run_request refill = *request;
+    refill.ports = &none;
+    run_refill(run, &refill);
 }
 
 static int set_variable(const char *assignment, void *context)
@@ -364,6 +375,7 @@ int command_run(int argc, char **argv)
     library_find(library);
     command_load_pool(&pool, options.quiet);
     command_open_home(&home);
+    struct obtain_server server = command_port_server(getpid(), options.require_server);
     struct run_request request = {.home = &home,
                                   .ports = &options.ports,
                                   .pool = &pool,
@@ -371,11 +383,14 @@ int command_run(int argc, char **argv)
                                   .files = (const char *const *)options.files,
                                   .command = command_line(options.command),
                                   .outer = options.join == NULL ? outer_run(&home, options.quiet) : NULL,
+                                  .server = &server,
+                                  .patience = OBTAIN_PATIENT,
                                   .reveal = options.reveal};
     if (options.join != NULL)
         join(&run, &options, &request);
     else
         start(&run, &request);
+    command_check_server(&server, options.quiet);
     set_environment(&run, library);
     if (options.verbose)
         tell(&run);

@@ -4,9 +4,7 @@
 #include "sockdiag.h"
 #include "watch.h"
 
-#include <errno.h>
 #include <getopt.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,16 +35,6 @@ struct waiting {
     char **words;
     unsigned done; /* how many of the words are listening */
 };
-
-static uint64_t parse_seconds(const char *word)
-{
-    char *end;
-    errno = 0;
-    double seconds = strtod(word, &end);
-    if (end == word || *end != '\0' || errno != 0 || !isfinite(seconds) || seconds < 0 || seconds > 1e9)
-        command_fail("not a number of seconds", "write one such as 10 or 0.5", "timeout \"%s\"", word);
-    return (uint64_t)(seconds * 1e9);
-}
 
 static void give_up(const struct waiting *waiting)
 {
@@ -143,7 +131,7 @@ int command_wait(int argc, char **argv)
     opterr = 0;
     for (int option; (option = getopt_long(argc, argv, "+t:h", words, NULL)) != -1;) {
         if (option == 't')
-            waiting.deadline = process_clock() + parse_seconds(optarg);
+            waiting.deadline = process_clock() + command_seconds(optarg);
         else if (option == 'h')
             command_help(help);
         else

@@ -8,7 +8,7 @@ const char *portmap_strerror(int code)
     case PORTMAP_EXHAUSTED:
         return "pool exhausted";
     case PORTMAP_EHELD:
-        return "leased by another run";
+        return "leased by another";
     case PORTMAP_EINUSE:
         return "in use by another socket";
     case PORTMAP_EFOREIGN:
@@ -29,6 +29,10 @@ const char *portmap_strerror(int code)
         return "not a regular file";
     case PORTMAP_ESYNTAX:
         return "not understood";
+    case PORTMAP_EREFUSED:
+        return "it gave no port that can be used";
+    case PORTMAP_ENAMESPACE:
+        return "it is outside of this pid namespace and cannot tell whom it leases for";
     default:
         return strerror(-code);
     }

@@ -20,6 +20,8 @@ enum portmap_error {
     PORTMAP_ETOOMANY,          /* a fixed size table is full */
     PORTMAP_ENOTFILE,          /* something other than a regular file is in the place of one */
     PORTMAP_ESYNTAX,           /* the text is not in its grammar */
+    PORTMAP_EREFUSED,          /* the port server gave no usable port */
+    PORTMAP_ENAMESPACE,        /* the port server is in another pid namespace */
 };
 
 /* One line, no full stop, for any code above or a negated errno. Never NULL. Not for signal handlers. */

@@ -9,7 +9,8 @@
 
 #include <sys/socket.h>
 
-/* bind(2); returns 0 or -1 with errno. */
+/* bind(2), connect(2); 0 or -1 with errno. */
 int kernel_bind(int fd, const struct sockaddr *address, socklen_t len);
+int kernel_connect(int fd, const struct sockaddr *address, socklen_t len);
 
 #endif

@@ -18,7 +18,7 @@ static const char table_name[] = "leases";
 static const char draft_name[] = "leases.new";
 static const char magic[8] = "psleases";
 
-enum { LEASE_VERSION = 1 };
+enum { LEASE_VERSION = 2 };
 
 /*
  * A port that was in use a moment ago may still have clients that try to reach its last owner: it rests this
@@ -26,32 +26,129 @@ enum { LEASE_VERSION = 1 };
  */
 enum { REST_SECONDS = 60, REST_LOOKS = 256 };
 
+enum { NAMESPACES = 256 };
+
 struct lease_file {
     char magic[8];
     uint32_t version;
     uint32_t size;
     char boot_id[BOOT_ID_SIZE];
     _Atomic uint16_t cursor; /* where the next search starts: the port after the last one leased */
+    _Atomic uint64_t namespaces[NAMESPACES]; /* of processes that own, packed; 0 is no entry */
     _Atomic uint64_t owner[PORT_COUNT];
     _Atomic uint32_t released[PORT_COUNT]; /* seconds since boot; 0 when it never was leased */
 };
 
-_Static_assert(sizeof(struct lease_file) == 56 + 12 * PORT_COUNT,
+_Static_assert(sizeof(struct lease_file) == 56 + 8 * NAMESPACES + 12 * PORT_COUNT,
                "the layout of the lease table is a file format");
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "claims are shared between processes: they must be lock-free");
 
-/* The two high bits are the kind of owner. */
-enum { KIND_RUN = 1 };
+/*
+ * An owner's word: the two high bits are its kind. A run's has the run id below. A process's has, from the
+ * low end, its pid (PID_MAX_LIMIT is 2^22, include/linux/threads.h), the low bits of its start time, and
+ * where its namespaces stand in the table.
+ */
+enum { KIND_SHIFT = 62, PID_BITS = 22, START_BITS = 32, SPACE_SHIFT = PID_BITS + START_BITS };
 #define ID_MASK ((UINT64_C(1) << RUN_ID_BITS) - 1)
+#define PID_MASK ((UINT64_C(1) << PID_BITS) - 1)
+#define KIND_MASK (UINT64_C(3) << KIND_SHIFT)
+
+_Static_assert(SPACE_SHIFT + 8 == KIND_SHIFT && NAMESPACES == 1 << 8, "an owner is one word");
 
 lease_owner lease_run_owner(uint64_t run_id)
 {
-    return (uint64_t)KIND_RUN << 62 | (run_id & ID_MASK);
+    return (uint64_t)LEASE_RUN << KIND_SHIFT | (run_id & ID_MASK);
+}
+
+enum lease_kind lease_kind(lease_owner owner)
+{
+    return (enum lease_kind)(owner >> KIND_SHIFT);
+}
+
+static bool is_process(lease_owner owner)
+{
+    return lease_kind(owner) == LEASE_PROCESS || lease_kind(owner) == LEASE_SERVED;
 }
 
 uint64_t lease_owner_run(lease_owner owner)
 {
-    return owner >> 62 == KIND_RUN ? owner & ID_MASK : 0;
+    return lease_kind(owner) == LEASE_RUN ? owner & ID_MASK : 0;
+}
+
+pid_t lease_owner_pid(lease_owner owner)
+{
+    return is_process(owner) ? (pid_t)(owner & PID_MASK) : 0;
+}
+
+bool lease_is_same_process(lease_owner a, lease_owner b)
+{
+    return is_process(a) && is_process(b) && (a & ~KIND_MASK) == (b & ~KIND_MASK);
+}
+
+static uint64_t namespaces_of(const struct lease_table *table, lease_owner owner)
+{
+    return atomic_load(&table->file->namespaces[owner >> SPACE_SHIFT & (NAMESPACES - 1)]);
+}
+
+static bool is_referred_to(const struct lease_file *file, unsigned space)
+{
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        lease_owner owner = atomic_load(&file->owner[port]);
+        if (is_process(owner) && (owner >> SPACE_SHIFT & (NAMESPACES - 1)) == space)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * Where this process's namespaces stand in the table, entered if they are new; a full one loses what no
+ * owner refers to. An owner that is being made refers to its entry before it looks whether the entry still
+ * stands (try_port), so one of the two sees the other.
+ */
+static int find_namespaces(struct lease_table *table)
+{
+    for (unsigned i = 0; i < NAMESPACES; i++) {
+        uint64_t empty = 0;
+        if (atomic_load(&table->file->namespaces[i]) == table->namespaces ||
+            atomic_compare_exchange_strong(&table->file->namespaces[i], &empty, table->namespaces) ||
+            empty == table->namespaces)
+            return (int)i;
+    }
+    for (unsigned i = 0; i < NAMESPACES; i++) {
+        uint64_t old = atomic_load(&table->file->namespaces[i]), empty = 0;
+        if (is_referred_to(table->file, i) ||
+            !atomic_compare_exchange_strong(&table->file->namespaces[i], &old, 0))
+            continue;
+        bool unused = !is_referred_to(table->file, i);
+        atomic_compare_exchange_strong(&table->file->namespaces[i], &empty, unused ? table->namespaces : old);
+        if (unused)
+            return find_namespaces(table);
+    }
+    return PORTMAP_ETOOMANY;
+}
+
+int lease_process_owner(struct lease_table *table, enum lease_kind kind, pid_t pid, lease_owner *owner)
+{
+    uint64_t start = process_start_time(pid);
+    if (!process_is_alive(pid, start))
+        return -ESRCH;
+    int space = find_namespaces(table);
+    if (space < 0)
+        return space;
+    *owner = (uint64_t)kind << KIND_SHIFT | (uint64_t)space << SPACE_SHIFT |
+             (uint64_t)(uint32_t)start << PID_BITS | ((uint64_t)pid & PID_MASK);
+    return 0;
+}
+
+bool lease_owner_has_died(const struct lease_table *table, lease_owner owner)
+{
+    pid_t pid = lease_owner_pid(owner);
+    uint32_t start = (uint32_t)(owner >> PID_BITS);
+    uint32_t here = (uint32_t)(table->namespaces >> 32);
+    uint32_t theirs = (uint32_t)(namespaces_of(table, owner) >> 32);
+    if (pid == 0)
+        return false;
+    return theirs == here ? !process_is_alive(pid, start) : process_is_gone_elsewhere(theirs, pid, start);
 }
 
 static uint32_t now_seconds(void)
@@ -67,7 +164,11 @@ static int map_file(struct lease_table *table, int fd)
     void *file = mmap(NULL, sizeof *table->file, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (file == MAP_FAILED)
         return -errno;
-    *table = (struct lease_table){.file = file, .device = st.st_dev, .inode = st.st_ino};
+    uint64_t namespaces = (uint64_t)process_pid_namespace() << 32 | process_net_namespace();
+    *table = (struct lease_table){.file = file,
+                                  .device = st.st_dev,
+                                  .inode = st.st_ino,
+                                  .namespaces = namespaces != 0 ? namespaces : 1};
     return 0;
 }
 
@@ -157,34 +258,60 @@ lease_owner lease_holder(const struct lease_table *table, unsigned port)
     return atomic_load(&table->file->owner[port]);
 }
 
-void lease_release(struct lease_table *table, unsigned port, lease_owner owner)
+bool lease_transfer(struct lease_table *table, unsigned port, lease_owner from, lease_owner to)
+{
+    return exchange(table, port, from, to);
+}
+
+bool lease_release(struct lease_table *table, unsigned port, lease_owner owner)
 {
     if (lease_holder(table, port) != owner)
-        return;
+        return false;
     atomic_store(&table->file->released[port], now_seconds());
-    exchange(table, port, owner, 0);
+    return exchange(table, port, owner, 0);
+}
+
+/* Takes the port from a process that has died; false when it stays leased. */
+static bool reclaim(struct lease_table *table, unsigned port, lease_owner holder)
+{
+    return lease_owner_has_died(table, holder) && lease_release(table, port, holder);
+}
+
+/* Whether what the owner's word says of its namespaces still stands. */
+static bool stands(const struct lease_table *table, lease_owner owner)
+{
+    return !is_process(owner) || namespaces_of(table, owner) == table->namespaces;
 }
 
 /* 0 when the port is leased now, PORTMAP_EHELD, PORTMAP_EINUSE or -EACCES when it cannot be, else a negated
  * errno. */
-static int try_port(struct lease_table *table, unsigned port, lease_owner owner, enum lease_effort effort)
+static int try_port(struct lease_table *table, unsigned port, const struct lease_want *want)
 {
-    if (!exchange(table, port, 0, owner))
+    if (!exchange(table, port, 0, want->owner))
         return PORTMAP_EHELD;
-    int answer = probe_port(port);
-    if (answer == PROBE_TAKEN && effort == LEASE_TIME_WAIT && sockdiag_only_time_wait(port) == 1)
+    if (!stands(table, want->owner)) {
+        exchange(table, port, want->owner, 0);
+        return PORTMAP_ETOOMANY;
+    }
+    int answer = probe_port_in(port, want->scope);
+    if (answer == PROBE_TAKEN && want->effort == LEASE_TIME_WAIT && sockdiag_only_time_wait(port) == 1)
         answer = PROBE_FREE;
     if (answer == PROBE_FREE)
         return 0;
-    exchange(table, port, owner, 0);
+    exchange(table, port, want->owner, 0);
     if (answer == PROBE_FORBIDDEN)
         return -EACCES;
     return answer == PROBE_TAKEN ? PORTMAP_EINUSE : answer;
 }
 
-int lease_claim(struct lease_table *table, unsigned port, lease_owner owner)
+int lease_claim(struct lease_table *table, unsigned port, const struct lease_want *want)
 {
-    return lease_holder(table, port) == owner ? 0 : try_port(table, port, owner, LEASE_TIME_WAIT);
+    lease_owner holder = lease_holder(table, port);
+    if (holder == want->owner)
+        return 0;
+    if (holder != 0)
+        reclaim(table, port, holder);
+    return try_port(table, port, want);
 }
 
 static bool is_resting(const struct lease_table *table, unsigned port, uint32_t now)
@@ -194,19 +321,27 @@ static bool is_resting(const struct lease_table *table, unsigned port, uint32_t 
 }
 
 /* Tries up to `looks` unclaimed ports of the pool from the cursor on, once around. */
-static int search(struct lease_table *table, const struct pool *pool, lease_owner owner,
-                  enum lease_effort effort, bool rested, unsigned looks)
+static int search(struct lease_table *table, const struct pool *pool, const struct lease_want *want,
+                  bool rested, unsigned looks)
 {
     uint32_t now = now_seconds();
+    lease_owner alive = 0; /* who was just seen to be: owners of one port often own the next one too */
     unsigned start = atomic_load(&table->file->cursor);
     for (unsigned i = 0; i < PORT_COUNT && looks > 0; i++) {
         unsigned port = (start + i) % PORT_COUNT;
-        if (!portbits_has(&pool->ports, port) || lease_holder(table, port) != 0)
+        if (!portbits_has(&pool->ports, port))
             continue;
+        lease_owner holder = lease_holder(table, port);
+        if (holder != 0 && holder == alive)
+            continue;
+        if (holder != 0 && !reclaim(table, port, holder)) {
+            alive = holder;
+            continue;
+        }
         looks--;
         if (rested && is_resting(table, port, now))
             continue;
-        int error = try_port(table, port, owner, effort);
+        int error = try_port(table, port, want);
         if (error == 0) {
             atomic_store(&table->file->cursor, (uint16_t)(port + 1));
             return (int)port;
@@ -217,11 +352,10 @@ static int search(struct lease_table *table, const struct pool *pool, lease_owne
     return PORTMAP_EXHAUSTED;
 }
 
-int lease_take(struct lease_table *table, const struct pool *pool, lease_owner owner,
-               enum lease_effort effort)
+int lease_take(struct lease_table *table, const struct pool *pool, const struct lease_want *want)
 {
-    int port = search(table, pool, owner, effort, true, REST_LOOKS);
+    int port = search(table, pool, want, true, REST_LOOKS);
     if (port == PORTMAP_EXHAUSTED)
-        port = search(table, pool, owner, effort, false, PORT_COUNT);
+        port = search(table, pool, want, false, PORT_COUNT);
     return port;
 }

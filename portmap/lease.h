@@ -3,8 +3,9 @@
  *
  * One file in the home, mapped shared, with a word for each port that is claimed and freed by
  * compare-and-swap: no lock is held while a process decides, so none can be lost with it. An owner is a run
- * (see run.h), alive as long as the run. A claim is made before the port is probed, so that no two claimants
- * probe, and disturb, each other.
+ * (see run.h), alive as long as the run, or a process, which `portshim pick`, the C API or `portshim serve`
+ * leased for; such a lease is taken from it when it has died. A claim is made before the port is probed, so
+ * that no two claimants probe, and disturb, each other.
  *
  * The file belongs to one boot. A torn or older one is replaced (recover.h).
  */
@@ -13,25 +14,50 @@
 
 #include "home.h"
 #include "pool.h"
+#include "probe.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct lease_file;
 
 struct lease_table {
     struct lease_file *file; /* mapped */
     uint64_t device, inode;  /* of that file */
+    uint64_t namespaces;     /* this process's, packed */
 };
 
 /* A word that names an owner; 0 is nobody. */
 typedef uint64_t lease_owner;
 
+enum lease_kind {
+    LEASE_NOBODY,
+    LEASE_RUN,
+    LEASE_PROCESS, /* leased for a process by itself, or by a command */
+    LEASE_SERVED,  /* leased for a process by `portshim serve` */
+};
+
 enum { RUN_ID_BITS = 56 };
 lease_owner lease_run_owner(uint64_t run_id);
 
-/* The run that owns, or 0 when the owner is not a run. */
+/*
+ * The word for a living process of this pid namespace, of kind LEASE_PROCESS or LEASE_SERVED. -ESRCH when
+ * there is no such process, PORTMAP_ETOOMANY when processes of too many namespaces have leases, else 0.
+ */
+int lease_process_owner(struct lease_table *table, enum lease_kind kind, pid_t pid, lease_owner *owner);
+
+enum lease_kind lease_kind(lease_owner owner);
+
+/* The run that owns, 0 when the owner is not a run; the process that owns, 0 when it is not a process. */
 uint64_t lease_owner_run(lease_owner owner);
+pid_t lease_owner_pid(lease_owner owner);
+
+/* Whether two words name one process, whoever leased for it. */
+bool lease_is_same_process(lease_owner a, lease_owner b);
+
+/* Whether an owner is a process that is known to have died. Runs are judged by liveness.h. */
+bool lease_owner_has_died(const struct lease_table *table, lease_owner owner);
 
 /*
  * Maps the table of the home. 0, -ENOENT when there is none, PORTMAP_ETORN when its size, magic, version or
@@ -54,27 +80,36 @@ void lease_close(struct lease_table *table);
 /* False when the table has been replaced since it was opened: claims in it are not seen by others. */
 bool lease_is_current(const struct lease_table *table, const struct home *home);
 
-/*
- * Leases one given port. 0, PORTMAP_EHELD when another owner has it, PORTMAP_EINUSE when a socket does,
- * -EACCES when it is privileged, or a negated errno. A port that the owner has already stays its own: 0.
- * Connections in TIME_WAIT are no hindrance: whoever names a port means the one it used a moment ago, too.
- */
-int lease_claim(struct lease_table *table, unsigned port, lease_owner owner);
-
 enum lease_effort {
     LEASE_FREE_ONLY, /* ports that probe free */
     LEASE_TIME_WAIT, /* also ports that only connections in TIME_WAIT keep taken */
 };
 
+/* For whom, and how free it has to be. */
+struct lease_want {
+    lease_owner owner;
+    enum lease_effort effort;
+    const struct probe_scope *scope; /* NULL: free on every address, for TCP and UDP */
+};
+
+/*
+ * Leases one given port. 0, PORTMAP_EHELD when another owner has it, PORTMAP_EINUSE when a socket does,
+ * -EACCES when it is privileged, or a negated errno. A port that the owner has already stays its own: 0.
+ */
+int lease_claim(struct lease_table *table, unsigned port, const struct lease_want *want);
+
 /*
  * Leases a port of the pool, least recently used first. Returns the port, PORTMAP_EXHAUSTED when there is
  * none, or a negated errno.
  */
-int lease_take(struct lease_table *table, const struct pool *pool, lease_owner owner,
-               enum lease_effort effort);
+int lease_take(struct lease_table *table, const struct pool *pool, const struct lease_want *want);
 
-/* Gives one port back; nothing happens when it is not the owner's. */
-void lease_release(struct lease_table *table, unsigned port, lease_owner owner);
+/* Makes another the owner of a leased port; false when it was not the first one's. Not probed. With from 0,
+ * the port is leased as it is. */
+bool lease_transfer(struct lease_table *table, unsigned port, lease_owner from, lease_owner to);
+
+/* Gives one port back; false, and nothing happens, when it is not the owner's. */
+bool lease_release(struct lease_table *table, unsigned port, lease_owner owner);
 
 /* Who has a port; 0 when nobody. */
 lease_owner lease_holder(const struct lease_table *table, unsigned port);

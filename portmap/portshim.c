@@ -16,6 +16,8 @@ static const char help[] =
     "  portshim run  -p PORTS [OPTION]... [--] COMMAND...  run a command whose ports are its own\n"
     "  portshim wait [-t SECONDS] RUN PORT...              print the real ports once something listens\n"
     "  portshim port RUN PORT...                           print the real ports\n"
+    "  portshim pick [PID [TIMEOUT]]                       lease a port for a process, print it\n"
+    "  portshim release PORT...                            give such ports back\n"
     "\n"
     "portshim COMMAND --help tells more. portshim --version prints the version.\n";
 
@@ -24,7 +26,11 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int, char **);
-    } commands[] = {{"run", command_run}, {"wait", command_wait}, {"port", command_port}};
+    } commands[] = {{"run", command_run},
+                    {"wait", command_wait},
+                    {"port", command_port},
+                    {"pick", command_pick},
+                    {"release", command_release}};
     const char *word = argc > 1 ? argv[1] : "--help";
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
         command_help(help);

@@ -9,7 +9,22 @@
 #ifndef PORTMAP_PROBE_H
 #define PORTMAP_PROBE_H
 
+#include <netinet/in.h>
+#include <stdbool.h>
+
 enum probe_answer { PROBE_FREE, PROBE_TAKEN, PROBE_FORBIDDEN };
+
+/* What of a port is asked about, where all of it would be too much. */
+struct probe_scope {
+    int family;          /* AF_UNSPEC: both */
+    bool no_tcp, no_udp; /* not both */
+    unsigned host_count; /* 0: every address */
+    union probe_address {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } hosts[16];
+};
 
 /*
  * Probes a port (host byte order) of this network namespace. Returns PROBE_FREE, PROBE_TAKEN (the kernel
@@ -18,5 +33,28 @@ enum probe_answer { PROBE_FREE, PROBE_TAKEN, PROBE_FORBIDDEN };
  * descriptor. Thread-safe.
  */
 int probe_port(unsigned port);
+
+/* The same for a part of the port; scope NULL means all of it. -EADDRNOTAVAIL: a host is not this one's. */
+int probe_port_in(unsigned port, const struct probe_scope *scope);
+
+/* Sockets that keep a port bound. */
+struct probe_held {
+    int fds[34]; /* a TCP and a UDP socket for each host */
+    unsigned count;
+};
+
+/*
+ * Binds the port as the probe does, keeps the sockets, and lets whoever sets SO_REUSEADDR bind it beside
+ * them: nothing listens. Returns as probe_port_in(); no socket is kept then unless the port was free. The
+ * sockets are close-on-exec.
+ */
+int probe_hold(unsigned port, const struct probe_scope *scope, struct probe_held *held);
+
+/*
+ * Adds a host to the scope, whose family is set before: a numeric address, "localhost", or "" for every
+ * address, as PySys' allocport has them. 0, PORTMAP_ESYNTAX when it is none of these or of the other family,
+ * PORTMAP_ETOOMANY.
+ */
+int probe_add_host(struct probe_scope *scope, const char *host);
 
 #endif

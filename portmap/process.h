@@ -26,9 +26,16 @@ uint32_t process_net_namespace(void);
 
 /*
  * True when pid is the very process that started at start_time: it exists and is not a zombie, which has
- * closed everything it held.
+ * closed everything it held. The low 32 bits of start_time are compared. Of a process that /proc hides, only
+ * whether there is one of that number is known.
  */
 bool process_is_alive(pid_t pid, uint64_t start_time);
+
+/*
+ * True when that process of another pid namespace is known to be no more. Only root in the initial namespace
+ * can know; reads all of /proc.
+ */
+bool process_is_gone_elsewhere(uint32_t pid_namespace, pid_t pid, uint64_t start_time);
 
 /* Nanoseconds since boot, suspended time included: comparable between processes. */
 uint64_t process_clock(void);

@@ -5,6 +5,7 @@
 #include "liveness.h"
 #include "lock.h"
 #include "name.h"
+#include "process.h"
 #include "publish.h"
 #include "recover.h"
 #include "rundir.h"
@@ -13,67 +14,24 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* A lease table that is replaced more often than this while a run is made has another problem. */
 enum { CREATE_TRIES = 5 };
 
+/* What the map says about the run when no lease is to be had without a port server. */
+static const char about_server[] = "portserver";
+
 /* Everything that is needed to give a run its ports. */
 struct assigning {
     const struct run_request *request;
     struct map *map;
-    lease_owner owner;
     struct lease_table leases;
-    struct pool pool; /* the request's, less the run's own placeholders */
+    struct pool pool;      /* the request's, less the run's own placeholders */
+    struct portbits avoid; /* those */
+    struct obtaining obtaining;
     struct run_problem *problem;
 };
-
-static void sleep_milliseconds(long milliseconds)
-{
-    struct timespec time = {.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000};
-    nanosleep(&time, NULL);
-}
-
-/* A lease where the pool has nothing left: whatever dead runs still hold, then what TIME_WAIT holds. */
-static int take_reclaimed(struct assigning *a)
-{
-    uint64_t deadline = process_clock() + LIVENESS_GRACE + LIVENESS_GRACE / 4;
-    struct sweep swept;
-    do {
-        swept = liveness_sweep(a->request->home, &a->leases, SWEEP_ALL, LEASE_FREE_ONLY);
-        int port = lease_take(&a->leases, &a->pool, a->owner, LEASE_FREE_ONLY);
-        if (port != PORTMAP_EXHAUSTED)
-            return port;
-        if (swept.dying > 0)
-            sleep_milliseconds(50);
-    } while (swept.dying > 0 && process_clock() < deadline);
-    liveness_sweep(a->request->home, &a->leases, SWEEP_ALL, LEASE_TIME_WAIT);
-    return lease_take(&a->leases, &a->pool, a->owner, LEASE_TIME_WAIT);
-}
-
-static int take_port(struct assigning *a)
-{
-    int port = lease_take(&a->leases, &a->pool, a->owner, LEASE_FREE_ONLY);
-    return port == PORTMAP_EXHAUSTED ? take_reclaimed(a) : port;
-}
-
-/* A given port may still be held by a run that died a moment ago. */
-static int claim_port(struct assigning *a, unsigned port)
-{
-    uint64_t deadline = process_clock() + LIVENESS_GRACE + LIVENESS_GRACE / 4;
-    for (;;) {
-        int error = lease_claim(&a->leases, port, a->owner);
-        uint64_t holder = lease_owner_run(lease_holder(&a->leases, port));
-        if (error != PORTMAP_EHELD || process_clock() > deadline)
-            return error;
-        if (holder != 0 && liveness_of(a->request->home, holder) == RUN_ALIVE)
-            return error;
-        liveness_sweep(a->request->home, &a->leases, SWEEP_ALL, LEASE_TIME_WAIT);
-        if (lease_holder(&a->leases, port) != 0)
-            sleep_milliseconds(50);
-    }
-}
 
 /* Whether a number means something else to this run already, seen from the kernel's side. */
 static bool is_in_use_here(const struct map *map, unsigned port)
@@ -89,10 +47,10 @@ static int find_real(struct assigning *a, unsigned placeholder)
     a->problem->placeholder = placeholder;
     a->problem->real = fixed;
     if (fixed == 0)
-        return take_port(a);
+        return obtain_port(&a->obtaining);
     if (is_in_use_here(a->map, fixed))
         return PORTMAP_EHELD;
-    int error = claim_port(a, fixed);
+    int error = obtain_given(&a->obtaining, fixed);
     return error != 0 ? error : (int)fixed;
 }
 
@@ -102,7 +60,7 @@ static int assign(struct assigning *a, unsigned placeholder, unsigned protocols)
     if (real < 0)
         return real;
     bool ephemeral = map_is_ephemeral(a->map, placeholder);
-    int alias = ephemeral && (unsigned)real != placeholder ? take_port(a) : 0;
+    int alias = ephemeral && (unsigned)real != placeholder ? obtain_port(&a->obtaining) : 0;
     if (alias < 0)
         return alias;
     map_assign(a->map, placeholder, (unsigned)real, (unsigned)alias, protocols << MAP_PROTOCOLS_SHIFT);
@@ -152,11 +110,11 @@ static int fill_stock(struct assigning *a)
     for (unsigned i = 0; late && i < MAP_STOCK; i++) {
         if (atomic_load(&a->map->stock[i]) != 0)
             continue;
-        int port = take_port(a);
+        int port = obtain_port(&a->obtaining);
         if (port < 0)
             return port;
         if (!map_stock_put(a->map, (unsigned)port))
-            lease_release(&a->leases, (unsigned)port, a->owner);
+            lease_release(&a->leases, (unsigned)port, a->obtaining.want.owner);
     }
     return 0;
 }
@@ -196,21 +154,35 @@ static bool describe(struct map *map, const struct run_request *request)
         fits = fits && map_about_add(map, "name", request->private_name);
     if (request->outer != NULL)
         fits = fits && map_about_add(map, "outer", request->outer);
+    if (request->server != NULL && request->server->required)
+        fits = fits && map_about_add(map, about_server, "required");
     for (unsigned i = 0; request->files != NULL && request->files[i] != NULL; i++)
         fits = fits && map_about_add(map, "file", request->files[i]);
     return fits;
 }
 
+static void avoid(struct assigning *a, unsigned port)
+{
+    portbits_add(&a->avoid, port);
+    pool_remove(&a->pool, port);
+}
+
 static int prepare(struct assigning *a, const struct run_request *request, struct run_problem *problem)
 {
     *a = (struct assigning){.request = request, .pool = *request->pool, .problem = problem};
+    a->obtaining = (struct obtaining){.home = request->home,
+                                      .leases = &a->leases,
+                                      .pool = &a->pool,
+                                      .avoid = &a->avoid,
+                                      .server = request->server,
+                                      .patience = request->patience};
     /* Those beyond the first are assigned late: a list of all there is would leave nothing to lease. */
     unsigned at_start = 0;
     for (unsigned port = 1; port < PORT_COUNT; port++)
         if (portset_listed(request->ports, port) != 0 && at_start++ < PORTSET_START)
-            pool_remove(&a->pool, port);
+            avoid(a, port);
     for (unsigned i = 0; i < request->ports->fixed_count; i++)
-        pool_remove(&a->pool, request->ports->fixed[i].real);
+        avoid(a, request->ports->fixed[i].real);
     problem->step = RUN_STEP_TABLE;
     int error = request->home_is_locked ? recover_leases_locked(&a->leases, request->home)
                                         : recover_leases(&a->leases, request->home);
@@ -285,7 +257,7 @@ static int make_run(struct run *run, struct assigning *a, uint64_t run_id)
         return error;
     }
     a->map = run->map;
-    a->owner = lease_run_owner(run_id);
+    a->obtaining.want.owner = lease_run_owner(run_id);
     error = furnish(run, a);
     /* A table that was replaced meanwhile may not have these claims: they are worth nothing. */
     if (error == 0 && !lease_is_current(&a->leases, home))
@@ -325,7 +297,7 @@ static int add_locked(struct run *run, const struct run_request *request, struct
     if (error != 0)
         return error;
     a.map = run->map;
-    a.owner = lease_run_owner(run->map->run_id);
+    a.obtaining.want.owner = lease_run_owner(run->map->run_id);
     atomic_store(&run->map->grows, 1);
     error = assign_start(&a);
     lease_close(&a.leases);
@@ -358,16 +330,23 @@ void run_discard(struct run *run, const struct home *home)
     }
 }
 
-void run_refill(struct run *run, const struct home *home, const struct pool *pool)
+struct obtain_server run_server(const struct map *map, char *const *env)
 {
-    static const struct portset none;
+    bool starter_lives = map->pid_namespace == process_pid_namespace() &&
+                         process_is_alive(map->starter, map->starter_start_time);
+    struct obtain_server server = obtain_server_of(env, starter_lives ? map->starter : getpid());
+    server.required = map_about(map, about_server, 0) != NULL;
+    return server;
+}
+
+void run_refill(struct run *run, const struct run_request *request)
+{
     struct run_problem problem;
-    struct run_request request = {.home = home, .ports = &none, .pool = pool};
     struct assigning a;
-    if (prepare(&a, &request, &problem) != 0)
+    if (prepare(&a, request, &problem) != 0)
         return;
     a.map = run->map;
-    a.owner = lease_run_owner(run->map->run_id);
+    a.obtaining.want.owner = lease_run_owner(run->map->run_id);
     fill_stock(&a);
     lease_close(&a.leases);
 }

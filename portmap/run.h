@@ -6,6 +6,7 @@
 
 #include "home.h"
 #include "map.h"
+#include "obtain.h"
 #include "pool.h"
 #include "portset.h"
 
@@ -20,11 +21,13 @@ struct run_request {
     const struct home *home;
     const struct portset *ports;
     const struct pool *pool;
-    const char *name;         /* or NULL */
-    const char *private_name; /* a name of our own for what was started by hand, or NULL */
-    const char *const *files; /* absolute paths of map files to publish, NULL at the end */
-    const char *command;      /* for people: what is run */
-    const char *outer;        /* directory of the run this one is inside of, or NULL */
+    const char *name;             /* or NULL */
+    const char *private_name;     /* a name of our own for what was started by hand, or NULL */
+    const char *const *files;     /* absolute paths of map files to publish, NULL at the end */
+    const char *command;          /* for people: what is run */
+    const char *outer;            /* directory of the run this one is inside of, or NULL */
+    struct obtain_server *server; /* the port server, or NULL */
+    uint64_t patience;            /* nanoseconds, see obtain.h */
     bool reveal;
     bool home_is_locked; /* the caller holds the home's lock */
 };
@@ -47,9 +50,9 @@ struct run_problem {
 };
 
 /*
- * Makes a run and attaches this process to it. Dead runs are swept on the way. Waits at most a little over
- * LIVENESS_GRACE, and only when the pool is exhausted while runs are dying. Returns 0, or a code of error.h
- * with *problem filled in; nothing is left behind then.
+ * Makes a run and attaches this process to it. Dead runs are swept on the way. Waits as
+ * long as the request's patience says, and only when the pool is exhausted while runs are dying. Returns 0,
+ * or a code of error.h with *problem filled in; nothing is left behind then.
  */
 int run_create(struct run *run, const struct run_request *request, struct run_problem *problem);
 
@@ -62,7 +65,14 @@ int run_add(struct run *run, const struct run_request *request, struct run_probl
 /* Undoes run_create() when the command could not be started: leases, map files and directory go. */
 void run_discard(struct run *run, const struct home *home);
 
-/* Fills the stock of a run that assigns late; without effect on others. Errors leave it less than full. */
-void run_refill(struct run *run, const struct home *home, const struct pool *pool);
+/* The port server that a process of the run is to ask: the environment names it, the run requires it. It
+ * leases for the run's first process while that lives. */
+struct obtain_server run_server(const struct map *map, char *const *env);
+
+/*
+ * Fills the stock of a run that assigns late; without effect on others. Errors leave it less than full. The
+ * request, whose set of ports is empty, says what to lease with.
+ */
+void run_refill(struct run *run, const struct run_request *request);
 
 #endif

@@ -49,14 +49,18 @@ static void publish_late(const struct watch *watch)
 
 static void fill_stock(const struct watch *watch)
 {
+    static const struct portset none;
     struct run run = {.map = watch->map};
     struct pool_problem problem;
     struct pool pool;
+    struct obtain_server server = run_server(watch->map, environ);
+    const struct run_request request = {
+        .home = watch->home, .ports = &none, .pool = &pool, .server = &server, .patience = OBTAIN_BRIEF};
     bool wanting = false;
     for (unsigned i = 0; i < MAP_STOCK; i++)
         wanting = wanting || atomic_load(&watch->map->stock[i]) == 0;
     if (wanting && atomic_load(&watch->map->late_count) > 0 && pool_load(&pool, environ, &problem) == 0)
-        run_refill(&run, watch->home, &pool);
+        run_refill(&run, &request);
 }
 
 void watch_look_after(const struct watch *watch)

@@ -28,11 +28,12 @@ bool attach_done;
 
 enum { FAILURE = 125 };
 
-_Noreturn static void die(const char *what, const char *why, const char *remedy)
+static void say(const char *kind, const char *what, const char *why, const char *remedy)
 {
     char line[PATH_MAX + 512];
     struct text t = text_in(line, sizeof line - 1);
     text_str(&t, "portshim: ");
+    text_str(&t, kind);
     text_str(&t, what);
     text_str(&t, ": ");
     text_str(&t, why);
@@ -43,6 +44,11 @@ _Noreturn static void die(const char *what, const char *why, const char *remedy)
             line[i] = '?'; /* it is to be one line, whatever was in a variable or path */
     line[t.used] = '\n';
     text_write_all(STDERR_FILENO, line, t.used + 1);
+}
+
+_Noreturn static void die(const char *what, const char *why, const char *remedy)
+{
+    say("", what, why, remedy);
     _exit(FAILURE);
 }
 
@@ -223,9 +229,12 @@ static void put_run_in_environment(void)
 static void join_or_create(struct by_hand *hand, struct run *run)
 {
     struct run_problem problem = {0};
+    struct obtain_server server = obtain_server_of(environ, getpid());
     struct run_request request = {.home = &hand->home,
                                   .ports = &hand->ports,
                                   .pool = &hand->pool,
+                                  .server = &server,
+                                  .patience = OBTAIN_PATIENT,
                                   .private_name = hand->file[0] == '\0' ? hand->session_name : NULL,
                                   .files = hand->files,
                                   .home_is_locked = true};
@@ -239,6 +248,9 @@ static void join_or_create(struct by_hand *hand, struct run *run)
     }
     if (error != 0)
         die_of_run(&problem, error);
+    if (server.error != 0)
+        say("warning: ", server.address, portmap_strerror(server.error),
+            "ports are leased without this port server; start it, or unset PORTSERVER_ADDRESS");
 }
 
 static void by_hand(const char *spec, const char *file)

@@ -8,3 +8,8 @@ int kernel_bind(int fd, const struct sockaddr *address, socklen_t len)
 {
     return next_functions.bind(fd, address, len);
 }
+
+int kernel_connect(int fd, const struct sockaddr *address, socklen_t len)
+{
+    return next_functions.connect(fd, address, len);
+}

@@ -18,6 +18,8 @@ extern char **environ;
 
 enum { STACK = 256 * 1024 }; /* five times what leasing takes: a signal handler may run on it too */
 
+enum { ANSWER_MILLISECONDS = 1000 }; /* of a port server: the program waits in bind() meanwhile */
+
 /* Memory for one refill: what it needs to know, and its stack. */
 struct filling {
     ucontext_t caller, own;
@@ -53,15 +55,20 @@ static bool open_home(struct home *home)
 
 static bool fill(struct map *map)
 {
+    static const struct portset none;
     struct run run = {.map = map};
     struct pool_problem problem;
     struct pool pool;
     struct home home;
+    struct obtain_server server = run_server(map, environ);
+    struct run_request request = {
+        .home = &home, .ports = &none, .pool = &pool, .server = &server, .patience = OBTAIN_BRIEF};
+    server.milliseconds = ANSWER_MILLISECONDS;
     if (!is_in_reach() || !open_home(&home))
         return false;
     bool filled = pool_load(&pool, environ, &problem) == 0;
     if (filled)
-        run_refill(&run, &home, &pool);
+        run_refill(&run, &request);
     home_close(&home);
     return filled;
 }

@@ -18,7 +18,7 @@ done
 # privileges find the library. The home is the user's own, not one of the suite's: with two lease tables, suites that
 # run side by side would be given the same ports.
 export PORTSHIM_LIB=$SUITE_DIR/libportshim.so
-unset PORTSHIM_HOME PORTSHIM_PORTS PORTSHIM_MAP_FILE PORTSHIM_RUN PORTSHIM_COMPACT PORTSHIM_POOL PORTSHIM_POOL_FILE PORTSHIM
+unset PORTSHIM_HOME PORTSHIM_PORTS PORTSHIM_MAP_FILE PORTSHIM_RUN PORTSHIM_COMPACT PORTSHIM_POOL PORTSHIM_POOL_FILE PORTSHIM PORTSERVER_ADDRESS
 unset MAKEFLAGS # a test that runs make has none of the descriptors that `make -j check` speaks of
 
 # A directory of this test that every user can enter.

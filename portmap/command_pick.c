@@ -1,0 +1,305 @@
+/* portshim pick: leases ports for a process and prints them, as `python3 -m portpicker` does. */
+#include "command.h"
+#include "error.h"
+#include "holders.h"
+#include "lease.h"
+#include "liveness.h"
+#include "obtain.h"
+#include "portserver.h"
+#include "probe.h"
+#include "process.h"
+#include "recover.h"
+#include "text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A lease table that is replaced more often than this meanwhile has another problem. */
+enum { PICK_TRIES = 5 };
+
+/* What a pick clears up on its way: little, as it is to be quick. */
+enum { SWEPT_RUNS = 4 };
+
+enum { MOST_PORTS = 4096 };
+
+static const char help[] =
+    "usage: portshim pick [OPTION]... [PID [TIMEOUT]]\n"
+    "\n"
+    "Leases a free port for process PID until that ends, and prints it. Default: the parent, so a script "
+    "that\n"
+    "says port=$(portshim pick) has the port until it ends. The port server that PORTSERVER_ADDRESS names "
+    "is\n"
+    "asked, else the lease table. Without a server the port is also kept bound for TIMEOUT seconds, or "
+    "until\n"
+    "PID has ended; a server that sets SO_REUSEADDR can bind it meanwhile.\n"
+    "\n"
+    "  -n, --count COUNT  as many ports, one a line\n"
+    "      --host HOST    free on this address of this host (\"\" for all, or localhost); repeatable;\n"
+    "                     default: free on every address\n"
+    "      --family FAMILY\n"
+    "                     inet or inet6; default: both\n"
+    "      --type TYPE    stream or dgram; default: both, TCP and UDP\n"
+    "      --require-portserver\n"
+    "                     no lease without the port server\n"
+    "  -q, --quiet        no warnings\n"
+    "  -h, --help         print this\n"
+    "\n"
+    "Exit status: 0, or 125 when portshim failed.\n";
+
+static const char see_help[] = "see portshim pick --help";
+
+struct picking {
+    pid_t pid;
+    unsigned count;
+    uint64_t hold; /* nanoseconds */
+    bool quiet, require_server;
+    struct probe_scope scope;
+    bool have_scope;
+    const char *hosts[16];
+    unsigned host_count;
+
+    struct home home;
+    struct pool pool;
+    struct lease_table leases;
+    struct obtain_server server;
+    unsigned short ports[MOST_PORTS];
+    bool served[MOST_PORTS]; /* by the port server */
+    unsigned leased;
+};
+
+static unsigned parse_number(const char *word, unsigned most, const char *what)
+{
+    uint64_t number;
+    const char *at = word, *end = word + strlen(word);
+    if (!text_take_uint(&at, end, most, &number) || at != end || number == 0)
+        command_fail("not a number in its range", see_help, "%s \"%s\"", what, word);
+    return (unsigned)number;
+}
+
+static void set_family(struct picking *p, const char *word)
+{
+    if (strcmp(word, "inet") != 0 && strcmp(word, "inet6") != 0)
+        command_fail("no such family", "write inet or inet6", "family \"%s\"", word);
+    p->scope.family = strcmp(word, "inet") == 0 ? AF_INET : AF_INET6;
+    p->have_scope = true;
+}
+
+static void set_type(struct picking *p, const char *word)
+{
+    if (strcmp(word, "stream") != 0 && strcmp(word, "dgram") != 0)
+        command_fail("no such type", "write stream or dgram", "type \"%s\"", word);
+    p->scope.no_udp = strcmp(word, "stream") == 0;
+    p->scope.no_tcp = !p->scope.no_udp;
+    p->have_scope = true;
+}
+
+static void keep_host(struct picking *p, const char *host)
+{
+    if (p->host_count == sizeof p->hosts / sizeof *p->hosts)
+        command_fail("more than 16 are given", "leave some away", "host %s", host);
+    p->hosts[p->host_count++] = host;
+}
+
+/* When the family is known, wherever on the command line that was said. */
+static void add_hosts(struct picking *p)
+{
+    for (unsigned i = 0; i < p->host_count; i++) {
+        int error = probe_add_host(&p->scope, p->hosts[i]);
+        if (error == PORTMAP_ESYNTAX)
+            command_fail("no address of that family", "write one such as 127.0.0.1 or ::1, or localhost",
+                         "host \"%s\"", p->hosts[i]);
+        if (error != 0)
+            command_fail(portmap_strerror(error), "leave some away", "host \"%s\"", p->hosts[i]);
+        p->have_scope = true;
+    }
+}
+
+static void parse_options(struct picking *p, int argc, char **argv)
+{
+    enum { HOST = 256, FAMILY, TYPE, REQUIRE_PORTSERVER };
+    static const struct option words[] = {{"count", required_argument, NULL, 'n'},
+                                          {"host", required_argument, NULL, HOST},
+                                          {"family", required_argument, NULL, FAMILY},
+                                          {"type", required_argument, NULL, TYPE},
+                                          {"require-portserver", no_argument, NULL, REQUIRE_PORTSERVER},
+                                          {"quiet", no_argument, NULL, 'q'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, "+n:qh", words, NULL)) != -1;) {
+        switch (option) {
+        case 'n':
+            p->count = parse_number(optarg, MOST_PORTS, "count");
+            break;
+        case HOST:
+            keep_host(p, optarg);
+            break;
+        case FAMILY:
+            set_family(p, optarg);
+            break;
+        case TYPE:
+            set_type(p, optarg);
+            break;
+        case REQUIRE_PORTSERVER:
+            p->require_server = true;
+            break;
+        case 'q':
+            p->quiet = true;
+            break;
+        case 'h':
+            command_help(help);
+        default:
+            command_bad_option(argv, see_help);
+        }
+    }
+}
+
+static void parse_arguments(struct picking *p, int count, char **words)
+{
+    p->pid = getppid();
+    if (count > 2)
+        command_fail("too many arguments", see_help, "%s", words[2]);
+    if (count > 0)
+        p->pid = (pid_t)parse_number(words[0], INT32_MAX, "pid");
+    if (count > 1)
+        p->hold = command_seconds(words[1]);
+    if (!process_is_alive(p->pid, process_start_time(p->pid)))
+        command_fail("no such process", "name a living one of this pid namespace", "pid %d", (int)p->pid);
+}
+
+static void give_back(struct picking *p, lease_owner owner)
+{
+    for (unsigned i = 0; i < p->leased; i++) {
+        if (p->served[i])
+            portserver_release(p->server.address, p->ports[i], p->server.milliseconds);
+        lease_release(&p->leases, p->ports[i], owner);
+    }
+    p->leased = 0;
+}
+
+_Noreturn static void fail_of_lease(const struct picking *p, int error)
+{
+    char held[1024], why[1280];
+    if (p->server.required)
+        command_check_server(&p->server, false);
+    if (error != PORTMAP_EXHAUSTED)
+        command_fail(portmap_strerror(error), "check the addresses, and the disk and permissions of the home",
+                     "no port for pid %d", (int)p->pid);
+    holders_describe(&p->home, &p->pool, held, sizeof held);
+    snprintf(why, sizeof why, "pool exhausted, held by: %s", held);
+    command_fail(why, "end some of them, or widen PORTSHIM_POOL", "no port for pid %d", (int)p->pid);
+}
+
+/* All of them, or a failure with none leased. */
+static void lease_all(struct picking *p, lease_owner owner)
+{
+    struct obtaining obtaining = {.home = &p->home,
+                                  .leases = &p->leases,
+                                  .pool = &p->pool,
+                                  .want = {.owner = owner, .scope = p->have_scope ? &p->scope : NULL},
+                                  .server = &p->server,
+                                  .patience = OBTAIN_PATIENT};
+    while (p->leased < p->count) {
+        int port = obtain_port(&obtaining);
+        if (port < 0) {
+            give_back(p, owner);
+            fail_of_lease(p, port);
+        }
+        p->served[p->leased] = p->server.address != NULL && p->server.error == 0;
+        p->ports[p->leased++] = (unsigned short)port;
+    }
+}
+
+/* A table that was replaced meanwhile may not have these claims: they are worth nothing. */
+static void pick(struct picking *p)
+{
+    lease_owner owner;
+    for (unsigned tries = 0; tries < PICK_TRIES; tries++) {
+        int error = recover_leases(&p->leases, &p->home);
+        if (error != 0)
+            command_fail(portmap_strerror(error), "check its disk and permissions, or set PORTSHIM_HOME",
+                         "%s", p->home.path);
+        liveness_sweep(&p->home, &p->leases, SWEPT_RUNS, LEASE_FREE_ONLY);
+        error = lease_process_owner(&p->leases, LEASE_PROCESS, p->pid, &owner);
+        if (error != 0)
+            fail_of_lease(p, error);
+        lease_all(p, owner);
+        if (lease_is_current(&p->leases, &p->home))
+            return;
+        give_back(p, owner);
+        lease_close(&p->leases);
+    }
+    command_fail(portmap_strerror(PORTMAP_ETORN), "check who removes it", "%s/leases", p->home.path);
+}
+
+/* Gone with the time or with the process that has the lease, and out of everybody's way: $(portshim pick)
+ * ends when nobody has its pipe any more. */
+_Noreturn static void hold_on(const struct picking *p)
+{
+    uint64_t start = process_start_time(p->pid), deadline = process_clock() + p->hold, now;
+    const struct timespec second = {.tv_sec = 1};
+    int nothing = open("/dev/null", O_RDWR);
+    setsid();
+    if (chdir("/") < 0 || nothing < 0)
+        _exit(EXIT_FAILURE);
+    for (int fd = 0; fd < 3; fd++)
+        dup2(nothing, fd);
+    while ((now = process_clock()) < deadline && process_is_alive(p->pid, start)) {
+        uint64_t left = deadline - now;
+        struct timespec rest = {.tv_nsec = (long)(left % 1000000000)};
+        nanosleep(left > 1000000000 ? &second : &rest, NULL);
+    }
+    _exit(EXIT_SUCCESS);
+}
+
+/* Binds what the lease table gave: a port that the table alone keeps may be taken by those who do not ask. */
+static void hold(struct picking *p)
+{
+    static struct probe_held held;
+    unsigned holding = 0;
+    for (unsigned i = 0; i < p->leased; i++)
+        if (!p->served[i] && probe_hold(p->ports[i], p->have_scope ? &p->scope : NULL, &held) == PROBE_FREE)
+            holding++;
+    pid_t pid = holding > 0 ? fork() : 0;
+    if (holding > 0 && pid == 0)
+        hold_on(p);
+    if (pid < 0 && !p->quiet)
+        command_warn(strerror(errno), "bind it soon, or give TIMEOUT 0", "cannot hold the port");
+}
+
+static void print(struct picking *p)
+{
+    lease_owner owner;
+    bool written = true;
+    for (unsigned i = 0; i < p->leased; i++)
+        written = printf("%u\n", p->ports[i]) > 0 && written;
+    if (fflush(stdout) != EOF && written)
+        return;
+    if (lease_process_owner(&p->leases, LEASE_PROCESS, p->pid, &owner) == 0)
+        give_back(p, owner);
+    command_fail("cannot write", "give it an open stdout", "standard output");
+}
+
+int command_pick(int argc, char **argv)
+{
+    static struct picking picking = {.count = 1};
+    struct picking *p = &picking;
+    parse_options(p, argc, argv);
+    add_hosts(p);
+    parse_arguments(p, argc - optind, argv + optind);
+    p->server = command_port_server(p->pid, p->require_server);
+    command_load_pool(&p->pool, p->quiet);
+    command_open_home(&p->home);
+    pick(p);
+    command_check_server(&p->server, p->quiet);
+    if (p->hold > 0)
+        hold(p);
+    print(p);
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,77 @@
+/* portshim release: gives leased ports back before their process ends. */
+#include "command.h"
+#include "error.h"
+#include "holders.h"
+#include "lease.h"
+#include "portserver.h"
+#include "text.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char help[] =
+    "usage: portshim release PORT...\n"
+    "\n"
+    "Gives back ports that portshim pick, or a program by libportmap, has leased; `portshim serve`, where\n"
+    "PORTSERVER_ADDRESS names it, is told. (Those of a run go with the run.)\n"
+    "\n"
+    "  -h, --help         print this\n"
+    "\n"
+    "Exit status: 0; 125 when one of them is not leased, or portshim failed.\n";
+
+static const char see_help[] = "see portshim release --help";
+
+static unsigned parse_port(const char *word)
+{
+    uint64_t port;
+    const char *at = word, *end = word + strlen(word);
+    if (!text_take_uint(&at, end, PORT_COUNT - 1, &port) || at != end || port == 0)
+        command_fail("not a port", "write a number in 1-65535", "port \"%s\"", word);
+    return (unsigned)port;
+}
+
+static void release(const struct home *home, struct lease_table *leases, const struct obtain_server *server,
+                    unsigned port)
+{
+    lease_owner holder = lease_holder(leases, port);
+    char whose[256];
+    if (lease_owner_run(holder) != 0) {
+        holders_describe_port(home, port, whose, sizeof whose);
+        command_fail("it belongs to a run", "end that", "port %u of %s", port, whose);
+    }
+    int told = PORTMAP_EREFUSED;
+    if (server->address != NULL)
+        told = portserver_release(server->address, port, server->milliseconds);
+    bool released = holder != 0 && lease_release(leases, port, holder);
+    if (told != 0 && !released && lease_kind(holder) != LEASE_SERVED)
+        command_fail("nobody has leased it", "name a port that portshim pick has printed", "port %u", port);
+}
+
+int command_release(int argc, char **argv)
+{
+    static const struct option words[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    struct home home;
+    struct lease_table leases;
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, "+h", words, NULL)) != -1;) {
+        if (option == 'h')
+            command_help(help);
+        command_bad_option(argv, see_help);
+    }
+    if (optind == argc)
+        command_fail("none is given", see_help, "port");
+    for (int i = optind; i < argc; i++)
+        parse_port(argv[i]);
+    struct obtain_server server = command_port_server(getpid(), false);
+    command_open_home(&home);
+    int error = lease_open(&leases, &home);
+    if (error != 0)
+        command_fail(error == -ENOENT ? "nobody has leased it" : portmap_strerror(error),
+                     "name a port that portshim pick has printed", "port %s", argv[optind]);
+    for (int i = optind; i < argc; i++)
+        release(&home, &leases, &server, parse_port(argv[i]));
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,123 @@
+#include "obtain.h"
+
+#include "environment.h"
+#include "error.h"
+#include "portserver.h"
+#include "process.h"
+
+#include <time.h>
+
+/* A server whose ports are of no use this often in a row has none for us. */
+enum { SERVER_TRIES = 16 };
+
+enum { PAUSE_MILLISECONDS = 50 };
+
+struct obtain_server obtain_server_of(char *const *env, pid_t pid)
+{
+    return (struct obtain_server){.address = environment_get_nonempty(env, "PORTSERVER_ADDRESS"),
+                                  .pid = pid,
+                                  .milliseconds = PORTSERVER_MILLISECONDS};
+}
+
+static void pause_briefly(void)
+{
+    const struct timespec time = {.tv_nsec = PAUSE_MILLISECONDS * 1000000L};
+    nanosleep(&time, NULL);
+}
+
+static struct lease_want want(const struct obtaining *o, enum lease_effort effort)
+{
+    return (struct lease_want){.owner = o->want.owner, .effort = effort, .scope = o->want.scope};
+}
+
+/* What the server leased in this very table needs no second lease: a process's stays as it is, a run's
+ * becomes the run's, which may outlive that process. */
+static int take_over(struct obtaining *o, unsigned port, lease_owner holder)
+{
+    int answer = probe_port_in(port, o->want.scope);
+    if (answer != PROBE_FREE)
+        return answer < 0 ? answer : PORTMAP_EINUSE;
+    if (lease_owner_run(o->want.owner) == 0)
+        return 0;
+    return lease_transfer(o->leases, port, holder, o->want.owner) ? 0 : PORTMAP_EHELD;
+}
+
+/* Whether a port that the server gave can be used; then it is in the lease table. */
+static int accept_port(struct obtaining *o, unsigned port)
+{
+    struct lease_want free_only = want(o, LEASE_FREE_ONLY);
+    lease_owner holder = lease_holder(o->leases, port);
+    if (o->avoid != NULL && portbits_has(o->avoid, port))
+        return PORTMAP_EHELD;
+    if (holder == o->want.owner)
+        return PORTMAP_EHELD; /* it has been given to us before */
+    if (lease_kind(holder) == LEASE_SERVED && lease_owner_pid(holder) == o->server->pid)
+        return take_over(o, port, holder);
+    return lease_claim(o->leases, port, &free_only);
+}
+
+static int ask_server(struct obtaining *o)
+{
+    struct obtain_server *server = o->server;
+    for (unsigned tries = 0; tries < SERVER_TRIES; tries++) {
+        int port = portserver_ask(server->address, server->pid, server->milliseconds);
+        if (port < 0 || accept_port(o, (unsigned)port) == 0)
+            return port;
+        /* Only our own server can take it back; another's keeps it until the process has died. */
+        portserver_release(server->address, (unsigned)port, server->milliseconds);
+    }
+    return PORTMAP_EREFUSED;
+}
+
+/* A lease where the pool has nothing left. */
+static int take_reclaimed(struct obtaining *o)
+{
+    struct lease_want free_only = want(o, LEASE_FREE_ONLY), time_wait = want(o, LEASE_TIME_WAIT);
+    uint64_t deadline = process_clock() + o->patience;
+    struct sweep swept;
+    do {
+        swept = liveness_sweep(o->home, o->leases, SWEEP_ALL, LEASE_FREE_ONLY);
+        int port = lease_take(o->leases, o->pool, &free_only);
+        if (port != PORTMAP_EXHAUSTED)
+            return port;
+        if (swept.dying > 0)
+            pause_briefly();
+    } while (swept.dying > 0 && process_clock() < deadline);
+    liveness_sweep(o->home, o->leases, SWEEP_ALL, LEASE_TIME_WAIT);
+    return lease_take(o->leases, o->pool, &time_wait);
+}
+
+int obtain_port(struct obtaining *o)
+{
+    struct lease_want free_only = want(o, LEASE_FREE_ONLY);
+    struct obtain_server *server = o->server;
+    if (server != NULL && server->address != NULL && server->error == 0) {
+        int port = ask_server(o);
+        if (port > 0)
+            return port;
+        server->error = port;
+    }
+    if (server != NULL && server->required)
+        return server->error;
+    int port = lease_take(o->leases, o->pool, &free_only);
+    return port == PORTMAP_EXHAUSTED ? take_reclaimed(o) : port;
+}
+
+int obtain_given(struct obtaining *o, unsigned port)
+{
+    /* Whoever names a port means the one it used a moment ago, too. */
+    struct lease_want time_wait = want(o, LEASE_TIME_WAIT);
+    uint64_t deadline = process_clock() + o->patience;
+    for (;;) {
+        int error = lease_claim(o->leases, port, &time_wait);
+        lease_owner holder = lease_holder(o->leases, port);
+        uint64_t run_id = lease_owner_run(holder);
+        if (error != PORTMAP_EHELD || process_clock() > deadline || lease_owner_pid(holder) != 0)
+            return error;
+        if (run_id != 0 && liveness_of(o->home, run_id) == RUN_ALIVE)
+            return error;
+        liveness_sweep(o->home, o->leases, SWEEP_ALL, LEASE_TIME_WAIT);
+        if (lease_holder(o->leases, port) != 0)
+            pause_briefly();
+    }
+}

@@ -1,0 +1,50 @@
+/*
+ * Getting a lease by whatever way there is: from the port server where one is named, else from the lease
+ * table, and when the pool has nothing left, what the dead still hold and what TIME_WAIT holds.
+ */
+#ifndef PORTMAP_OBTAIN_H
+#define PORTMAP_OBTAIN_H
+
+#include "lease.h"
+#include "liveness.h"
+
+#include <stdbool.h>
+
+/* A port server, and what became of asking it. */
+struct obtain_server {
+    const char *address;   /* of PORTSERVER_ADDRESS; NULL when there is none */
+    pid_t pid;             /* whom the server leases for */
+    unsigned milliseconds; /* what one answer may take */
+    bool required;         /* no lease without it */
+    int error;             /* why it has been given up; 0 as long as it serves */
+};
+
+/* The one that PORTSERVER_ADDRESS of this environment names, not required. */
+struct obtain_server obtain_server_of(char *const *env, pid_t pid);
+
+struct obtaining {
+    const struct home *home;
+    struct lease_table *leases;
+    const struct pool *pool;      /* what the lease table may give; a server has its own */
+    struct lease_want want;       /* its effort is of no meaning here */
+    const struct portbits *avoid; /* what a server may not give either; or NULL */
+    struct obtain_server *server; /* or NULL */
+    uint64_t patience;            /* nanoseconds to wait for dying runs when the pool is exhausted */
+};
+
+/* What those wait who have a process of their own to wait in, and what somebody else's program may wait. */
+#define OBTAIN_PATIENT (5 * LIVENESS_GRACE)
+#define OBTAIN_BRIEF (LIVENESS_GRACE + LIVENESS_GRACE / 4)
+
+/*
+ * Leases a port. A server that fails, or gives nothing usable, is given up with its error said in
+ * o->server->error, and the lease table is used; where it is required, that is the result. A port of a server
+ * is recorded in the lease table, so that those who use the table alone keep away from it. Returns the port,
+ * PORTMAP_EXHAUSTED, or another code.
+ */
+int obtain_port(struct obtaining *o);
+
+/* Leases this very port from the lease table, waiting for a holder that is dying. 0, or as lease_claim(). */
+int obtain_given(struct obtaining *o, unsigned port);
+
+#endif
