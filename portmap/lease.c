@@ -28,6 +28,9 @@ enum { REST_SECONDS = 60, REST_LOOKS = 256 };
 
 enum { NAMESPACES = 256 };
 
+/* A search remembers this many owners that it has seen alive: most have more than one port. */
+enum { SEEN_ALIVE = 256 };
+
 struct lease_file {
     char magic[8];
     uint32_t version;
@@ -325,17 +328,18 @@ static int search(struct lease_table *table, const struct pool *pool, const stru
                   bool rested, unsigned looks)
 {
     uint32_t now = now_seconds();
-    lease_owner alive = 0; /* who was just seen to be: owners of one port often own the next one too */
+    lease_owner alive[SEEN_ALIVE] = {0};
     unsigned start = atomic_load(&table->file->cursor);
     for (unsigned i = 0; i < PORT_COUNT && looks > 0; i++) {
         unsigned port = (start + i) % PORT_COUNT;
         if (!portbits_has(&pool->ports, port))
             continue;
         lease_owner holder = lease_holder(table, port);
-        if (holder != 0 && holder == alive)
+        lease_owner *seen = &alive[holder % SEEN_ALIVE];
+        if (holder != 0 && *seen == holder)
             continue;
         if (holder != 0 && !reclaim(table, port, holder)) {
-            alive = holder;
+            *seen = holder;
             continue;
         }
         looks--;
