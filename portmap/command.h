@@ -24,6 +24,7 @@ int command_wait(int argc, char **argv);
 int command_port(int argc, char **argv);
 int command_pick(int argc, char **argv);
 int command_release(int argc, char **argv);
+int command_serve(int argc, char **argv);
 
 /*
  * "portshim: what: why: what to do" on stderr, and the end, with that status. `what` is a printf format for

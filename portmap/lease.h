@@ -114,4 +114,11 @@ bool lease_release(struct lease_table *table, unsigned port, lease_owner owner);
 /* Who has a port; 0 when nobody. */
 lease_owner lease_holder(const struct lease_table *table, unsigned port);
 
+/* When a port was given back last, in seconds since boot; 0 when it never was leased. */
+uint32_t lease_released_at(const struct lease_table *table, unsigned port);
+
+/* Who has a port by somebody else's table, open for reading, which is neither trusted nor mapped: 0 when it
+ * is no table of this version. */
+lease_owner lease_peek(int fd, unsigned port);
+
 #endif

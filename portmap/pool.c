@@ -205,6 +205,15 @@ int pool_load(struct pool *pool, char *const *env, struct pool_problem *problem)
     return error;
 }
 
+int pool_parse(struct pool *pool, const char *list, const char *where, struct pool_problem *problem)
+{
+    memset(pool, 0, sizeof *pool);
+    memset(problem, 0, sizeof *problem);
+    int error = load_list(pool, where, list, problem);
+    pool->count = portbits_count(&pool->ports);
+    return error;
+}
+
 void pool_remove(struct pool *pool, unsigned port)
 {
     if (portbits_has(&pool->ports, port)) {

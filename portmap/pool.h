@@ -40,6 +40,10 @@ struct ephemeral_range pool_ephemeral_range(void);
  */
 int pool_load(struct pool *pool, char *const *env, struct pool_problem *problem);
 
+/* Fills *pool from a list such as PORTSHIM_POOL's; `where` says whose it is. 0 or PORTMAP_ESYNTAX as above.
+ */
+int pool_parse(struct pool *pool, const char *list, const char *where, struct pool_problem *problem);
+
 /* Takes one port out, if it is in. */
 void pool_remove(struct pool *pool, unsigned port);
 

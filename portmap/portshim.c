@@ -18,6 +18,7 @@ static const char help[] =
     "  portshim port RUN PORT...                           print the real ports\n"
     "  portshim pick [PID [TIMEOUT]]                       lease a port for a process, print it\n"
     "  portshim release PORT...                            give such ports back\n"
+    "  portshim serve [OPTION]...                          lease ports for all users of this host\n"
     "\n"
     "portshim COMMAND --help tells more. portshim --version prints the version.\n";
 
@@ -26,11 +27,8 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int, char **);
-    } commands[] = {{"run", command_run},
-                    {"wait", command_wait},
-                    {"port", command_port},
-                    {"pick", command_pick},
-                    {"release", command_release}};
+    } commands[] = {{"run", command_run},   {"wait", command_wait},       {"port", command_port},
+                    {"pick", command_pick}, {"release", command_release}, {"serve", command_serve}};
     const char *word = argc > 1 ? argv[1] : "--help";
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
         command_help(help);

@@ -1,0 +1,83 @@
+#include "serve_keep.h"
+
+#include "lease.h"
+#include "rundir.h"
+#include "text.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int open_below(int dir, const char *path, int flags)
+{
+    struct open_how how = {.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK),
+                           .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV | RESOLVE_BENEATH};
+    return (int)syscall(SYS_openat2, dir, path, &how, sizeof how);
+}
+
+static int open_home_of(uid_t uid)
+{
+    char name[32];
+    struct text t = text_in(name, sizeof name);
+    struct stat st;
+    text_str(&t, "portshim-");
+    text_uint(&t, uid);
+    int tmp = open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (tmp < 0)
+        return -1;
+    int home = open_below(tmp, name, O_RDONLY | O_DIRECTORY);
+    close(tmp);
+    if (home >= 0 && (fstat(home, &st) < 0 || st.st_uid != uid)) {
+        close(home);
+        return -1;
+    }
+    return home;
+}
+
+static bool is_locked(int home, uid_t uid, uint64_t run_id)
+{
+    char path[RUNDIR_NAME_SIZE + 4];
+    struct text t = text_in(path, sizeof path);
+    struct stat st;
+    rundir_name(path, run_id);
+    while (path[t.used] != '\0')
+        t.used++;
+    text_str(&t, "/map");
+    int fd = open_below(home, path, O_RDONLY);
+    if (fd < 0)
+        return false;
+    bool regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == uid;
+    bool locked = regular && flock(fd, LOCK_EX | LOCK_NB) < 0;
+    close(fd);
+    return locked;
+}
+
+void serve_keep_open(struct serve_keep *keep, uid_t uid)
+{
+    *keep = (struct serve_keep){.uid = uid, .home = open_home_of(uid), .table = -1};
+    if (keep->home >= 0)
+        keep->table = open_below(keep->home, "leases", O_RDONLY);
+}
+
+bool serve_keep_is_needed(struct serve_keep *keep, unsigned port)
+{
+    uint64_t run_id = keep->table >= 0 ? lease_owner_run(lease_peek(keep->table, port)) : 0;
+    if (run_id == 0)
+        return false;
+    if (run_id != keep->run_id)
+        keep->alive = is_locked(keep->home, keep->uid, run_id);
+    keep->run_id = run_id;
+    return keep->alive;
+}
+
+void serve_keep_close(struct serve_keep *keep)
+{
+    if (keep->table >= 0)
+        close(keep->table);
+    if (keep->home >= 0)
+        close(keep->home);
+}

@@ -1,0 +1,465 @@
+#include "serve_leases.h"
+
+#include "error.h"
+#include "lease.h"
+#include "liveness.h"
+#include "process.h"
+#include "recover.h"
+#include "serve_keep.h"
+#include "serve_log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { BUCKETS = 4096, NOBODY = 0 };
+
+/* A port that is in use without a lease is looked at again after so long, and a request for which nothing
+ * else is left looks at BUSY_LOOKS of them; no more than RETURNED_LOOKS are in line again at once. */
+#define BUSY_NANOSECONDS UINT64_C(1000000000)
+enum { BUSY_LOOKS = 64, RETURNED_LOOKS = 512 };
+
+/* A user's leases, counted. Tenants and accounts are numbered from 1. */
+struct account {
+    uid_t uid;
+    unsigned leases;
+    uint32_t next; /* in its bucket, or in the free list */
+};
+
+/* A process with leases. */
+struct tenant {
+    lease_owner owner; /* its word in the table */
+    uint32_t account;
+    uint32_t next; /* in its bucket, or in the free list */
+    uint32_t leases;
+    int pidfd;           /* -1: looked at by the second */
+    uint16_t first;      /* of its ports: a list through port_next */
+    bool ended;          /* the process has died: what is left is kept for runs */
+    uint64_t dead_since; /* process_clock() when its last run was first found dead, else 0 */
+};
+
+/* Ports in the order in which they were used last. */
+struct queue {
+    uint16_t port[PORT_COUNT];
+    unsigned head, count;
+};
+
+struct serve_leases {
+    const struct home *home;
+    struct lease_table table;
+    struct portbits pool;
+    unsigned cap;
+    unsigned most_pidfd; /* half of the descriptors are for connections */
+    int epoll;
+    uint64_t tag;
+    struct queue free, busy;
+    uint64_t busy_since[PORT_COUNT];
+    uint16_t port_next[PORT_COUNT];
+    uint32_t port_tenant[PORT_COUNT]; /* NOBODY: not leased by us */
+    struct tenant tenants[PORT_COUNT];
+    struct account accounts[PORT_COUNT];
+    uint32_t tenant_bucket[BUCKETS], account_bucket[BUCKETS];
+    uint32_t free_tenant, free_account; /* lists of those that were used before */
+    uint32_t tenant_mark, account_mark; /* the highest numbers used so far */
+    struct serve_counts counts;
+};
+
+static void push(struct queue *queue, unsigned port)
+{
+    queue->port[(queue->head + queue->count++) % PORT_COUNT] = (uint16_t)port;
+}
+
+static unsigned pop(struct queue *queue)
+{
+    unsigned port = queue->port[queue->head];
+    queue->head = (queue->head + 1) % PORT_COUNT;
+    queue->count--;
+    return port;
+}
+
+static void put_aside(struct serve_leases *l, unsigned port)
+{
+    l->busy_since[port] = process_clock();
+    push(&l->busy, port);
+}
+
+static uint32_t *account_slot(struct serve_leases *l, uid_t uid)
+{
+    uint32_t *slot = &l->account_bucket[uid % BUCKETS];
+    while (*slot != NOBODY && l->accounts[*slot].uid != uid)
+        slot = &l->accounts[*slot].next;
+    return slot;
+}
+
+/* There are as many accounts as ports, and none without a lease. */
+static uint32_t open_account(struct serve_leases *l, uid_t uid)
+{
+    uint32_t *slot = account_slot(l, uid);
+    if (*slot == NOBODY) {
+        uint32_t number = l->free_account != NOBODY ? l->free_account : ++l->account_mark;
+        l->free_account = l->accounts[number].next;
+        l->accounts[number] = (struct account){.uid = uid};
+        *slot = number;
+    }
+    return *slot;
+}
+
+static void close_account(struct serve_leases *l, uint32_t number)
+{
+    uint32_t *slot = account_slot(l, l->accounts[number].uid);
+    *slot = l->accounts[number].next;
+    l->accounts[number].next = l->free_account;
+    l->free_account = number;
+}
+
+static uint32_t *tenant_slot(struct serve_leases *l, lease_owner owner, uid_t account)
+{
+    uint32_t *slot = &l->tenant_bucket[(unsigned)lease_owner_pid(owner) % BUCKETS];
+    while (*slot != NOBODY &&
+           (l->tenants[*slot].owner != owner || l->accounts[l->tenants[*slot].account].uid != account))
+        slot = &l->tenants[*slot].next;
+    return slot;
+}
+
+/* Without a descriptor, or without room for it, the process is looked at by the second. */
+static void watch(struct serve_leases *l, uint32_t number)
+{
+    struct tenant *tenant = &l->tenants[number];
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = l->tag | number};
+    if (tenant->pidfd >= 0 && ((unsigned)tenant->pidfd > l->most_pidfd ||
+                               epoll_ctl(l->epoll, EPOLL_CTL_ADD, tenant->pidfd, &event) < 0)) {
+        close(tenant->pidfd);
+        tenant->pidfd = -1;
+    }
+}
+
+static void unwatch(struct tenant *tenant)
+{
+    if (tenant->pidfd >= 0)
+        close(tenant->pidfd);
+    tenant->pidfd = -1;
+}
+
+/* The tenant of a process, new or not; pidfd is its or closed. */
+static uint32_t enter(struct serve_leases *l, lease_owner owner, int pidfd, uid_t uid)
+{
+    uint32_t *slot = tenant_slot(l, owner, uid);
+    if (*slot != NOBODY) {
+        if (pidfd >= 0)
+            close(pidfd);
+        return *slot;
+    }
+    uint32_t number = l->free_tenant != NOBODY ? l->free_tenant : ++l->tenant_mark;
+    l->free_tenant = l->tenants[number].next;
+    l->tenants[number] = (struct tenant){.owner = owner, .account = open_account(l, uid), .pidfd = pidfd};
+    *slot = number;
+    l->counts.processes++;
+    watch(l, number);
+    return number;
+}
+
+/* A process that has died is asked for by nobody any more. */
+static void forget_process(struct serve_leases *l, uint32_t number)
+{
+    struct tenant *tenant = &l->tenants[number];
+    *tenant_slot(l, tenant->owner, l->accounts[tenant->account].uid) = tenant->next;
+    unwatch(tenant);
+    tenant->ended = true;
+}
+
+static void leave(struct serve_leases *l, uint32_t number)
+{
+    struct tenant *tenant = &l->tenants[number];
+    if (!tenant->ended)
+        forget_process(l, number);
+    if (l->accounts[tenant->account].leases == 0)
+        close_account(l, tenant->account);
+    tenant->next = l->free_tenant;
+    l->free_tenant = number;
+    l->counts.processes--;
+}
+
+static void enter_lease(struct serve_leases *l, uint32_t number, unsigned port)
+{
+    struct tenant *tenant = &l->tenants[number];
+    l->port_tenant[port] = number;
+    l->port_next[port] = tenant->first;
+    tenant->first = (uint16_t)port;
+    tenant->leases++;
+    l->accounts[tenant->account].leases++;
+    l->counts.leases++;
+}
+
+/* Takes a port off its tenant's list. The tenant stays, even without a port. */
+static void strike_lease(struct serve_leases *l, unsigned port)
+{
+    struct tenant *tenant = &l->tenants[l->port_tenant[port]];
+    uint16_t *link = &tenant->first;
+    while (*link != port)
+        link = &l->port_next[*link];
+    *link = l->port_next[port];
+    l->port_tenant[port] = NOBODY;
+    tenant->leases--;
+    l->accounts[tenant->account].leases--;
+    l->counts.leases--;
+    l->counts.kept -= tenant->ended;
+}
+
+/* What the table says of the port decides who is next: us, or whoever took it over, a run say. */
+static void give_back(struct serve_leases *l, unsigned port, lease_owner owner)
+{
+    bool ours = lease_release(&l->table, port, owner);
+    if (!portbits_has(&l->pool, port))
+        return;
+    if (ours)
+        push(&l->free, port);
+    else
+        put_aside(l, port);
+}
+
+/* Somebody has damaged or removed the table: ours go into the new one as well. */
+static int follow_table(struct serve_leases *l)
+{
+    if (lease_is_current(&l->table, l->home))
+        return 0;
+    struct lease_table fresh;
+    int error = recover_leases(&fresh, l->home);
+    if (error != 0)
+        return error;
+    serve_log(SERVE_LOG_NOTICE, "the lease table was replaced: %u leases are entered again",
+              l->counts.leases);
+    for (uint32_t number = 1; number <= l->tenant_mark; number++) {
+        struct tenant *tenant = &l->tenants[number];
+        if (tenant->leases == 0 ||
+            lease_process_owner(&fresh, LEASE_SERVED, lease_owner_pid(tenant->owner), &tenant->owner) != 0)
+            continue;
+        for (unsigned port = tenant->first; port != 0; port = l->port_next[port])
+            lease_transfer(&fresh, port, 0, tenant->owner);
+    }
+    lease_close(&l->table);
+    l->table = fresh;
+    return 0;
+}
+
+static int compare_ages(const void *a, const void *b, void *context)
+{
+    const struct lease_table *table = context;
+    uint32_t one = lease_released_at(table, *(const uint16_t *)a);
+    uint32_t other = lease_released_at(table, *(const uint16_t *)b);
+    return one != other ? (one < other ? -1 : 1) : *(const uint16_t *)a - *(const uint16_t *)b;
+}
+
+/* Who a process of the server before this one belongs to, that is: on whose account its leases go. */
+static uid_t owner_of(pid_t pid)
+{
+    char path[32];
+    struct stat st;
+    snprintf(path, sizeof path, "/proc/%d", (int)pid);
+    return stat(path, &st) == 0 ? st.st_uid : 0;
+}
+
+static void adopt(struct serve_leases *l, unsigned port, lease_owner owner)
+{
+    pid_t pid = lease_owner_pid(owner);
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    enter_lease(l, enter(l, owner, pidfd, owner_of(pid)), port);
+}
+
+static void fill(struct serve_leases *l)
+{
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        lease_owner holder = lease_holder(&l->table, port);
+        if (lease_kind(holder) == LEASE_SERVED && !lease_owner_has_died(&l->table, holder))
+            adopt(l, port, holder);
+        else if (portbits_has(&l->pool, port))
+            push(&l->free, port);
+    }
+    qsort_r(l->free.port, l->free.count, sizeof *l->free.port, compare_ages, &l->table);
+    if (l->counts.leases > 0)
+        serve_log(SERVE_LOG_NOTICE, "%u leases of %u processes are taken over", l->counts.leases,
+                  l->counts.processes);
+}
+
+int serve_leases_open(struct serve_leases **leases, const struct home *home, const struct pool *pool,
+                      unsigned cap, int epoll, uint64_t tag)
+{
+    struct serve_leases *l = calloc(1, sizeof *l);
+    if (l == NULL)
+        return -ENOMEM;
+    *l = (struct serve_leases){.home = home, .pool = pool->ports, .cap = cap, .epoll = epoll, .tag = tag};
+    l->counts.managed = pool->count;
+    l->most_pidfd = (unsigned)sysconf(_SC_OPEN_MAX) / 2;
+    int error = recover_leases(&l->table, home);
+    if (error != 0) {
+        free(l);
+        return error;
+    }
+    fill(l);
+    *leases = l;
+    return 0;
+}
+
+/* Whether this port of a queue can be leased now; it goes into one queue or onto the tenant's list. */
+static int try_port(struct serve_leases *l, unsigned port, lease_owner owner)
+{
+    const struct lease_want want = {.owner = owner, .effort = LEASE_FREE_ONLY};
+    l->counts.checked++;
+    /* Another server of this table has leased it to the very process. */
+    int error = lease_holder(&l->table, port) == owner ? PORTMAP_EHELD : lease_claim(&l->table, port, &want);
+    if (error == 0)
+        return (int)port;
+    if (error == PORTMAP_EHELD || error == PORTMAP_EINUSE || error == -EACCES) {
+        put_aside(l, port);
+        return 0;
+    }
+    push(&l->free, port);
+    return error;
+}
+
+/* A free port, 0 when there is none, or a code. */
+static int take_port(struct serve_leases *l, lease_owner owner)
+{
+    uint64_t now = process_clock();
+    int port = 0;
+    l->counts.checked = 0;
+    for (unsigned i = 0; i < RETURNED_LOOKS && l->busy.count > 0 &&
+                         now - l->busy_since[l->busy.port[l->busy.head]] > BUSY_NANOSECONDS;
+         i++)
+        push(&l->free, pop(&l->busy));
+    while (port == 0 && l->free.count > 0)
+        port = try_port(l, pop(&l->free), owner);
+    for (unsigned i = l->busy.count < BUSY_LOOKS ? l->busy.count : BUSY_LOOKS; port == 0 && i > 0; i--)
+        port = try_port(l, pop(&l->busy), owner);
+    return port;
+}
+
+static int lease_port(struct serve_leases *l, pid_t pid, uid_t uid, lease_owner *owner)
+{
+    int error = follow_table(l);
+    if (error == 0)
+        error = lease_process_owner(&l->table, LEASE_SERVED, pid, owner);
+    if (error != 0)
+        return error;
+    uint32_t number = *account_slot(l, uid);
+    if (number != NOBODY && l->accounts[number].leases >= l->cap)
+        return PORTMAP_ETOOMANY;
+    int port = take_port(l, *owner);
+    return port == 0 ? PORTMAP_EXHAUSTED : port;
+}
+
+int serve_leases_grant(struct serve_leases *l, pid_t pid, int pidfd, uid_t account)
+{
+    lease_owner owner;
+    int port = lease_port(l, pid, account, &owner);
+    if (port < 0) {
+        if (pidfd >= 0)
+            close(pidfd);
+        return port;
+    }
+    enter_lease(l, enter(l, owner, pidfd, account), (unsigned)port);
+    l->counts.allocated++;
+    return port;
+}
+
+bool serve_leases_release(struct serve_leases *l, unsigned port, uid_t by)
+{
+    uint32_t number = l->port_tenant[port];
+    struct tenant *tenant = &l->tenants[number];
+    if (number == NOBODY || (by != 0 && by != l->accounts[tenant->account].uid))
+        return false;
+    strike_lease(l, port);
+    give_back(l, port, tenant->owner);
+    l->counts.released++;
+    if (tenant->leases == 0)
+        leave(l, number);
+    return true;
+}
+
+/*
+ * Whether a port stays leased for a run. The table's word becomes this process's then: whoever shares the
+ * table takes ports from the dead.
+ */
+static bool keep_port(struct serve_leases *l, struct serve_keep *keep, unsigned port, lease_owner from,
+                      lease_owner own)
+{
+    return serve_keep_is_needed(keep, port) && lease_transfer(&l->table, port, from, own);
+}
+
+void serve_leases_ended(struct serve_leases *l, uint32_t number)
+{
+    struct tenant *tenant = &l->tenants[number];
+    struct serve_keep keep;
+    lease_owner was = tenant->owner, own = 0;
+    unsigned kept = 0;
+    forget_process(l, number);
+    serve_keep_open(&keep, l->accounts[tenant->account].uid);
+    bool may_keep = lease_process_owner(&l->table, LEASE_SERVED, getpid(), &own) == 0;
+    tenant->owner = own;
+    for (unsigned port = tenant->first, next; port != 0; port = next) {
+        next = l->port_next[port];
+        l->counts.kept++;
+        if (may_keep && keep_port(l, &keep, port, was, own)) {
+            kept++;
+            continue;
+        }
+        strike_lease(l, port);
+        give_back(l, port, was);
+        l->counts.reclaimed++;
+    }
+    serve_keep_close(&keep);
+    serve_log(SERVE_LOG_VERBOSE, "process %d has ended, %u of its ports are kept for runs",
+              (int)lease_owner_pid(was), kept);
+    if (tenant->leases == 0)
+        leave(l, number);
+}
+
+/* What is kept for runs goes when they were found dead for a while. */
+static void look_after_kept(struct serve_leases *l, uint32_t number)
+{
+    struct tenant *tenant = &l->tenants[number];
+    struct serve_keep keep;
+    uint64_t now = process_clock();
+    bool needed = false;
+    serve_keep_open(&keep, l->accounts[tenant->account].uid);
+    for (unsigned port = tenant->first; port != 0 && !needed; port = l->port_next[port])
+        needed = serve_keep_is_needed(&keep, port);
+    serve_keep_close(&keep);
+    if (needed)
+        tenant->dead_since = 0;
+    else if (tenant->dead_since == 0)
+        tenant->dead_since = now;
+    if (needed || now - tenant->dead_since < LIVENESS_GRACE)
+        return;
+    while (tenant->first != 0) {
+        unsigned port = tenant->first;
+        strike_lease(l, port);
+        give_back(l, port, tenant->owner);
+        l->counts.reclaimed++;
+    }
+    leave(l, number);
+}
+
+void serve_leases_tick(struct serve_leases *l)
+{
+    uint32_t left = l->counts.processes;
+    for (uint32_t number = 1; number <= l->tenant_mark && left > 0; number++) {
+        const struct tenant *tenant = &l->tenants[number];
+        if (tenant->leases == 0)
+            continue;
+        left--;
+        if (tenant->ended)
+            look_after_kept(l, number);
+        else if (tenant->pidfd < 0 && lease_owner_has_died(&l->table, tenant->owner))
+            serve_leases_ended(l, number);
+    }
+}
+
+struct serve_counts serve_leases_count(const struct serve_leases *l)
+{
+    return l->counts;
+}
