@@ -1,11 +1,13 @@
-# make         build/portshim, build/libportshim.so, build/libportmap.a
+# make         build/portshim, build/libportshim.so, build/libportmap.a, build/libportmap.so
 # make check   install what the tests need, run them all
 # make demo    two servers on one port, side by side
-# make install into $(DESTDIR)$(PREFIX); the library into $(LIBDIR)
+# make install into $(DESTDIR)$(PREFIX); the libraries into $(LIBDIR)
 # make bench   what it costs
 # make lint    compilers, clang-tidy, clang-format, shellcheck: all silent
 
 VERSION = 0.1.0
+# of libportmap.so: raised with every change that a program built before would notice
+ABI = 0
 
 CC = gcc
 CFLAGS = -O2 -g
@@ -22,6 +24,7 @@ COMPILE = $(CC) $(STANDARD) $(WARNINGS) $(CFLAGS) $(CPPFLAGS) $(DEFINES) -MMD -M
 B = build
 PREFIX = /usr/local
 LIBDIR = $(PREFIX)/lib
+INCLUDEDIR = $(PREFIX)/include
 MANDIR = $(PREFIX)/share/man
 JOBS = $(shell nproc)
 BATS = $(firstword $(wildcard $B/npm/node_modules/bats/bin/bats) bats)
@@ -33,10 +36,10 @@ SHIM_SOURCES = $(wildcard shim/*.c)
 
 COMMAND_OBJECTS = $(COMMAND_SOURCES:%.c=$B/%.o)
 LIBRARY_OBJECTS = $(LIBRARY_SOURCES:%.c=$B/%.o)
-# The shim brings its own kernel.o: see portmap/kernel.h.
-SHIM_OBJECTS = $(SHIM_SOURCES:%.c=$B/%.o) $(filter-out $B/portmap/kernel.o,$(LIBRARY_OBJECTS))
+# The shim brings its own kernel.o (see portmap/kernel.h), and has no use for the interface for C programs.
+SHIM_OBJECTS = $(SHIM_SOURCES:%.c=$B/%.o) $(filter-out $B/portmap/kernel.o $B/portmap/portmap.o,$(LIBRARY_OBJECTS))
 
-all: $B/portshim $B/libportshim.so $B/libportmap.a
+all: $B/portshim $B/libportshim.so $B/libportmap.a $B/libportmap.so.$(ABI)
 
 $B/portmap/%.o: portmap/%.c Makefile
 	@mkdir -p $(@D)
@@ -46,11 +49,18 @@ $B/shim/%.o: shim/%.c Makefile
 	@mkdir -p $(@D)
 	$(COMPILE) -Iportmap -fPIC -c -o $@ $<
 
+# One object, whose only global names are those of portmap.h: a program's own may be like those of our modules.
 $B/libportmap.a: $(LIBRARY_OBJECTS)
+	$(CC) $(CFLAGS) -nostdlib -r -o $B/libportmap.o $^
+	objcopy --localize-hidden $B/libportmap.o
 	rm -f $@
-	$(AR) rcs $@ $^
+	$(AR) rcs $@ $B/libportmap.o
 
-$B/portshim: $(COMMAND_OBJECTS) $B/libportmap.a
+$B/libportmap.so.$(ABI): $(LIBRARY_OBJECTS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-z,now -Wl,--no-undefined -Wl,-soname,libportmap.so.$(ABI) -o $@ $^ -pthread
+	ln -sf libportmap.so.$(ABI) $B/libportmap.so
+
+$B/portshim: $(COMMAND_OBJECTS) $(LIBRARY_OBJECTS)
 	$(CC) $(CFLAGS) $(LDFLAGS) $(STATIC) -o $@ $^
 
 $B/libportshim.so: $(SHIM_OBJECTS) shim/libportshim.map
@@ -100,10 +110,19 @@ bench: all $B/tests/bench
 	scripts/bench
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man8
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/portmap
+	install -d $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(MANDIR)/man8
 	install -m 755 $B/portshim $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $B/libportshim.so $(DESTDIR)$(LIBDIR)
+	install -m 755 $B/libportmap.so.$(ABI) $(DESTDIR)$(LIBDIR)/libportmap.so.$(VERSION)
+	ln -sf libportmap.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libportmap.so.$(ABI)
+	ln -sf libportmap.so.$(ABI) $(DESTDIR)$(LIBDIR)/libportmap.so
+	install -m 644 $B/libportmap.a $(DESTDIR)$(LIBDIR)
+	install -m 644 portmap/portmap.h portmap/error.h $(DESTDIR)$(INCLUDEDIR)/portmap
+	sed 's|@prefix@|$(PREFIX)|; s|@libdir@|$(LIBDIR)|; s|@includedir@|$(INCLUDEDIR)|; s|@version@|$(VERSION)|' \
+		portmap/portmap.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/portmap.pc
 	install -m 644 $(wildcard docs/*.1) $(DESTDIR)$(MANDIR)/man1
+	install -m 644 $(wildcard docs/*.3) $(DESTDIR)$(MANDIR)/man3
 	install -m 644 $(wildcard docs/*.8) $(DESTDIR)$(MANDIR)/man8
 
 clean:

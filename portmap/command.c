@@ -168,13 +168,14 @@ void command_open_home(struct home *home)
 void command_load_pool(struct pool *pool, int quiet)
 {
     struct pool_problem problem;
+    char where[sizeof problem.where + sizeof problem.token + 32];
     int error = pool_load(pool, environ, &problem);
-    if (error == PORTMAP_ESYNTAX && problem.line > 0)
-        command_fail("not a port or range", "write lines such as 8000-8099", "%s, line %u: \"%s\"",
-                     problem.where, problem.line, problem.token);
+    pool_describe(&problem, where, sizeof where);
     if (error == PORTMAP_ESYNTAX)
-        command_fail("not a port or range", "write ports and ranges such as 8000-8099,9000", "%s: \"%s\"",
-                     problem.where, problem.token);
+        command_fail("not a port or range",
+                     problem.line > 0 ? "write lines such as 8000-8099"
+                                      : "write ports and ranges such as 8000-8099,9000",
+                     "%s", where);
     if (error != 0)
         command_fail(portmap_strerror(error), "name a file that can be read", "%s", problem.where);
     if (pool->count == 0)

@@ -33,6 +33,10 @@ const char *portmap_strerror(int code)
         return "it gave no port that can be used";
     case PORTMAP_ENAMESPACE:
         return "it is outside of this pid namespace and cannot tell whom it leases for";
+    case PORTMAP_ENOTOURS:
+        return "not leased by this process";
+    case PORTMAP_EREUSE:
+        return "the socket has SO_REUSEADDR or SO_REUSEPORT, which hide conflicts";
     default:
         return strerror(-code);
     }

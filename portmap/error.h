@@ -7,6 +7,10 @@
 #ifndef PORTMAP_ERROR_H
 #define PORTMAP_ERROR_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum portmap_error {
     PORTMAP_EXHAUSTED = -4200, /* every port of the pool is leased or in use */
     PORTMAP_EHELD,             /* this very port is leased by somebody else */
@@ -22,9 +26,17 @@ enum portmap_error {
     PORTMAP_ESYNTAX,           /* the text is not in its grammar */
     PORTMAP_EREFUSED,          /* the port server gave no usable port */
     PORTMAP_ENAMESPACE,        /* the port server is in another pid namespace */
+    PORTMAP_ENOTOURS,          /* the port has not been leased by this process, or has been given back */
+    PORTMAP_EREUSE,            /* the socket has SO_REUSEADDR or SO_REUSEPORT, which hide conflicts */
 };
 
+#pragma GCC visibility push(default)
 /* One line, no full stop, for any code above or a negated errno. Never NULL. Not for signal handlers. */
 const char *portmap_strerror(int code);
+#pragma GCC visibility pop
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

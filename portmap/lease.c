@@ -4,6 +4,7 @@
 #include "probe.h"
 #include "process.h"
 #include "sockdiag.h"
+#include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -247,9 +248,13 @@ void lease_close(struct lease_table *table)
 
 bool lease_is_current(const struct lease_table *table, const struct home *home)
 {
+    char path[PATH_MAX + 16];
+    struct text t = text_in(path, sizeof path);
     struct stat st;
-    return fstatat(home->fd, table_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_dev == table->device &&
-           st.st_ino == table->inode;
+    text_str(&t, home->path);
+    text_char(&t, '/');
+    text_str(&t, table_name);
+    return lstat(path, &st) == 0 && st.st_dev == table->device && st.st_ino == table->inode;
 }
 
 static bool exchange(struct lease_table *table, unsigned port, lease_owner from, lease_owner to)

@@ -77,7 +77,8 @@ int lease_install(const struct home *home);
 
 void lease_close(struct lease_table *table);
 
-/* False when the table has been replaced since it was opened: claims in it are not seen by others. */
+/* False when the table has been replaced since it was opened: claims in it are not seen by others. home->fd
+ * may be closed. */
 bool lease_is_current(const struct lease_table *table, const struct home *home);
 
 enum lease_effort {

@@ -205,6 +205,21 @@ int pool_load(struct pool *pool, char *const *env, struct pool_problem *problem)
     return error;
 }
 
+void pool_describe(const struct pool_problem *problem, char *buffer, size_t size)
+{
+    struct text t = text_in(buffer, size);
+    text_str(&t, problem->where);
+    if (problem->line > 0) {
+        text_str(&t, ", line ");
+        text_uint(&t, problem->line);
+    }
+    if (*problem->token != '\0') {
+        text_str(&t, ": \"");
+        text_str(&t, problem->token);
+        text_char(&t, '"');
+    }
+}
+
 int pool_parse(struct pool *pool, const char *list, const char *where, struct pool_problem *problem)
 {
     memset(pool, 0, sizeof *pool);

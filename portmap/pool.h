@@ -12,6 +12,8 @@
 
 #include "portbits.h"
 
+#include <stddef.h>
+
 enum { POOL_TOO_FEW = 50 };
 
 struct pool {
@@ -39,6 +41,9 @@ struct ephemeral_range pool_ephemeral_range(void);
  * (problem->where names it). Nothing is allocated.
  */
 int pool_load(struct pool *pool, char *const *env, struct pool_problem *problem);
+
+/* Where an entry is bad, as one line: the variable or file, its line, and the entry. */
+void pool_describe(const struct pool_problem *problem, char *buffer, size_t size);
 
 /* Fills *pool from a list such as PORTSHIM_POOL's; `where` says whose it is. 0 or PORTMAP_ESYNTAX as above.
  */

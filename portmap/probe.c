@@ -33,7 +33,7 @@ static int try_bind(const struct probing *p, union probe_address address, int v6
     int fd = socket(family, p->type | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return errno;
-    int error = configure(fd, family, v6only, p->held != NULL);
+    int error = configure(fd, family, v6only, p->held != NULL && !p->held->exclusive);
     if (family == AF_INET6)
         address.v6.sin6_port = htons((uint16_t)p->port);
     else

@@ -41,12 +41,13 @@ int probe_port_in(unsigned port, const struct probe_scope *scope);
 struct probe_held {
     int fds[34]; /* a TCP and a UDP socket for each host */
     unsigned count;
+    bool exclusive; /* to be set before: without SO_REUSEADDR */
 };
 
 /*
- * Binds the port as the probe does, keeps the sockets, and lets whoever sets SO_REUSEADDR bind it beside
- * them: nothing listens. Returns as probe_port_in(); no socket is kept then unless the port was free. The
- * sockets are close-on-exec.
+ * Binds the port as the probe does, and keeps the sockets. Unless they are exclusive, whoever sets
+ * SO_REUSEADDR can bind it beside them: nothing listens. Returns as probe_port_in(); no socket is kept then
+ * unless the port was free. The sockets are close-on-exec.
  */
 int probe_hold(unsigned port, const struct probe_scope *scope, struct probe_held *held);
 

@@ -130,18 +130,8 @@ static void parse_pool(struct by_hand *hand)
 {
     struct pool_problem problem;
     char what[sizeof problem.where + sizeof problem.token + 32];
-    struct text t = text_in(what, sizeof what);
     int error = pool_load(&hand->pool, environ, &problem);
-    text_str(&t, problem.where);
-    if (problem.line > 0) {
-        text_str(&t, ", line ");
-        text_uint(&t, problem.line);
-    }
-    if (error == PORTMAP_ESYNTAX) {
-        text_str(&t, ": \"");
-        text_str(&t, problem.token);
-        text_char(&t, '"');
-    }
+    pool_describe(&problem, what, sizeof what);
     if (error != 0)
         die(what, portmap_strerror(error), "write ports or ranges such as 8000-8099,9000");
 }

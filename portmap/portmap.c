@@ -1,0 +1,370 @@
+#include "portmap.h"
+
+#include "lease.h"
+#include "obtain.h"
+#include "pool.h"
+#include "portserver.h"
+#include "probe.h"
+#include "process.h"
+#include "recover.h"
+#include "text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/* A lease table that is replaced more often than this meanwhile has another problem. */
+enum { LEASE_TRIES = 5 };
+
+/* What all threads share, opened at the first call, written under the lock. */
+static struct {
+    pthread_mutex_t lock;
+    bool open;
+    struct home home; /* its path; no descriptor is kept */
+    struct pool pool;
+    struct lease_table table;
+    pid_t pid; /* this process, as the owner below has it */
+    lease_owner owner;
+} shared = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* Who has a port that this process leased: the word in the table, 0 for none. */
+static _Atomic lease_owner given[PORT_COUNT];
+
+/* Ports that the next pick gives, and those that come back there when they are released. */
+static _Atomic uint64_t reserved[PORTBITS_WORDS], returning[PORTBITS_WORDS];
+
+static bool test_bit(_Atomic uint64_t *set, unsigned port)
+{
+    return atomic_load(&set[port / 64]) >> (port % 64) & 1;
+}
+
+static void set_bit(_Atomic uint64_t *set, unsigned port)
+{
+    atomic_fetch_or(&set[port / 64], UINT64_C(1) << (port % 64));
+}
+
+/* True when it was set. */
+static bool clear_bit(_Atomic uint64_t *set, unsigned port)
+{
+    uint64_t bit = UINT64_C(1) << (port % 64);
+    return atomic_fetch_and(&set[port / 64], ~bit) & bit;
+}
+
+static void lock(void)
+{
+    pthread_mutex_lock(&shared.lock);
+}
+
+static void unlock(void)
+{
+    pthread_mutex_unlock(&shared.lock);
+}
+
+/* The ports that the parent has put by are its own. */
+static void begin_child(void)
+{
+    for (unsigned word = 0; word < PORTBITS_WORDS; word++)
+        atomic_store(&reserved[word], 0);
+    unlock();
+}
+
+/* A child must not find the lock taken by a thread that it does not have. */
+__attribute__((constructor)) static void survive_fork(void)
+{
+    pthread_atfork(lock, unlock, begin_child);
+}
+
+static int open_table(void)
+{
+    struct home home = shared.home;
+    home.fd = open(home.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (home.fd < 0)
+        return -errno;
+    int error = recover_leases(&shared.table, &home);
+    home_close(&home);
+    shared.pid = 0;
+    return error;
+}
+
+static int open_shared(void)
+{
+    struct pool_problem problem;
+    int error = pool_load(&shared.pool, environ, &problem);
+    if (error == 0) {
+        error = home_open(&shared.home, environ);
+        home_close(&shared.home);
+    }
+    if (error == 0)
+        error = open_table();
+    shared.open = error == 0;
+    return error;
+}
+
+/* Another process has replaced the table. Threads may be at work in the old one, which stays mapped. */
+static int follow_table(void)
+{
+    return lease_is_current(&shared.table, &shared.home) ? 0 : open_table();
+}
+
+static int find_owner(void)
+{
+    pid_t pid = getpid();
+    if (shared.pid == pid)
+        return 0;
+    int error = lease_process_owner(&shared.table, LEASE_PROCESS, pid, &shared.owner);
+    shared.pid = error == 0 ? pid : 0;
+    return error;
+}
+
+/* A copy of what is shared, and this process's word. */
+static int use(struct lease_table *table, lease_owner *own)
+{
+    lock();
+    int error = shared.open ? follow_table() : open_shared();
+    if (error == 0)
+        error = find_owner();
+    *table = shared.table;
+    *own = shared.owner;
+    unlock();
+    return error;
+}
+
+/* By all ways there are; the home is needed for the runs that may have died. */
+static int obtain(struct lease_table *table, lease_owner owner, pid_t pid, const struct probe_scope *scope)
+{
+    struct home home = shared.home;
+    struct obtain_server server = obtain_server_of(environ, pid);
+    struct obtaining obtaining = {.home = &home,
+                                  .leases = table,
+                                  .pool = &shared.pool,
+                                  .want = {.owner = owner, .scope = scope},
+                                  .server = &server,
+                                  .patience = OBTAIN_PATIENT};
+    int port = server.address == NULL ? lease_take(table, &shared.pool, &obtaining.want) : PORTMAP_EXHAUSTED;
+    if (port != PORTMAP_EXHAUSTED)
+        return port;
+    home.fd = open(home.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (home.fd < 0)
+        return -errno;
+    port = obtain_port(&obtaining);
+    home_close(&home);
+    if (port > 0 && server.address != NULL && server.error == 0)
+        set_bit(returning, (unsigned)port);
+    return port;
+}
+
+static int lease(pid_t pid, const struct probe_scope *scope)
+{
+    for (unsigned tries = 0; tries < LEASE_TRIES; tries++) {
+        struct lease_table table;
+        lease_owner owner;
+        int error = use(&table, &owner);
+        if (error == 0 && pid != getpid())
+            error = lease_process_owner(&table, LEASE_PROCESS, pid, &owner);
+        int port = error == 0 ? obtain(&table, owner, pid, scope) : error;
+        if (port < 0)
+            return port;
+        atomic_store(&given[port], lease_holder(&table, (unsigned)port));
+        if (lease_is_current(&table, &shared.home))
+            return port;
+    }
+    return PORTMAP_ETORN;
+}
+
+/* One of those that were reserved, 0 when there is none. */
+static int take_reserved(void)
+{
+    for (unsigned word = 0; word < PORTBITS_WORDS; word++) {
+        uint64_t bits;
+        while ((bits = atomic_load(&reserved[word])) != 0) {
+            unsigned port = word * 64 + (unsigned)__builtin_ctzll(bits);
+            if (clear_bit(reserved, port))
+                return (int)port;
+        }
+    }
+    return 0;
+}
+
+int portmap_pick(pid_t pid)
+{
+    bool own = pid == 0 || pid == getpid();
+    int port = own ? take_reserved() : 0;
+    return port != 0 ? port : lease(own ? getpid() : pid, NULL);
+}
+
+static int set_scope(struct probe_scope *scope, int family, int type)
+{
+    if (family != AF_UNSPEC && family != AF_INET && family != AF_INET6)
+        return -EINVAL;
+    if (type != 0 && type != SOCK_STREAM && type != SOCK_DGRAM)
+        return -EINVAL;
+    *scope =
+        (struct probe_scope){.family = family, .no_tcp = type == SOCK_DGRAM, .no_udp = type == SOCK_STREAM};
+    return 0;
+}
+
+int portmap_lease(const char *const *hosts, int family, int type)
+{
+    struct probe_scope scope;
+    int error = set_scope(&scope, family, type);
+    for (; error == 0 && hosts != NULL && *hosts != NULL; hosts++)
+        error = probe_add_host(&scope, *hosts);
+    return error == 0 ? lease(getpid(), &scope) : error;
+}
+
+int portmap_find_unused(int family, int type)
+{
+    return portmap_lease(NULL, family, type);
+}
+
+/* A server that is ours takes the port back; another's keeps it for us until we end. */
+static bool give_back_to_server(unsigned port)
+{
+    struct obtain_server server = obtain_server_of(environ, getpid());
+    return server.address != NULL && portserver_release(server.address, port, server.milliseconds) == 0;
+}
+
+int portmap_release(unsigned port)
+{
+    struct lease_table table;
+    lease_owner own, owner;
+    if (port == 0 || port >= PORT_COUNT || test_bit(reserved, port))
+        return PORTMAP_ENOTOURS;
+    int error = use(&table, &own);
+    if (error != 0)
+        return error;
+    owner = atomic_load(&given[port]);
+    if (owner == 0)
+        return PORTMAP_ENOTOURS;
+    if (test_bit(returning, port) && !give_back_to_server(port)) {
+        set_bit(reserved, port);
+        return 0;
+    }
+    clear_bit(returning, port);
+    if (!atomic_compare_exchange_strong(&given[port], &owner, 0))
+        return PORTMAP_ENOTOURS;
+    lease_release(&table, port, owner);
+    return 0;
+}
+
+int portmap_reserve(unsigned port)
+{
+    struct lease_table table;
+    lease_owner own;
+    if (port == 0 || port >= PORT_COUNT)
+        return -EINVAL;
+    int error = use(&table, &own);
+    if (error != 0)
+        return error;
+    lease_owner holder = lease_holder(&table, port);
+    bool ours = lease_is_same_process(holder, own);
+    if (!ours && holder != 0 && !lease_owner_has_died(&table, holder))
+        return PORTMAP_EHELD;
+    if (!ours && !lease_transfer(&table, port, holder, own))
+        return PORTMAP_EHELD;
+    atomic_store(&given[port], ours ? holder : own);
+    set_bit(returning, port);
+    set_bit(reserved, port);
+    return 0;
+}
+
+static int free_or_error(int answer)
+{
+    if (answer == PROBE_FORBIDDEN)
+        return -EACCES;
+    return answer < 0 ? answer : answer == PROBE_FREE;
+}
+
+int portmap_is_free(unsigned port)
+{
+    return port == 0 || port >= PORT_COUNT ? -EINVAL : free_or_error(probe_port(port));
+}
+
+static int port_of(int fd)
+{
+    struct sockaddr_in6 address;
+    socklen_t len = sizeof address;
+    if (getsockname(fd, (struct sockaddr *)&address, &len) < 0)
+        return -errno;
+    /* sin_port and sin6_port are in the same place. */
+    return ntohs(address.sin6_port);
+}
+
+int portmap_bind(unsigned port, int type)
+{
+    struct probe_scope scope;
+    struct probe_held held = {.exclusive = true};
+    if (port >= PORT_COUNT || type == 0 || set_scope(&scope, AF_UNSPEC, type) != 0)
+        return -EINVAL;
+    if (port != 0) {
+        int free = free_or_error(probe_port_in(port, &scope));
+        return free == 0 ? -EADDRINUSE : free < 0 ? free : (int)port;
+    }
+    int answer = probe_hold(0, &scope, &held);
+    if (answer != PROBE_FREE)
+        return answer < 0 ? answer : -EADDRINUSE;
+    int chosen = port_of(held.fds[0]);
+    close(held.fds[0]);
+    return chosen;
+}
+
+static bool has_option(int fd, int option)
+{
+    int on = 0;
+    socklen_t len = sizeof on;
+    return getsockopt(fd, SOL_SOCKET, option, &on, &len) == 0 && on;
+}
+
+static int option_of(int fd, int option, int *value)
+{
+    socklen_t len = sizeof *value;
+    return getsockopt(fd, SOL_SOCKET, option, value, &len) < 0 ? -errno : 0;
+}
+
+int portmap_bind_port(int fd, const char *host)
+{
+    struct probe_scope scope = {0};
+    int type = 0, error = option_of(fd, SO_DOMAIN, &scope.family);
+    if (error == 0)
+        error = option_of(fd, SO_TYPE, &type);
+    if (error == 0 && scope.family != AF_INET && scope.family != AF_INET6)
+        error = -EAFNOSUPPORT;
+    if (error == 0 && type == SOCK_STREAM && (has_option(fd, SO_REUSEADDR) || has_option(fd, SO_REUSEPORT)))
+        error = PORTMAP_EREUSE;
+    if (error == 0)
+        error = probe_add_host(&scope, host != NULL ? host : "localhost");
+    if (error != 0)
+        return error;
+    const union probe_address *address = &scope.hosts[0];
+    socklen_t len = scope.family == AF_INET6 ? sizeof address->v6 : sizeof address->v4;
+    return bind(fd, &address->any, len) < 0 ? -errno : port_of(fd);
+}
+
+int portmap_pool(unsigned short *ports, unsigned size, char *problem, unsigned problem_size)
+{
+    struct pool pool;
+    struct pool_problem where;
+    int error = pool_load(&pool, environ, &where);
+    if (error != 0 && problem != NULL && problem_size > 0)
+        pool_describe(&where, problem, problem_size);
+    if (error != 0)
+        return error;
+    for (unsigned port = 1, i = 0; port < PORT_COUNT && i < size; port++)
+        if (portbits_has(&pool.ports, port))
+            ports[i++] = (unsigned short)port;
+    return (int)pool.count;
+}
+
+int portmap_ephemeral_range(unsigned *first, unsigned *last)
+{
+    struct ephemeral_range range = pool_ephemeral_range();
+    *first = range.first;
+    *last = range.last;
+    return 0;
+}
