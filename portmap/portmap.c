@@ -106,12 +106,6 @@ static int open_shared(void)
     return error;
 }
 
-/* Another process has replaced the table. Threads may be at work in the old one, which stays mapped. */
-static int follow_table(void)
-{
-    return lease_is_current(&shared.table, &shared.home) ? 0 : open_table();
-}
-
 static int find_owner(void)
 {
     pid_t pid = getpid();
@@ -126,13 +120,29 @@ static int find_owner(void)
 static int use(struct lease_table *table, lease_owner *own)
 {
     lock();
-    int error = shared.open ? follow_table() : open_shared();
+    int error = shared.open ? 0 : open_shared();
     if (error == 0)
         error = find_owner();
     *table = shared.table;
     *own = shared.owner;
     unlock();
     return error;
+}
+
+/*
+ * Whether a claim just made is in the table that others see. Another process may have replaced that: then the
+ * new one is opened, and the claim to be made again. Threads may be at work in the old one, which stays
+ * mapped.
+ */
+static bool claim_stands(const struct lease_table *table)
+{
+    if (lease_is_current(table, &shared.home))
+        return true;
+    lock();
+    if (!lease_is_current(&shared.table, &shared.home))
+        shared.open = open_table() == 0;
+    unlock();
+    return false;
 }
 
 /* By all ways there are; the home is needed for the runs that may have died. */
@@ -171,7 +181,7 @@ static int lease(pid_t pid, const struct probe_scope *scope)
         if (port < 0)
             return port;
         atomic_store(&given[port], lease_holder(&table, (unsigned)port));
-        if (lease_is_current(&table, &shared.home))
+        if (claim_stands(&table))
             return port;
     }
     return PORTMAP_ETORN;
@@ -253,12 +263,10 @@ int portmap_release(unsigned port)
     return 0;
 }
 
-int portmap_reserve(unsigned port)
+static int reserve(unsigned port)
 {
     struct lease_table table;
     lease_owner own;
-    if (port == 0 || port >= PORT_COUNT)
-        return -EINVAL;
     int error = use(&table, &own);
     if (error != 0)
         return error;
@@ -269,6 +277,18 @@ int portmap_reserve(unsigned port)
     if (!ours && !lease_transfer(&table, port, holder, own))
         return PORTMAP_EHELD;
     atomic_store(&given[port], ours ? holder : own);
+    return claim_stands(&table) ? 0 : PORTMAP_ETORN;
+}
+
+int portmap_reserve(unsigned port)
+{
+    int error = PORTMAP_ETORN;
+    if (port == 0 || port >= PORT_COUNT)
+        return -EINVAL;
+    for (unsigned tries = 0; tries < LEASE_TRIES && error == PORTMAP_ETORN; tries++)
+        error = reserve(port);
+    if (error != 0)
+        return error;
     set_bit(returning, port);
     set_bit(reserved, port);
     return 0;
