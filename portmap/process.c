@@ -52,10 +52,22 @@ static bool skip_field(const char **at)
     return true;
 }
 
+/* After `unshare -p -f` alone it is still that of the outer namespace, where our pids mean others. */
+static bool proc_is_of_our_namespace(void)
+{
+    char target[16];
+    uint64_t self;
+    const char *at = target;
+    ssize_t len = readlink("/proc/self", target, sizeof target);
+    return len > 0 && text_take_uint(&at, target + len, INT32_MAX, &self) && (pid_t)self == getpid();
+}
+
 static bool read_stat(pid_t pid, struct stat_line *line)
 {
     char path[32], buffer[1024];
     struct text name = text_in(path, sizeof path);
+    if (!proc_is_of_our_namespace())
+        return false;
     proc_path(&name, pid, "/stat");
     int len = text_read_file(path, buffer, sizeof buffer);
     if (len <= 0)
@@ -101,17 +113,18 @@ uint32_t process_net_namespace(void)
     return namespace_inode("/proc/self/ns/net");
 }
 
-/* Of a start time, a lease keeps the low 32 bits: more than a year of ticks. */
-static bool is_same_start(uint64_t a, uint64_t b)
+/* Of a start time, a lease keeps the low 32 bits: more than a year of ticks. Where /proc did not tell it, it
+ * is 0. */
+static bool has_start(const struct stat_line *line, uint64_t start_time)
 {
-    return (uint32_t)a == (uint32_t)b;
+    return (uint32_t)start_time == 0 || (uint32_t)start_time == (uint32_t)line->start_time;
 }
 
 bool process_is_alive(pid_t pid, uint64_t start_time)
 {
     struct stat_line line;
     if (read_stat(pid, &line))
-        return is_same_start(line.start_time, start_time) && is_living(&line);
+        return has_start(&line, start_time) && is_living(&line);
     /* /proc may be mounted with hidepid, or not at all. */
     return kill(pid, 0) == 0 || errno == EPERM;
 }
@@ -143,7 +156,7 @@ static bool is_process_of(pid_t here, uint32_t pid_namespace, pid_t pid, uint64_
     struct stat_line line;
     proc_path(&name, here, "/ns/pid");
     return namespace_inode(path) == pid_namespace && innermost_pid(here) == pid && read_stat(here, &line) &&
-           is_same_start(line.start_time, start_time) && is_living(&line);
+           has_start(&line, start_time) && is_living(&line);
 }
 
 bool process_is_gone_elsewhere(uint32_t pid_namespace, pid_t pid, uint64_t start_time)
