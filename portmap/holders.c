@@ -9,7 +9,13 @@
 
 #include <string.h>
 
-enum { EXAMPLES = 3, COUNTED_RUNS = 1024 };
+enum { EXAMPLES = 3, COUNTED = 1024 };
+
+/* Owners of one kind, and how many ports they have. */
+struct owners {
+    lease_owner owners[COUNTED];
+    unsigned count, ports;
+};
 
 static void describe_run(struct text *t, const struct home *home, uint64_t run_id)
 {
@@ -29,46 +35,64 @@ static void describe_run(struct text *t, const struct home *home, uint64_t run_i
     map_detach(map);
 }
 
-static bool add_run(uint64_t runs[static COUNTED_RUNS], unsigned *count, uint64_t run_id)
+static void describe_owner(struct text *t, const struct home *home, lease_owner owner)
 {
-    for (unsigned i = 0; i < *count; i++)
-        if (runs[i] == run_id)
-            return false;
-    if (*count == COUNTED_RUNS)
-        return false;
-    runs[(*count)++] = run_id;
-    return true;
+    if (lease_owner_run(owner) != 0) {
+        describe_run(t, home, lease_owner_run(owner));
+        return;
+    }
+    text_str(t, "pid ");
+    text_uint(t, (uint64_t)lease_owner_pid(owner));
 }
 
-static void describe_runs(struct text *t, const struct home *home, const uint64_t *runs, unsigned count)
+static bool is_same_owner(lease_owner a, lease_owner b)
 {
-    for (unsigned i = 0; i < count && i < EXAMPLES; i++) {
+    return a == b || lease_is_same_process(a, b);
+}
+
+static void add_owner(struct owners *o, lease_owner owner)
+{
+    o->ports++;
+    for (unsigned i = 0; i < o->count; i++)
+        if (is_same_owner(o->owners[i], owner))
+            return;
+    if (o->count < COUNTED)
+        o->owners[o->count++] = owner;
+}
+
+/* "by 2 runs (web pid 123, pid 124)" */
+static void describe_owners(struct text *t, const struct home *home, const struct owners *o, const char *one,
+                            const char *many)
+{
+    text_str(t, " by ");
+    text_uint(t, o->count);
+    text_str(t, o->count == 1 ? one : many);
+    for (unsigned i = 0; i < o->count && i < EXAMPLES; i++) {
         text_str(t, i == 0 ? " (" : ", ");
-        describe_run(t, home, runs[i]);
+        describe_owner(t, home, o->owners[i]);
     }
-    if (count > EXAMPLES) {
+    if (o->count > EXAMPLES) {
         text_str(t, " and ");
-        text_uint(t, count - EXAMPLES);
+        text_uint(t, o->count - EXAMPLES);
         text_str(t, " more");
     }
-    if (count > 0)
+    if (o->count > 0)
         text_char(t, ')');
 }
 
 void holders_describe(const struct home *home, const struct pool *pool, char *buffer, size_t size)
 {
-    uint64_t runs[COUNTED_RUNS];
-    unsigned run_count = 0, leased = 0, used = 0, time_wait = 0;
+    struct owners runs = {0}, processes = {0};
+    unsigned used = 0, time_wait = 0;
     struct lease_table leases;
     struct text t = text_in(buffer, size);
     bool have_table = lease_open(&leases, home) == 0;
     for (unsigned port = 1; port < PORT_COUNT; port++) {
-        uint64_t run = 0;
         if (!portbits_has(&pool->ports, port))
             continue;
-        if (have_table && (run = lease_owner_run(lease_holder(&leases, port))) != 0) {
-            leased++;
-            add_run(runs, &run_count, run);
+        lease_owner owner = have_table ? lease_holder(&leases, port) : 0;
+        if (owner != 0) {
+            add_owner(lease_owner_run(owner) != 0 ? &runs : &processes, owner);
         } else if (probe_port(port) == PROBE_TAKEN) {
             used++;
             time_wait += sockdiag_only_time_wait(port) == 1;
@@ -76,13 +100,15 @@ void holders_describe(const struct home *home, const struct pool *pool, char *bu
     }
     if (have_table)
         lease_close(&leases);
-    text_uint(&t, leased);
+    text_uint(&t, runs.ports);
     text_str(&t, " ports of ");
     text_uint(&t, pool->count);
-    text_str(&t, " by ");
-    text_uint(&t, run_count);
-    text_str(&t, run_count == 1 ? " run" : " runs");
-    describe_runs(&t, home, runs, run_count);
+    describe_owners(&t, home, &runs, " run", " runs");
+    if (processes.ports > 0) {
+        text_str(&t, ", ");
+        text_uint(&t, processes.ports);
+        describe_owners(&t, home, &processes, " process", " processes");
+    }
     text_str(&t, ", ");
     text_uint(&t, used);
     text_str(&t, " by other programs, ");
@@ -94,14 +120,14 @@ void holders_describe_port(const struct home *home, unsigned port, char *buffer,
 {
     struct lease_table leases;
     struct text t = text_in(buffer, size);
-    uint64_t run = 0;
+    lease_owner owner = 0;
     if (lease_open(&leases, home) == 0) {
-        run = lease_owner_run(lease_holder(&leases, port));
+        owner = lease_holder(&leases, port);
         lease_close(&leases);
     }
-    if (run != 0) {
-        text_str(&t, "run ");
-        describe_run(&t, home, run);
+    if (owner != 0) {
+        text_str(&t, lease_owner_run(owner) != 0 ? "run " : "process ");
+        describe_owner(&t, home, owner);
     } else {
         text_str(&t, probe_port(port) == PROBE_TAKEN ? "another program" : "nobody");
     }
