@@ -56,15 +56,22 @@ static int accept_port(struct obtaining *o, unsigned port)
     return lease_claim(o->leases, port, &free_only);
 }
 
+static unsigned milliseconds_until(uint64_t deadline)
+{
+    uint64_t now = process_clock();
+    return now < deadline ? (unsigned)((deadline - now) / 1000000) : 0;
+}
+
 static int ask_server(struct obtaining *o)
 {
     struct obtain_server *server = o->server;
+    uint64_t deadline = process_clock() + (uint64_t)server->milliseconds * 1000000;
     for (unsigned tries = 0; tries < SERVER_TRIES; tries++) {
-        int port = portserver_ask(server->address, server->pid, server->milliseconds);
+        int port = portserver_ask(server->address, server->pid, milliseconds_until(deadline));
         if (port < 0 || accept_port(o, (unsigned)port) == 0)
             return port;
         /* Only our own server can take it back; another's keeps it until the process has died. */
-        portserver_release(server->address, (unsigned)port, server->milliseconds);
+        portserver_release(server->address, (unsigned)port, milliseconds_until(deadline));
     }
     return PORTMAP_EREFUSED;
 }

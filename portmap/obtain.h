@@ -14,7 +14,7 @@
 struct obtain_server {
     const char *address;   /* of PORTSERVER_ADDRESS; NULL when there is none */
     pid_t pid;             /* whom the server leases for */
-    unsigned milliseconds; /* what one answer may take */
+    unsigned milliseconds; /* what getting one port may take */
     bool required;         /* no lease without it */
     int error;             /* why it has been given up; 0 as long as it serves */
 };
