@@ -70,7 +70,7 @@ struct picking {
     struct obtain_server server;
     unsigned short ports[MOST_PORTS];
     bool served[MOST_PORTS]; /* by the port server */
-    unsigned leased;
+    unsigned leased, held;   /* held: kept bound */
 };
 
 static unsigned parse_number(const char *word, unsigned most, const char *what)
@@ -160,6 +160,12 @@ static void parse_options(struct picking *p, int argc, char **argv)
     }
 }
 
+_Noreturn static void fail_of_process(const struct picking *p)
+{
+    command_fail("no such process", "name a living one of this pid namespace", "pid %d", (int)p->pid);
+}
+
+/* A parent outside of the pid namespace is 0. */
 static void parse_arguments(struct picking *p, int count, char **words)
 {
     p->pid = getppid();
@@ -169,15 +175,16 @@ static void parse_arguments(struct picking *p, int count, char **words)
         p->pid = (pid_t)parse_number(words[0], INT32_MAX, "pid");
     if (count > 1)
         p->hold = command_seconds(words[1]);
-    if (!process_is_alive(p->pid, process_start_time(p->pid)))
-        command_fail("no such process", "name a living one of this pid namespace", "pid %d", (int)p->pid);
+    if (p->pid == 0 || !process_is_alive(p->pid, process_start_time(p->pid)))
+        fail_of_process(p);
 }
 
 static void give_back(struct picking *p, lease_owner owner)
 {
+    int told = 0;
     for (unsigned i = 0; i < p->leased; i++) {
-        if (p->served[i])
-            portserver_release(p->server.address, p->ports[i], p->server.milliseconds);
+        if (p->served[i] && told == 0) /* a server that does not understand it once never will */
+            told = portserver_release(p->server.address, p->ports[i], p->server.milliseconds);
         lease_release(&p->leases, p->ports[i], owner);
     }
     p->leased = 0;
@@ -186,6 +193,8 @@ static void give_back(struct picking *p, lease_owner owner)
 _Noreturn static void fail_of_lease(const struct picking *p, int error)
 {
     char held[1024], why[1280];
+    if (error == -ESRCH)
+        fail_of_process(p);
     if (p->server.required)
         command_check_server(&p->server, false);
     if (error != PORTMAP_EXHAUSTED)
@@ -258,19 +267,31 @@ _Noreturn static void hold_on(const struct picking *p)
     _exit(EXIT_SUCCESS);
 }
 
-/* Binds what the lease table gave: a port that the table alone keeps may be taken by those who do not ask. */
-static void hold(struct picking *p)
+/* Binds what the lease table gave: a port that the table alone keeps may be taken by those who do not ask.
+ * Whatever else the caller has open, a lock maybe, is not kept open with it. Returns what went wrong. */
+static int bind_ports(struct picking *p)
 {
     static struct probe_held held;
-    unsigned holding = 0;
-    for (unsigned i = 0; i < p->leased; i++)
-        if (!p->served[i] && probe_hold(p->ports[i], p->have_scope ? &p->scope : NULL, &held) == PROBE_FREE)
-            holding++;
-    pid_t pid = holding > 0 ? fork() : 0;
-    if (holding > 0 && pid == 0)
+    int answer = PROBE_FREE, nothing = 0;
+    while (nothing >= 0 && nothing < 3) /* no socket may become a closed stdout */
+        nothing = open("/dev/null", O_RDONLY);
+    close_range(3, ~0U, 0);
+    for (unsigned i = 0; i < p->leased && answer == PROBE_FREE; i++)
+        if (!p->served[i] &&
+            (answer = probe_hold(p->ports[i], p->have_scope ? &p->scope : NULL, &held)) == PROBE_FREE)
+            p->held++;
+    return answer == PROBE_FREE || answer < 0 ? answer : -EADDRINUSE;
+}
+
+static void hold(const struct picking *p, int error)
+{
+    pid_t pid = p->held > 0 ? fork() : -1;
+    if (pid == 0)
         hold_on(p);
-    if (pid < 0 && !p->quiet)
-        command_warn(strerror(errno), "bind it soon, or give TIMEOUT 0", "cannot hold the port");
+    if (pid < 0 && p->held > 0)
+        error = -errno;
+    if (error != 0 && !p->quiet)
+        command_warn(portmap_strerror(error), "bind it soon, or give TIMEOUT 0", "cannot hold every port");
 }
 
 static void print(struct picking *p)
@@ -298,8 +319,8 @@ int command_pick(int argc, char **argv)
     command_open_home(&p->home);
     pick(p);
     command_check_server(&p->server, p->quiet);
-    if (p->hold > 0)
-        hold(p);
+    int error = p->hold > 0 ? bind_ports(p) : 0;
     print(p);
+    hold(p, error);
     return EXIT_SUCCESS;
 }
