@@ -137,7 +137,8 @@ static void load_pool(struct serving *s)
         s->cap = s->pool.count - s->pool.count / 4;
 }
 
-static void listen_on(struct serving *s)
+/* Whether systemd passes the socket. */
+static bool take_inherited(struct serving *s)
 {
     int inherited = serve_listen_inherited(&s->listener);
     if (inherited < 0)
@@ -146,8 +147,12 @@ static void listen_on(struct serving *s)
     if (inherited > 0) {
         s->foreground = true;
         s->address = "a socket of systemd";
-        return;
     }
+    return inherited > 0;
+}
+
+static void listen_on(struct serving *s)
+{
     int error = serve_listen(&s->listener, s->address);
     if (error == -EADDRINUSE)
         command_fail("a server has it already", "end that, or name another with --address", "address %s",
@@ -157,6 +162,13 @@ static void listen_on(struct serving *s)
                      s->address);
     if (error != 0)
         command_fail(portmap_strerror(error), "name another with --address", "address %s", s->address);
+}
+
+/* Whoever waits for the end of a pipe, or wants a lock back, does not wait for a daemon that was started
+ * meanwhile. To be called before it has descriptors of its own. */
+static void close_starters(void)
+{
+    close_range(3, ~0U, 0);
 }
 
 /* The first process ends when the daemon serves; one that cannot has said why on the stderr of both. */
@@ -199,8 +211,12 @@ int command_serve(int argc, char **argv)
     if (s->status)
         return print_status(s->address);
     load_pool(s);
+    bool inherited = take_inherited(s);
+    if (!s->foreground)
+        close_starters();
     command_open_home(&s->home);
-    listen_on(s);
+    if (!inherited)
+        listen_on(s);
     serve_log_open(s->level, true);
     int ready = s->foreground ? -1 : become_daemon(s);
     const struct serve_settings settings = {
