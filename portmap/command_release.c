@@ -4,9 +4,9 @@
 #include "holders.h"
 #include "lease.h"
 #include "portserver.h"
+#include "recover.h"
 #include "text.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,10 +67,11 @@ int command_release(int argc, char **argv)
         parse_port(argv[i]);
     struct obtain_server server = command_port_server(getpid(), false);
     command_open_home(&home);
-    int error = lease_open(&leases, &home);
+    /* A new table says of no port who has it, but the server may know. */
+    int error = recover_leases(&leases, &home);
     if (error != 0)
-        command_fail(error == -ENOENT ? "nobody has leased it" : portmap_strerror(error),
-                     "name a port that portshim pick has printed", "port %s", argv[optind]);
+        command_fail(portmap_strerror(error), "check its disk and permissions, or set PORTSHIM_HOME", "%s",
+                     home.path);
     for (int i = optind; i < argc; i++)
         release(&home, &leases, &server, parse_port(argv[i]));
     return EXIT_SUCCESS;
