@@ -48,10 +48,12 @@ static int check_other(struct serve_refusals *refused, pid_t pid, const struct u
 {
     uid_t peer_uid, uid;
     bool foreign, peer_foreign;
+    if (!look_at(peer->pid, &peer_uid, &peer_foreign))
+        return refuse(&refused->dead, "the client has ended", pid, peer);
+    if (peer_foreign)
+        return refuse(&refused->foreign_namespace, "it is in another pid namespace", pid, peer);
     if (!look_at(pid, &uid, &foreign))
         return refuse(&refused->dead, "no such process", pid, peer);
-    if (!look_at(peer->pid, &peer_uid, &peer_foreign) || peer_foreign)
-        return refuse(&refused->foreign_namespace, "it is in another pid namespace", pid, peer);
     if (peer->uid != 0 && uid != peer->uid)
         return refuse(&refused->not_permitted, "another user's process", pid, peer);
     *account = uid;
@@ -97,10 +99,9 @@ static int lease(struct serve_state *state, pid_t pid, const struct ucred *peer)
     struct serve_refusals *refused = &state->refused;
     uid_t account;
     int pidfd = pid > 1 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
-    if (pid > 1 && pidfd < 0 && (errno == ESRCH || errno == EINVAL))
-        return refuse(&refused->dead, "no such process", pid, peer);
+    bool absent = pid > 1 && pidfd < 0 && (errno == ESRCH || errno == EINVAL);
     int may = check(refused, pid, peer, &account);
-    if (may && has_ended(pidfd))
+    if (may && (absent || has_ended(pidfd)))
         may = refuse(&refused->dead, "no such process", pid, peer);
     if (!may) {
         if (pidfd >= 0)
