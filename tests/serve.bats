@@ -1,0 +1,256 @@
+# portshim serve in the place of portpicker's server: its clients, its options, its signals; and as a daemon.
+load helper
+load serve
+
+setup() {
+    cd "$(test_dir)"
+    own_ports 10
+}
+
+# of_pool PORT...: all of them are, and no two are the same.
+of_pool() {
+    local port
+    for port; do
+        [[ ,$PORTSHIM_POOL, == *",$port,"* ]]
+    done
+    are_different "$@"
+}
+
+# The pool as portpicker's server wants it.
+ranges() {
+    sed -E 's/[0-9]+/&-&/g' <<<"$PORTSHIM_POOL"
+}
+
+# answers ADDRESS: portpicker's client gets a port there.
+answers() {
+    ADDRESS=$1
+    of_pool "$(portpicker)"
+}
+
+@test "portpicker's client is served by a server that was started with the options of portpicker's" {
+    portshim serve --portserver_static_pool "$(ranges)" --portserver_address "$ADDRESS" --verbose
+    adopt "$ADDRESS"
+    for _ in {1..7}; do
+        ports+=("$(portpicker $$)")
+    done
+    of_pool "${ports[@]}"
+    run statistic total-allocations
+    assert_output 7
+}
+
+@test "a server at a path is found by every spelling of its option, and takes its socket file with it" {
+    for option in --address --portserver_address --portserver_unix_socket_address; do
+        portshim serve "$option" ./socket
+        adopt ./socket
+        assert_equal "$(stat -c '%F %a' socket)" 'socket 666'
+        answers "$PWD/socket"
+        kill "$server"
+        within 5 gone "$server"
+        [[ ! -e socket ]]
+    done
+}
+
+@test "without an address the server is where PORTSERVER_ADDRESS says, where the clients look" {
+    PORTSERVER_ADDRESS=$ADDRESS portshim serve
+    adopt "$ADDRESS"
+    answers "$ADDRESS"
+}
+
+@test "pick leases from the server for the shell that asks, and release gives back" {
+    serve
+    export PORTSERVER_ADDRESS=$ADDRESS
+    port=$(portshim pick --require-portserver $$)
+    of_pool "$port"
+    run statistic leases
+    assert_output 1
+    portshim release "$port"
+    run statistic leases
+    assert_output 0
+}
+
+@test "a run leases from the server, and gives back when it ends" {
+    serve
+    PORTSERVER_ADDRESS=$ADDRESS start run portshim run --require-portserver -p 1-3 -m map.env -- sleep infinity
+    within 5 test -e map.env
+    mapfile -t ports < <(sed -n 's/^PORTSHIM_PORT_.*=//p' map.env)
+    of_pool "${ports[@]}"
+    assert_equal "$(statistic leases)" 3
+    stop "$pid"
+    within 5 statistic_is leases 0
+}
+
+@test "a program with the preloaded library by hand leases from the server" {
+    serve
+    start server env PORTSERVER_ADDRESS="$ADDRESS" PORTSHIM_PORTS=8080 LD_PRELOAD="$PORTSHIM_LIB" \
+        /usr/bin/python3 -m http.server --bind 127.0.0.1 8080
+    within 10 statistic_is leases 1
+    stop "$pid"
+    within 5 statistic_is leases 0
+}
+
+@test "starting a server returns as soon as it serves, and does not keep whoever reads what it prints" {
+    # shellcheck disable=SC2016 # the shell that is meant expands it
+    run timeout 10 bash -c 'exec 7>seven; printed=$(portshim serve --address "$1" 2>&1); echo "printed: $printed"' - "$ADDRESS"
+    assert_output 'printed: '
+    assert_success
+    adopt "$ADDRESS"
+    answers "$ADDRESS"
+}
+
+@test "the daemon has nothing of who started it: no descriptor, no directory, no terminal, no session" {
+    exec 7>seven
+    mkfifo pipe
+    exec 8<>pipe
+    serve
+    exec 7>&- 8>&-
+    run ls -l "/proc/$server/fd"
+    refute_output --regexp "seven|/pipe|pipe:|/dev/(pts|tty)"
+    assert_equal "$(readlink "/proc/$server/cwd")" /
+    assert_equal "$(ps -o tty=,sid= -p "$server" | tr -s ' ')" "? $server"
+}
+
+@test "in the foreground the server stays, logs to stderr, and ends with status 0 at SIGTERM" {
+    start server portshim serve --foreground --verbose --address "$ADDRESS"
+    within 5 grep -q ' serving 10 ports on ' server.err
+    assert_equal "$(statistic pid)" "$pid"
+    asking=$BASHPID
+    port=$(portpicker "$asking")
+    grep -q "port $port for process $asking of user $EUID\$" server.err
+    kill -USR1 "$pid"
+    within 5 grep -q 'total-allocations 1$' server.err
+    stop "$pid"
+    assert_equal "$status" 0
+    assert_equal "$(cat server.out)" ''
+}
+
+@test "a server whose log nobody reads any more goes on serving" {
+    mkfifo log
+    start reader head -n 1 log
+    reader=$pid
+    # shellcheck disable=SC2016 # the shell that is meant expands it
+    start server bash -c 'exec portshim serve --foreground --debug --address "$1" 2>log' - "$ADDRESS"
+    within 5 gone "$reader"
+    answers "$ADDRESS"
+    answers "$ADDRESS"
+}
+
+@test "the statistics have portpicker's names, and count" {
+    serve
+    portpicker
+    say 'rubbish\n'
+    say '1\n'
+    run portshim serve --address "$ADDRESS" --status
+    assert_success
+    for line in 'client-request-errors 1' 'denied-allocations 1' 'num-ports-managed 10' \
+        'num-ports-checked-for-last-request 1' 'total-allocations 1' "pid $server" "address $ADDRESS" 'leases 1'; do
+        assert_line "$line"
+    done
+}
+
+@test "asking for statistics where no server is, or portpicker's, is one line and status 125" {
+    one_line_of_failure portshim serve --address "$ADDRESS" --status
+    one_line_of_failure portshim serve --address ./nowhere --status
+    start other portserver --portserver_address "$ADDRESS" --portserver_static_pool "$(ranges)"
+    within 10 grep -q Serving other.err
+    one_line_of_failure portshim serve --address "$ADDRESS" --status
+    assert_output --partial 'portshim serve'
+}
+
+@test "a second server is refused the address of a living one, which goes on" {
+    for address in "$ADDRESS" "$PWD/socket"; do
+        portshim serve --address "$address"
+        adopt "$address"
+        one_line_of_failure portshim serve --address "$address"
+        assert_output --partial 'a server has it already'
+        answers "$address"
+    done
+}
+
+@test "of two servers that are started at once exactly one serves" {
+    for address in "$ADDRESS" socket; do
+        rm -f socket
+        start one portshim serve --address "$address"
+        one=$pid
+        start other portshim serve --address "$address"
+        statuses=()
+        for pid in "$one" "$pid"; do
+            wait "$pid" && statuses+=(0) || statuses+=($?)
+        done
+        run sort -n <(printf '%s\n' "${statuses[@]}")
+        assert_output $'0\n125'
+        adopt "$address"
+        assert_equal "$(cat one.err other.err | wc -l)" 1
+    done
+}
+
+@test "of ten servers that find the socket file of a dead one exactly one replaces it" {
+    portshim serve --address socket
+    adopt socket
+    kill -KILL "$server"
+    within 5 gone "$server"
+    [[ -S socket ]]
+    for i in {0..9}; do
+        start "$i" portshim serve --address socket
+        all+=("$pid")
+    done
+    won=0
+    for pid in "${all[@]}"; do
+        wait "$pid" && ((won += 1))
+    done
+    assert_equal "$won" 1
+    adopt socket
+    answers "$PWD/socket"
+}
+
+@test "a server does not touch what is no socket" {
+    echo precious >file
+    ln -s file link
+    for path in file link .; do
+        one_line_of_failure portshim serve --address "$path"
+    done
+    assert_equal "$(cat file)" precious
+}
+
+@test "a server that ends leaves a socket file alone that another has put there" {
+    portshim serve --address socket
+    adopt socket
+    first=$server
+    rm socket
+    portshim serve --address socket
+    adopt socket
+    kill "$first"
+    within 5 gone "$first"
+    answers "$PWD/socket"
+}
+
+@test "a server takes the socket that systemd opened for it" {
+    type -P systemd-socket-activate >/dev/null || skip 'no systemd-socket-activate'
+    start server systemd-socket-activate -l "$PWD/socket" -E PORTSHIM_HOME -E PORTSHIM_POOL \
+        "$(type -P portshim)" serve
+    within 10 test -S socket
+    answers "$PWD/socket"
+    ADDRESS=$PWD/socket
+    assert_equal "$(statistic pid)" "$pid"
+    stop "$pid"
+    assert_equal "$status" 0
+}
+
+@test "what a server cannot do with its options is one line and status 125" {
+    while read -ra words; do
+        one_line_of_failure portshim serve --address "$ADDRESS" "${words[@]}"
+    done <<'END'
+--pool rubbish
+--pool 0
+--pool 70000
+--pool 20-10
+--per-user 0
+--per-user -1
+--per-user many
+--unknown
+--pool
+surplus
+--address /no/such/directory/socket
+END
+    one_line_of_failure portshim serve --address "$(printf 'x%.0s' {1..200})"
+    one_line_of_failure portshim serve --address ''
+}

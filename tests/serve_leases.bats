@@ -1,0 +1,308 @@
+# portshim serve: who gets which port, and when it is somebody else's turn.
+load helper
+load serve
+
+setup() {
+    cd "$(test_dir)"
+}
+
+teardown() {
+    end_started
+    [[ -z ${nobodys_home-} ]] || rm -rf "$nobodys_home"
+}
+
+# owner NAME: a process to lease for, in $pid.
+owner() {
+    start "$1" sleep infinity
+}
+
+# lease PID: as anybody of this user may do for it; $port is what the server said.
+lease() {
+    port=$(say "$1\n")
+}
+
+gets() {
+    lease "$1"
+    [[ -n $port ]]
+}
+
+# is_refused COUNTER COMMAND...: no port, and that counter of the statistics says why.
+is_refused() {
+    local counter=$1 before
+    shift
+    before=$(statistic "$counter")
+    run "$@"
+    refute_output --regexp '[0-9]{4}'
+    assert_equal "$(statistic "$counter")" $((before + 1))
+}
+
+# Two users: this one and nobody, who has a home of this test.
+needs_two_users() {
+    as_root || skip 'needs root: there is one user only'
+    nobodys_home=$(mktemp -d)
+    chmod 700 "$nobodys_home"
+    chown nobody:nogroup "$nobodys_home"
+}
+
+# of_nobody COMMAND...: as a client of the server.
+of_nobody() {
+    as_nobody env PORTSHIM_HOME="$nobodys_home" PORTSERVER_ADDRESS="$ADDRESS" "$@"
+}
+
+@test "a port is its process's until that dies, and somebody else's at once when it has died" {
+    own_ports 1
+    serve --per-user 2
+    owner one
+    one=$pid
+    lease "$one"
+    assert_equal "$port" "$PORTSHIM_POOL"
+    owner other
+    is_refused denied-exhausted say "$pid\n"
+    stop "$one" KILL
+    lease "$pid"
+    assert_equal "$port" "$PORTSHIM_POOL"
+}
+
+@test "a process that died keeps nothing when nobody has waited for it, and is given nothing" {
+    own_ports 1
+    serve
+    # shellcheck disable=SC2016 # the shell that is meant expands it
+    start parent bash -c 'sleep infinity & echo $!; exec sleep infinity'
+    within 5 test -s parent.out
+    child=$(cat parent.out)
+    lease "$child"
+    assert_equal "$port" "$PORTSHIM_POOL"
+    kill -KILL "$child"
+    within 5 gone "$child"
+    kill -0 "$child"
+    is_refused denied-dead say "$child\n"
+    lease "$pid"
+    assert_equal "$port" "$PORTSHIM_POOL"
+}
+
+@test "a port that a child of its dead process has bound is not handed out before the child lets it go" {
+    own_ports 1
+    serve --per-user 2
+    owner parent
+    parent=$pid
+    lease "$parent"
+    start child socat -u "TCP-LISTEN:$port" -
+    child=$pid
+    within 5 is_listening "$port"
+    stop "$parent"
+    owner other
+    is_refused denied-exhausted say "$pid\n"
+    stop "$child"
+    within 5 gets "$pid"
+    assert_equal "$port" "$PORTSHIM_POOL"
+}
+
+is_listening() {
+    ss -Hltn "sport = :$1" | grep -q .
+}
+
+@test "the port that was used least recently is given first" {
+    own_ports 6
+    serve --per-user 6
+    for _ in {1..6}; do
+        lease $$
+        ports+=("$port")
+        assert_equal "$(say "release $port\n")" ok
+    done
+    are_different "${ports[@]}"
+    for expected in "${ports[@]}"; do
+        lease $$
+        assert_equal "$port" "$expected"
+    done
+}
+
+@test "what any socket of the host has, TCP or UDP, IPv4 or IPv6, is not given" {
+    own_ports 6
+    serve --per-user 6
+    start occupant /usr/bin/python3 -c '
+import signal, socket, sys
+ports = map(int, sys.argv[1].split(","))
+kinds = [(family, address, kind) for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
+         for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)]
+taken = [(socket.socket(family, kind), (address, port)) for (family, address, kind), port in zip(kinds, ports)]
+for one, address in taken:
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    one.bind(address)
+print("ready", flush=True)
+signal.pause()' "$PORTSHIM_POOL"
+    within 10 grep -q ready occupant.out
+    owner one
+    for _ in 1 2; do
+        lease "$pid"
+        ports+=("$port")
+    done
+    is_refused denied-exhausted say "$pid\n"
+    run sort -n <(printf '%s\n' "${ports[@]}")
+    assert_output "$(tr , '\n' <<<"$PORTSHIM_POOL" | tail -n 2)"
+}
+
+@test "what is no request, and who is no process, is refused, closed and counted" {
+    own_ports 2
+    serve
+    owner dead
+    stop "$pid"
+    while read -r counter words; do
+        SECONDS=0
+        is_refused "$counter" say "$words"
+        ((SECONDS < 4)) # the connection was closed: nobody had to wait until its time was over
+    done <<END
+denied-init 1\\n
+denied-init 0\\n
+denied-dead $pid\\n
+denied-dead 4194305\\n
+requests-unparsable -1\\n
+requests-unparsable -$BASHPID\\n
+requests-unparsable rubbish\\n
+requests-unparsable \\n
+requests-unparsable ${BASHPID}x\\n
+requests-unparsable $BASHPID $BASHPID\\n
+requests-unparsable \\0377\\0376\\n
+requests-unparsable 99999999999999999\\n
+requests-unparsable release\\n
+requests-too-long 00000000000000000000000000000000000000000000000$BASHPID\\n
+END
+    assert_equal "$(say 'release 99999\n')" ''
+    assert_equal "$(statistic leases)" 0
+}
+
+@test "a request is one without its newline as well, and with one of Windows" {
+    own_ports 10
+    serve
+    for end in '' '\n' '\r\n' '\nrubbish'; do
+        lease "$BASHPID$end"
+        ports+=("$port")
+    done
+    are_different "${ports[@]}"
+}
+
+@test "a client that says nothing is not waited for longer than five seconds" {
+    own_ports 1
+    serve
+    SECONDS=0
+    start silent socat -u "ABSTRACT-CONNECT:${ADDRESS#@}" -
+    within 10 gone "$pid"
+    ((SECONDS >= 4))
+    assert_equal "$(statistic requests-too-slow)" 1
+}
+
+@test "a user gets no port for a process of another, but root does, on the other's account" {
+    needs_two_users
+    own_ports 10
+    serve --per-user 1
+    is_refused denied-not-permitted nobody_says "$$\n"
+    start nobodys setpriv --reuid nobody --regid nogroup --clear-groups sleep infinity
+    within 5 is_of nobody "$pid"
+    lease "$pid"
+    assert [ -n "$port" ]
+    is_refused denied-over-cap say "$pid\n"
+    lease $$
+    assert [ -n "$port" ]
+}
+
+# nobody_says TEXT: as say.
+nobody_says() {
+    printf '%b' "$1" | of_nobody socat -t 5 - "ABSTRACT-CONNECT:${ADDRESS#@}"
+}
+
+is_of() {
+    [[ $(ps -o user= -p "$2") == "$1" ]]
+}
+
+@test "a client in a pid namespace of its own is refused, as its numbers mean others" {
+    unshare -pf --mount-proc true 2>/dev/null || skip 'needs the right to make a pid namespace'
+    own_ports 10
+    serve
+    # shellcheck disable=SC2016 # the shell that is meant expands it
+    for number in $$ 4194303; do
+        is_refused denied-foreign-namespace unshare -pf --mount-proc bash -c \
+            'echo "$2" | socat -t 5 - "ABSTRACT-CONNECT:${1#@}"' - "$ADDRESS" "$number"
+    done
+    assert_equal "$(statistic leases)" 0
+}
+
+@test "a pick in a pid namespace of its own says that the server cannot be asked, and does without it" {
+    unshare -pf --mount-proc true 2>/dev/null || skip 'needs the right to make a pid namespace'
+    own_ports 2
+    serve
+    PORTSERVER_ADDRESS=$ADDRESS run unshare -pf --mount-proc bash -c 'portshim pick; true'
+    assert_equal "${#lines[@]}" 2
+    assert_line --regexp "^portshim: warning: .*$ADDRESS.*pid namespace"
+    assert_line --regexp '^[0-9]+$'
+    one_line_of_failure env PORTSERVER_ADDRESS="$ADDRESS" unshare -pf --mount-proc \
+        bash -c 'portshim pick --require-portserver; exit $?'
+}
+
+@test "a user has so many ports at a time, and no more" {
+    own_ports 10
+    serve --per-user 2
+    owner one
+    one=$pid
+    owner other
+    lease "$one"
+    lease "$pid"
+    is_refused denied-over-cap say "$one\n"
+    assert_equal "$(say "release $port\n")" ok
+    lease "$one"
+    assert [ -n "$port" ]
+    is_refused denied-over-cap say "$pid\n"
+    stop "$one"
+    lease "$pid"
+    assert [ -n "$port" ]
+}
+
+@test "a user who has all ports that one may have leaves the rest to others" {
+    needs_two_users
+    own_ports 8
+    serve
+    start nobodys setpriv --reuid nobody --regid nogroup --clear-groups sleep infinity
+    within 5 is_of nobody "$pid"
+    for _ in {1..6}; do
+        lease "$pid"
+        ports+=("$port")
+    done
+    is_refused denied-over-cap say "$pid\n"
+    for _ in 1 2; do
+        lease $$
+        ports+=("$port")
+    done
+    are_different "${ports[@]}"
+    is_refused denied-exhausted say "$$\n"
+    stop "$pid"
+    lease $$
+    assert [ -n "$port" ]
+}
+
+@test "release gives a port back through the server" {
+    own_ports 2
+    serve
+    export PORTSERVER_ADDRESS=$ADDRESS
+    port=$(portshim pick $$)
+    portshim release "$port"
+    assert_equal "$(statistic leases)" 0
+    one_line_of_failure portshim release "$port"
+}
+
+@test "nobody gives back the ports of another user, but root gives back anybody's" {
+    needs_two_users
+    own_ports 4
+    serve
+    lease $$
+    own=$port
+    start nobodys setpriv --reuid nobody --regid nogroup --clear-groups sleep infinity
+    within 5 is_of nobody "$pid"
+    lease "$pid"
+    nobodys=$port
+    one_line_of_failure of_nobody portshim release "$own"
+    assert_equal "$(statistic leases)" 2
+    of_nobody portshim release "$nobodys"
+    assert_equal "$(statistic leases)" 1
+    lease "$pid"
+    nobodys=$port
+    PORTSERVER_ADDRESS=$ADDRESS portshim release "$nobodys"
+    assert_equal "$(statistic leases)" 1
+}
