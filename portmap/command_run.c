@@ -1,5 +1,6 @@
-/* portshim run: makes or joins a run, then becomes the command. */
+/* portshim run: makes or joins a run, then becomes the command, or stays as its parent. */
 #include "command.h"
+#include "command_run_options.h"
 #include "compact.h"
 #include "error.h"
 #include "find.h"
@@ -9,157 +10,18 @@
 #include "program.h"
 #include "publish.h"
 #include "run.h"
+#include "sighting.h"
+#include "supervise.h"
 #include "text.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MOST_FILES = 16 };
-
-static const char help[] =
-    "usage: portshim run [OPTION]... [--] COMMAND [ARGUMENT]...\n"
-    "\n"
-    "Runs COMMAND so that each placeholder port it binds becomes a free real port, for it and all it "
-    "starts.\n"
-    "\n"
-    "  -p, --ports PORTS   placeholders: 8080, 8000-8010, 53/udp, 80=18080, all, !22; comma-separated,\n"
-    "                      repeatable; default: PORTSHIM_PORTS\n"
-    "  -n, --name NAME     name the run\n"
-    "  -j, --join RUN      join a run, given by name, directory or map file; with -p add placeholders to it\n"
-    "  -m, --map FILE      publish the map: .json, .env or plain \"PLACEHOLDER REAL\" lines; repeatable\n"
-    "      --require-portserver\n"
-    "                      no lease without the port server of PORTSERVER_ADDRESS\n"
-    "      --reveal        let the command see real ports in its own addresses\n"
-    "  -v, --verbose       say on stderr what will be rewritten\n"
-    "  -q, --quiet         no warnings\n"
-    "  -h, --help          print this\n"
-    "\n"
-    "The command finds PORTSHIM_RUN and PORTSHIM_PORT_<placeholder> in its environment.\n"
-    "Exit status: the command's own; 125 when portshim failed, 126 when COMMAND cannot be executed, 127 when "
-    "it\n"
-    "is not found.\n";
-
-static const char see_help[] = "see portshim run --help";
-
-struct options {
-    struct portset ports;
-    bool have_ports, reveal, require_server, verbose, quiet;
-    const char *name, *join;
-    char *files[MOST_FILES + 1]; /* absolute */
-    unsigned file_count;
-    char **command;
-};
-
-static char *absolute_path(const char *path)
-{
-    char absolute[PATH_MAX];
-    struct text t = text_in(absolute, sizeof absolute);
-    if (*path == '\0')
-        command_fail("the name is empty", "name a file", "map file");
-    int error = text_path(&t, path);
-    char *result = error == 0 ? strdup(absolute) : NULL;
-    if (result == NULL)
-        command_fail(portmap_strerror(error != 0 ? error : -ENOMEM), "use a short, absolute path",
-                     "map file %s", path);
-    return result;
-}
-
-static void add_file(struct options *options, const char *path)
-{
-    char *absolute = absolute_path(path);
-    for (unsigned i = 0; i < options->file_count; i++)
-        if (strcmp(options->files[i], absolute) == 0)
-            return;
-    if (options->file_count == MOST_FILES)
-        command_fail("more than 16 are given", "publish fewer", "map file %s", path);
-    options->files[options->file_count++] = absolute;
-}
-
-static void add_ports(struct options *options, const char *spec)
-{
-    command_add_ports(&options->ports, spec);
-    options->have_ports = true;
-}
-
-static void parse_options(struct options *options, int argc, char **argv)
-{
-    enum { REVEAL = 256, REQUIRE_PORTSERVER };
-    static const struct option words[] = {{"ports", required_argument, NULL, 'p'},
-                                          {"name", required_argument, NULL, 'n'},
-                                          {"join", required_argument, NULL, 'j'},
-                                          {"map", required_argument, NULL, 'm'},
-                                          {"reveal", no_argument, NULL, REVEAL},
-                                          {"require-portserver", no_argument, NULL, REQUIRE_PORTSERVER},
-                                          {"verbose", no_argument, NULL, 'v'},
-                                          {"quiet", no_argument, NULL, 'q'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "+p:n:j:m:vqh", words, NULL)) != -1;) {
-        switch (option) {
-        case 'p':
-            add_ports(options, optarg);
-            break;
-        case 'n':
-            options->name = optarg;
-            break;
-        case 'j':
-            options->join = optarg;
-            break;
-        case 'm':
-            add_file(options, optarg);
-            break;
-        case REVEAL:
-            options->reveal = true;
-            break;
-        case REQUIRE_PORTSERVER:
-            options->require_server = true;
-            break;
-        case 'v':
-            options->verbose = true;
-            break;
-        case 'q':
-            options->quiet = true;
-            break;
-        case 'h':
-            command_help(help);
-        default:
-            command_bad_option(argv, see_help);
-        }
-    }
-    options->command = argv + optind;
-}
-
-static void check_options(struct options *options)
-{
-    const char *from_environment = getenv("PORTSHIM_PORTS");
-    if (*options->command == NULL)
-        command_fail("nothing to run", "name one after the options", "command");
-    if (!options->have_ports && options->join == NULL && from_environment != NULL &&
-        *from_environment != '\0')
-        add_ports(options, from_environment);
-    if (!options->have_ports && options->join == NULL)
-        command_fail("no ports are given", "name placeholders with -p, such as -p 8080", "run");
-    if (options->have_ports && portset_is_empty(&options->ports))
-        command_fail("every one of them is excluded", "name a placeholder", "ports");
-    if (options->name != NULL && !name_is_valid(options->name))
-        command_fail("not a name", "use up to 64 letters, digits, dots, dashes and underscores",
-                     "run name \"%s\"", options->name);
-    if (options->join != NULL && options->name != NULL)
-        command_fail("a run that is joined has its name already", "leave -n away", "run name \"%s\"",
-                     options->name);
-    if (options->join != NULL && options->reveal)
-        command_fail("it is a matter of the whole run", "give it when the run is started",
-                     "--reveal with -j");
-    if (options->join != NULL && options->file_count > 0)
-        command_fail("a run publishes where it was told to at its start", "give it when the run is started",
-                     "map file %s", options->files[0]);
-}
+extern char **environ;
 
 /* This very command, which is static and binds nothing: a run inside a run. */
 static bool is_portshim(const char *file)
@@ -169,37 +31,47 @@ static bool is_portshim(const char *file)
            own.st_ino == other.st_ino;
 }
 
-/* Whatever the library will not reach is said before it starts. */
-static void check_command(const struct options *options)
+static void find_command(const struct run_options *options, struct program *program)
 {
     char path[PATH_MAX];
-    struct program program;
     const char *command = options->command[0];
     int error = program_find(command, path);
     if (error != 0)
         command_end(error == -ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE, portmap_strerror(error),
                     "name a program", "%s", command);
-    program_inspect(path, &program);
-    if (program.kind == PROGRAM_WRONG_CLASS)
+    program_inspect(path, program);
+    if (program->kind == PROGRAM_WRONG_CLASS)
         command_fail("of another ELF class or machine than libportshim.so",
-                     "set PORTSHIM_LIB to a library of its kind", "%s", program.file);
+                     "set PORTSHIM_LIB to a library of its kind", "%s", program->file);
+}
+
+/* Why the library will not reach the command, NULL when it will. */
+static const char *why_out_of_reach(const struct program *program)
+{
+    if (program->privileged)
+        return "set-user-ID, set-group-ID or with capabilities, so ld.so ignores the library";
+    if (program->kind == PROGRAM_STATIC && !is_portshim(program->file))
+        return "statically linked, so the library is not loaded";
+    return program->kind == PROGRAM_GO ? "a Go program, which passes the library by" : NULL;
+}
+
+/* Whatever the library will not reach is said before it starts. */
+static void check_command(const struct run_options *options, const struct program *program)
+{
+    const char *why = why_out_of_reach(program), *flag = getenv("PORTSHIM");
+    const char *remedy = program->privileged           ? "run it as its owner"
+                         : program->kind == PROGRAM_GO ? "build it with its port as an option"
+                                                       : "use a dynamic build";
+    if (why != NULL && options->strict)
+        command_fail(why, remedy, "%s", program->file);
     if (options->quiet)
         return;
-    const char *flag = getenv("PORTSHIM");
     if (flag != NULL && strcmp(flag, "0") == 0)
         command_warn("no port will be rewritten", "unset it", "PORTSHIM=0 is set");
-    if (program.kind == PROGRAM_STATIC && !is_portshim(program.file))
-        command_warn(
-            "statically linked, so its own ports stay as they are; those of programs it starts are rewritten",
-            "use a dynamic build", "%s", program.file);
-    if (program.kind == PROGRAM_GO)
-        command_warn(
-            "a Go program, so its own ports stay as they are; those of programs it starts are rewritten",
-            "build it with its port as an option", "%s", program.file);
-    if (program.privileged)
-        command_warn(
-            "set-user-ID or set-group-ID, so ld.so ignores the library and its ports stay as they are",
-            "run it as its owner", "%s", program.file);
+    if (why != NULL)
+        command_warn(why, remedy,
+                     "the ports of %s stay as they are, those of programs it starts are rewritten",
+                     program->file);
 }
 
 static void fail_of_port(const struct run_request *request, const struct run_problem *problem, int error)
@@ -302,7 +174,7 @@ static void start(struct run *run, const struct run_request *request)
         fail_of_run(request, &problem, error);
 }
 
-static void join(struct run *run, const struct options *options, const struct run_request *request)
+static void join(struct run *run, const struct run_options *options, const struct run_request *request)
 {
     static const char remedy[] = "name a living run, its directory or its map file";
     struct run_problem problem = {0};
@@ -316,7 +188,7 @@ static void join(struct run *run, const struct options *options, const struct ru
         error = PORTMAP_EENDED;
     if (error != 0)
         command_fail(portmap_strerror(error), remedy, "run %s", options->join);
-    if (options->have_ports)
+    if (options->source[RUN_PORTS] != RUN_FROM_DEFAULT)
         error = run_add(run, request, &problem);
     if (error != 0)
         fail_of_run(request, &problem, error);
@@ -356,26 +228,87 @@ static void tell(const struct run *run)
         fprintf(stderr, "portshim: others when they are first bound\n");
 }
 
-/* Returns only when the command could not be started: then nothing may be left behind. */
-static void become(char **command)
+/* Programs of the run that the library cannot reach are in its map: here is the first. */
+static void note_command(const struct run *run, const struct program *program)
 {
-    execvp(command[0], command);
+    if (why_out_of_reach(program) == NULL)
+        return;
+    uint32_t kind = (uint32_t)program->kind | (program->privileged ? PROGRAM_PRIVILEGED : 0);
+    unsigned number = sighting_program(run->map, program->device, program->inode, program->file, kind);
+    sighting_note(run->map, (struct sighting){.kind = SIGHTING_EXEC, .program = number});
+}
+
+static bool any_bound(const struct map *map)
+{
+    for (unsigned word = 0; word < PORTBITS_WORDS; word++)
+        if (atomic_load(&map->bound[word]) != 0)
+            return true;
+    return false;
+}
+
+/* What --require-bind promises. */
+static void check_bound(const struct run *run, const struct run_options *options)
+{
+    unsigned n = 0;
+    const struct map_program *program = sighting_unhookable(run->map, &n);
+    if (program != NULL)
+        command_fail("it cannot be wrapped, and was started in the run", "see portshim doctor", "program %s",
+                     program->name);
+    if (!any_bound(run->map))
+        command_fail("none of them was bound", "compare -p with portshim ports -- COMMAND", "placeholders %s",
+                     options->ports_text);
+}
+
+/* The exec or its parent; returns only when the command could not be started, with its errno. */
+static int execute(const struct run *run, const struct run_options *options)
+{
+    if (!options->require_bind) {
+        execvp(options->command[0], options->command);
+        return errno;
+    }
+    struct supervised ended = supervise(options->command);
+    if (ended.start_error == 0) {
+        check_bound(run, options);
+        supervise_end(ended.status);
+    }
+    return ended.start_error;
+}
+
+static void print_check(const struct run_options *options, const struct pool *pool, const char *library)
+{
+    const char *server = getenv("PORTSERVER_ADDRESS"), *home = getenv("PORTSHIM_HOME");
+    struct home opened;
+    run_options_print(options);
+    command_open_home(&opened);
+    printf("# pool: %u ports  # %s\n", pool->count, pool_source(environ));
+    printf("# home: %s  # %s\n", opened.path, home != NULL && *home != '\0' ? "PORTSHIM_HOME" : "default");
+    printf("# library: %s  # %s\n", library, getenv("PORTSHIM_LIB") != NULL ? "PORTSHIM_LIB" : "default");
+    if (server != NULL && *server != '\0')
+        printf("# port server: %s  # PORTSERVER_ADDRESS\n", server);
+    else
+        printf("# port server: none  # default\n");
+    command_help("");
 }
 
 int command_run(int argc, char **argv)
 {
-    static struct options options;
+    static struct run_options options;
     static struct run run;
+    static struct program program;
     struct home home;
     struct pool pool;
     char library[PATH_MAX];
-    parse_options(&options, argc, argv);
-    check_options(&options);
-    check_command(&options);
+    run_options_read(&options, argc, argv);
+    if (*options.command != NULL) {
+        find_command(&options, &program);
+        check_command(&options, &program);
+    }
     library_find(library);
     command_load_pool(&pool, options.quiet);
-    command_open_home(&home);
     struct obtain_server server = command_port_server(getpid(), options.require_server);
+    if (options.check)
+        print_check(&options, &pool, library);
+    command_open_home(&home);
     struct run_request request = {.home = &home,
                                   .ports = &options.ports,
                                   .pool = &pool,
@@ -385,17 +318,18 @@ int command_run(int argc, char **argv)
                                   .outer = options.join == NULL ? outer_run(&home, options.quiet) : NULL,
                                   .server = &server,
                                   .patience = OBTAIN_PATIENT,
-                                  .reveal = options.reveal};
+                                  .reveal = options.reveal,
+                                  .strict = options.strict};
     if (options.join != NULL)
         join(&run, &options, &request);
     else
         start(&run, &request);
     command_check_server(&server, options.quiet);
     set_environment(&run, library);
+    note_command(&run, &program);
     if (options.verbose)
         tell(&run);
-    become(options.command);
-    int error = errno;
+    int error = execute(&run, &options);
     if (options.join == NULL)
         run_discard(&run, &home);
     command_end(error == ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE, strerror(error),

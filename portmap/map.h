@@ -20,11 +20,13 @@
 #include <stdint.h>
 
 enum {
-    MAP_VERSION = 1,
+    MAP_VERSION = 2,
     MAP_START_MAX = 4096, /* assignments a process copies at attach: own ones and an outer run's */
     MAP_STOCK = 16,       /* ports leased beforehand, for late assignments */
     MAP_LOG = 512,        /* records in the ring */
     MAP_ABOUT = 32768,    /* bytes of text about the run */
+    MAP_PROGRAMS = 128,   /* programs of the run that somebody will ask about */
+    MAP_SIGHTINGS = 1024, /* what they were seen to do */
 };
 
 /* An entry of either table: a port, the protocols it holds for, and where it comes from. 0 is no entry. */
@@ -66,6 +68,12 @@ struct map_record {
     uint32_t padding;
 };
 
+struct map_program {
+    _Atomic uint64_t device, inode; /* inode 0: no entry */
+    _Atomic uint32_t kind;          /* enum program_kind, and PROGRAM_PRIVILEGED */
+    char name[44];                  /* without its directories */
+};
+
 struct map {
     /* Written once, before the file has its name. */
     char magic[8];
@@ -78,8 +86,9 @@ struct map {
     uint32_t net_namespace;
     uint32_t uid;
     char boot_id[BOOT_ID_SIZE];
-    uint8_t reveal; /* the program sees real ports */
-    uint8_t padding[2];
+    uint8_t reveal;   /* the program sees real ports */
+    uint8_t discover; /* nothing is rewritten, but every fixed port is noted (sighting.h) */
+    uint8_t strict;   /* programs that the library cannot reach are not started */
     uint16_t ephemeral_first, ephemeral_last; /* pool_ephemeral_range() */
     uint32_t padding2;
     uint64_t created; /* process_clock() */
@@ -102,20 +111,25 @@ struct map {
     uint16_t start[MAP_START_MAX];  /* placeholders known at start, or added by a command */
     struct portbits late[2];        /* placeholders that may be assigned late: TCP, UDP */
     struct portbits late_listed[2]; /* those of them that were listed by number */
+    /* Placeholders that a program of the run has bound. */
+    _Atomic uint64_t bound[PORTBITS_WORDS];
     /* Late placeholders that the kernel gave to a socket of the run by itself: one bit each. */
     _Atomic uint64_t given[PORTBITS_WORDS];
     _Atomic uint32_t to_kernel[PORT_COUNT];
     _Atomic uint32_t to_program[PORT_COUNT];
     struct map_record log[MAP_LOG];
-    char about[MAP_ABOUT]; /* KEY=VALUE texts, each terminated; an empty one is the end */
+    struct map_program programs[MAP_PROGRAMS]; /* see sighting.h */
+    _Atomic uint64_t sightings[MAP_SIGHTINGS]; /* likewise */
+    char about[MAP_ABOUT];                     /* KEY=VALUE texts, each terminated; an empty one is the end */
 };
 
 _Static_assert(offsetof(struct map, created) == 96, "the layout of the map is a file format");
 _Static_assert(offsetof(struct map, generation) == 120, "the layout of the map is a file format");
 _Static_assert(offsetof(struct map, late) == 8408, "the layout of the map is a file format");
-_Static_assert(offsetof(struct map, log) == 573656, "the layout of the map is a file format");
-_Static_assert(sizeof(struct map) == 618712, "the layout of the map is a file format");
+_Static_assert(offsetof(struct map, log) == 581848, "the layout of the map is a file format");
+_Static_assert(sizeof(struct map) == 643288, "the layout of the map is a file format");
 _Static_assert(sizeof(struct map_record) == 24, "the layout of the map is a file format");
+_Static_assert(sizeof(struct map_program) == 64, "the layout of the map is a file format");
 
 /*
  * Makes the map of a run in its directory, mapped and locked as an attached process has it, `ready` unset.
@@ -196,6 +210,19 @@ void map_wait(struct map *map, uint32_t seen, unsigned milliseconds);
 
 /* Appends to the ring; the oldest record is overwritten. Lock-free, async-signal-safe, no system call. */
 void map_log(struct map *map, enum map_event event, int pid, unsigned placeholder, unsigned real, int error);
+
+/* Notes that a program of the run has bound a placeholder. */
+static inline void map_note_bound(struct map *map, unsigned placeholder)
+{
+    uint64_t bit = UINT64_C(1) << (placeholder % 64);
+    if (!(atomic_load_explicit(&map->bound[placeholder / 64], memory_order_relaxed) & bit))
+        atomic_fetch_or(&map->bound[placeholder / 64], bit);
+}
+
+static inline bool map_was_bound(const struct map *map, unsigned placeholder)
+{
+    return atomic_load(&map->bound[placeholder / 64]) >> (placeholder % 64) & 1;
+}
 
 /* Adds a text about the run; false when it does not fit. Only before the map is ready. */
 bool map_about_add(struct map *map, const char *key, const char *value);

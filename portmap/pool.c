@@ -181,11 +181,23 @@ static void load_default(struct pool *pool)
     }
 }
 
+static const struct {
+    const char *list, *file;
+} variables[] = {{"PORTSHIM_POOL", "PORTSHIM_POOL_FILE"}, {"PYSYS_PORTS", "PYSYS_PORTS_FILE"}};
+
+const char *pool_source(char *const *env)
+{
+    for (unsigned i = 0; i < sizeof variables / sizeof *variables; i++) {
+        if (environment_get_nonempty(env, variables[i].list) != NULL)
+            return variables[i].list;
+        if (environment_get_nonempty(env, variables[i].file) != NULL)
+            return variables[i].file;
+    }
+    return "default";
+}
+
 int pool_load(struct pool *pool, char *const *env, struct pool_problem *problem)
 {
-    static const struct {
-        const char *list, *file;
-    } variables[] = {{"PORTSHIM_POOL", "PORTSHIM_POOL_FILE"}, {"PYSYS_PORTS", "PYSYS_PORTS_FILE"}};
     int error = 0;
     bool given = false;
     memset(pool, 0, sizeof *pool);

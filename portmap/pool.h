@@ -42,6 +42,9 @@ struct ephemeral_range pool_ephemeral_range(void);
  */
 int pool_load(struct pool *pool, char *const *env, struct pool_problem *problem);
 
+/* Which variable of this environment the pool is from, or "default". */
+const char *pool_source(char *const *env);
+
 /* Where an entry is bad, as one line: the variable or file, its line, and the entry. */
 void pool_describe(const struct pool_problem *problem, char *buffer, size_t size);
 

@@ -219,6 +219,8 @@ static int furnish(struct run *run, struct assigning *a)
     const struct run_request *request = a->request;
     a->problem->step = RUN_STEP_DIRECTORY;
     run->map->reveal = request->reveal;
+    run->map->strict = request->strict;
+    run->map->discover = request->discover;
     int error = describe(run->map, request) ? 0 : PORTMAP_ETOOMANY;
     list_late(run->map, request->ports);
     if (error == 0)

@@ -21,15 +21,15 @@ struct run_request {
     const struct home *home;
     const struct portset *ports;
     const struct pool *pool;
-    const char *name;             /* or NULL */
-    const char *private_name;     /* a name of our own for what was started by hand, or NULL */
-    const char *const *files;     /* absolute paths of map files to publish, NULL at the end */
-    const char *command;          /* for people: what is run */
-    const char *outer;            /* directory of the run this one is inside of, or NULL */
-    struct obtain_server *server; /* the port server, or NULL */
-    uint64_t patience;            /* nanoseconds, see obtain.h */
-    bool reveal;
-    bool home_is_locked; /* the caller holds the home's lock */
+    const char *name;              /* or NULL */
+    const char *private_name;      /* a name of our own for what was started by hand, or NULL */
+    const char *const *files;      /* absolute paths of map files to publish, NULL at the end */
+    const char *command;           /* for people: what is run */
+    const char *outer;             /* directory of the run this one is inside of, or NULL */
+    struct obtain_server *server;  /* the port server, or NULL */
+    uint64_t patience;             /* nanoseconds, see obtain.h */
+    bool reveal, strict, discover; /* as the map has them */
+    bool home_is_locked;           /* the caller holds the home's lock */
 };
 
 /* Which step failed, at what: for one line on stderr. */

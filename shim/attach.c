@@ -10,6 +10,7 @@
 #include "map.h"
 #include "memory.h"
 #include "name.h"
+#include "notice.h"
 #include "pool.h"
 #include "portset.h"
 #include "run.h"
@@ -288,6 +289,7 @@ void attach(void)
             by_hand(environment_get_nonempty(environ, "PORTSHIM_PORTS"),
                     environment_get_nonempty(environ, "PORTSHIM_MAP_FILE"));
         host_init();
+        notice_init();
     }
     attach_done = true;
     errno = saved;

@@ -1,6 +1,7 @@
 /* bind(2) and listen(2): where a placeholder becomes a real port, and where a server begins to be there. */
 #include "attach.h"
 #include "calls.h"
+#include "notice.h"
 #include "table.h"
 #include "translate.h"
 
@@ -31,13 +32,16 @@ int call_bind(const struct next *way, int fd, const struct sockaddr *address, so
         return -1;
     }
     int result = way->bind(fd, out.address, len);
-    if (out.placeholder == 0)
+    if (out.placeholder == 0) {
+        notice_bind(fd, address, len, result == 0 ? 0 : errno);
         return result;
+    }
     if (result < 0 && out.fresh && errno == EADDRINUSE)
         result = bind_another(way, &out, fd, len);
     if (result == 0) {
         errno = saved; /* of an attempt that failed nothing is to be seen */
-        table_wake();  /* a UDP socket is there now; a TCP one will be at listen() */
+        table_note_bound(out.placeholder);
+        table_wake(); /* a UDP socket is there now; a TCP one will be at listen() */
     } else {
         table_log(MAP_EVENT_REFUSED, out.placeholder, map_entry_port(out.entry), errno);
     }

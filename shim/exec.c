@@ -6,6 +6,7 @@
  */
 #include "attach.h"
 #include "carry.h"
+#include "notice.h"
 
 #include <errno.h>
 #include <spawn.h>
@@ -18,30 +19,40 @@ extern char **environ;
 int execve(const char *path, char *const argv[], char *const envp[])
 {
     const struct next *libc = next();
+    if (!notice_exec(AT_FDCWD, path, 0))
+        return -1;
     return libc->execve(path, argv, CARRY(envp));
 }
 
 int execv(const char *path, char *const argv[])
 {
     const struct next *libc = next();
+    if (!notice_exec(AT_FDCWD, path, 0))
+        return -1;
     return libc->execve(path, argv, CARRY(environ));
 }
 
 int execvp(const char *file, char *const argv[])
 {
     const struct next *libc = next();
+    if (!notice_exec_search(file))
+        return -1;
     return libc->execvpe(file, argv, CARRY(environ));
 }
 
 int execvpe(const char *file, char *const argv[], char *const envp[])
 {
     const struct next *libc = next();
+    if (!notice_exec_search(file))
+        return -1;
     return libc->execvpe(file, argv, CARRY(envp));
 }
 
 int fexecve(int fd, char *const argv[], char *const envp[])
 {
     const struct next *libc = next();
+    if (!notice_exec(fd, "", AT_EMPTY_PATH))
+        return -1;
     return libc->fexecve(fd, argv, CARRY(envp));
 }
 
@@ -52,6 +63,8 @@ int execveat(int dirfd, const char *path, char *const argv[], char *const envp[]
         errno = ENOSYS;
         return -1;
     }
+    if (!notice_exec(dirfd, path, flags))
+        return -1;
     return libc->execveat(dirfd, path, argv, CARRY(envp), flags);
 }
 
@@ -86,6 +99,8 @@ static void collect_arguments(char **argv, const char *first, va_list *arguments
 int execl(const char *path, const char *argument, ...)
 {
     const struct next *libc = next();
+    if (!notice_exec(AT_FDCWD, path, 0))
+        return -1;
     va_list rest;
     va_start(rest, argument);
     char **argv = ARGUMENTS(argument, rest);
@@ -96,6 +111,8 @@ int execl(const char *path, const char *argument, ...)
 int execlp(const char *file, const char *argument, ...)
 {
     const struct next *libc = next();
+    if (!notice_exec_search(file))
+        return -1;
     va_list rest;
     va_start(rest, argument);
     char **argv = ARGUMENTS(argument, rest);
@@ -106,6 +123,8 @@ int execlp(const char *file, const char *argument, ...)
 int execle(const char *path, const char *argument, ...)
 {
     const struct next *libc = next();
+    if (!notice_exec(AT_FDCWD, path, 0))
+        return -1;
     va_list rest;
     va_start(rest, argument);
     char **argv = ARGUMENTS(argument, rest);
@@ -120,6 +139,8 @@ int posix_spawn(pid_t *restrict pid, const char *restrict path,
                 char *const envp[restrict])
 {
     const struct next *libc = next();
+    if (!notice_exec(AT_FDCWD, path, 0))
+        return EPERM;
     return libc->posix_spawn(pid, path, actions, attributes, argv, CARRY(envp));
 }
 
@@ -129,5 +150,7 @@ int posix_spawnp(pid_t *restrict pid, const char *restrict file,
                  char *const envp[restrict])
 {
     const struct next *libc = next();
+    if (!notice_exec_search(file))
+        return EPERM;
     return libc->posix_spawnp(pid, file, actions, attributes, argv, CARRY(envp));
 }

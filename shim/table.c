@@ -37,6 +37,7 @@ bool table_add_map(struct map *map)
     if (i == 0) {
         copy(map);
         table.reveal = map->reveal;
+        table.discover = map->discover;
     }
     table.map[i] = map;
     table.active = true;
@@ -52,6 +53,15 @@ struct table_found table_look(struct map *map, unsigned port, enum table_use use
         (may_be_assigned && (portbits_has(&late[0], port) || portbits_has(&late[1], port))))
         found.map = map;
     return found;
+}
+
+void table_note_bound(unsigned placeholder)
+{
+    unsigned real = table.map[0] != NULL ? map_real(table.map[0], placeholder) : 0;
+    for (unsigned i = 0; table.map[i] != NULL; i++)
+        if (map_real(table.map[i], placeholder) != 0 &&
+            (i == 0 || map_real(table.map[i], placeholder) == real))
+            map_note_bound(table.map[i], placeholder);
 }
 
 void table_wake(void)

@@ -19,6 +19,7 @@ enum { TABLE_MAPS = 16 /* runs inside runs */ };
 struct table {
     bool active;                 /* anything may be rewritten at all */
     bool reveal;                 /* the program sees real ports */
+    bool discover;               /* every fixed port is noted (notice.h) */
     struct map *map[TABLE_MAPS]; /* innermost first, NULL at the end and where no map could be opened */
     int pid;                     /* when the process attached, for the log */
     uint32_t to_kernel[PORT_COUNT], to_program[PORT_COUNT];
@@ -80,6 +81,9 @@ static inline uint32_t table_to_program(unsigned port)
     }
     return entry;
 }
+
+/* Notes, in this run and in those around it that have the same assignment, that a placeholder was bound. */
+void table_note_bound(unsigned placeholder);
 
 /* Wakes those who wait for a port of this run or of one around it. errno is left alone. */
 void table_wake(void);

@@ -4,6 +4,7 @@
 #include "given.h"
 #include "host.h"
 #include "memory.h"
+#include "notice.h"
 #include "refill.h"
 #include "table.h"
 
@@ -132,6 +133,8 @@ void translate_local(struct outbound *out, int fd, const struct sockaddr *addres
 void translate_destination(struct outbound *out, int fd, const struct sockaddr *address, socklen_t len,
                            enum destination destination)
 {
+    if (table.discover)
+        notice_destination(fd, address, len);
     if (fetch(out, address, len, destination == DESTINATION_DATAGRAM, TABLE_REACH) &&
         is_this_host(&out->copy, len))
         finish(out, fd);

@@ -1,0 +1,31 @@
+/*
+ * What kind of program a file is: whether a preloaded library will reach it. Read with pread(2), nothing is
+ * allocated; callable between vfork(2) and exec.
+ */
+#ifndef PORTMAP_ELF_H
+#define PORTMAP_ELF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum program_kind {
+    PROGRAM_DYNAMIC,     /* an ELF program with an interpreter: ld.so preloads */
+    PROGRAM_STATIC,      /* an ELF program without one: nothing is preloaded */
+    PROGRAM_GO,          /* enters the kernel by itself, whether libc is linked in or not */
+    PROGRAM_WRONG_CLASS, /* ELF of another class or machine than portshim's library */
+    PROGRAM_UNKNOWN,     /* not ELF and no script, or unreadable: the kernel will know */
+};
+
+/* A script's interpreter may be a script; the kernel follows this many (BINPRM_BUF_SIZE, bprm->recursion). */
+enum { SCRIPT_DEPTH = 5 };
+
+/*
+ * Judges an open file. A script is PROGRAM_UNKNOWN, with the path of its interpreter in interpreter[size],
+ * which is empty otherwise.
+ */
+enum program_kind elf_judge(int fd, char *interpreter, size_t size);
+
+/* Whether an open file is a shared library of our own class and machine. */
+bool elf_is_our_library(int fd);
+
+#endif

@@ -1,0 +1,90 @@
+#include "sighting.h"
+
+#include "portset.h"
+
+#include <string.h>
+
+/* A word of the set: port, protocols, kind, program, from the low end. */
+enum { PROTOCOLS_SHIFT = 16, KIND_SHIFT = 18, PROGRAM_SHIFT = 24 };
+
+static uint64_t pack(struct sighting s)
+{
+    return (uint64_t)s.program << PROGRAM_SHIFT | (uint64_t)s.kind << KIND_SHIFT |
+           (uint64_t)s.protocols << PROTOCOLS_SHIFT | s.port;
+}
+
+static struct sighting unpack(uint64_t word)
+{
+    return (struct sighting){.kind = (enum sighting_kind)(word >> KIND_SHIFT & 7),
+                             .port = (unsigned)(word & 0xffff),
+                             .protocols = (unsigned)(word >> PROTOCOLS_SHIFT & PORTMAP_BOTH),
+                             .program = (unsigned)(word >> PROGRAM_SHIFT)};
+}
+
+unsigned sighting_known_program(const struct map *map, uint64_t device, uint64_t inode)
+{
+    unsigned i = 0;
+    while (i < MAP_PROGRAMS &&
+           (atomic_load(&map->programs[i].inode) != inode || atomic_load(&map->programs[i].device) != device))
+        i++;
+    return i;
+}
+
+/* An entry is claimed by its inode number; what stands beside it, its claimer writes a moment later. */
+unsigned sighting_program(struct map *map, uint64_t device, uint64_t inode, const char *name, uint32_t kind)
+{
+    unsigned i = sighting_known_program(map, device, inode);
+    if (i < MAP_PROGRAMS || inode == 0)
+        return i;
+    for (i = 0; i < MAP_PROGRAMS; i++) {
+        struct map_program *program = &map->programs[i];
+        uint64_t empty = 0;
+        if (!atomic_compare_exchange_strong(&program->inode, &empty, inode))
+            continue;
+        const char *slash = strrchr(name, '/');
+        strncpy(program->name, slash != NULL ? slash + 1 : name, sizeof program->name - 1);
+        atomic_store(&program->kind, kind);
+        atomic_store(&program->device, device);
+        return i;
+    }
+    return MAP_PROGRAMS;
+}
+
+void sighting_note(struct map *map, struct sighting sighting)
+{
+    uint64_t word = pack(sighting);
+    unsigned start = (unsigned)(word * UINT64_C(0x9E3779B97F4A7C15) >> 32);
+    for (unsigned i = 0; i < MAP_SIGHTINGS; i++) {
+        _Atomic uint64_t *place = &map->sightings[(start + i) % MAP_SIGHTINGS];
+        uint64_t there = atomic_load_explicit(place, memory_order_relaxed);
+        if (there == 0 && atomic_compare_exchange_strong(place, &there, word))
+            return;
+        if (there == word)
+            return;
+    }
+}
+
+struct sighting sighting_get(const struct map *map, unsigned n)
+{
+    for (unsigned i = 0; i < MAP_SIGHTINGS; i++) {
+        uint64_t word = atomic_load(&map->sightings[i]);
+        if (word != 0 && n-- == 0)
+            return unpack(word);
+    }
+    return (struct sighting){.kind = SIGHTING_NONE};
+}
+
+const char *sighting_program_name(const struct map *map, unsigned program)
+{
+    return program < MAP_PROGRAMS ? map->programs[program].name : "a program";
+}
+
+const struct map_program *sighting_unhookable(const struct map *map, unsigned *n)
+{
+    for (struct sighting s; (s = sighting_get(map, *n)).kind != SIGHTING_NONE;) {
+        ++*n;
+        if (s.kind == SIGHTING_EXEC && s.program < MAP_PROGRAMS)
+            return &map->programs[s.program];
+    }
+    return NULL;
+}

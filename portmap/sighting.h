@@ -1,0 +1,56 @@
+/*
+ * Sightings: what the programs of a run were seen to do, for people who ask why nothing happens.
+ *
+ * A fixed port that nobody listed, bound; with `portshim ports`, every fixed port, bound or connected to; a
+ * program that the library cannot reach, started. Each is noted once, in a set in the map: one word made of
+ * what was done, the port, the protocol and the program, entered by compare-and-swap. Nothing is allocated
+ * and no system call made; async-signal-safe, and safe between vfork(2) and exec. When the set is full,
+ * sightings are lost.
+ */
+#ifndef PORTMAP_SIGHTING_H
+#define PORTMAP_SIGHTING_H
+
+#include "map.h"
+
+#include <stdbool.h>
+
+enum sighting_kind {
+    SIGHTING_NONE,
+    SIGHTING_BIND,    /* a port that is no placeholder */
+    SIGHTING_REFUSED, /* the same, but the address was in use */
+    SIGHTING_CONNECT, /* connected to, or a datagram sent to, a port of this host */
+    SIGHTING_EXEC,    /* a program was started that the library cannot reach */
+};
+
+struct sighting {
+    enum sighting_kind kind;
+    unsigned port;      /* host byte order; 0 for SIGHTING_EXEC */
+    unsigned protocols; /* PORTMAP_TCP, PORTMAP_UDP */
+    unsigned program;   /* index of map->programs, MAP_PROGRAMS when it is not known */
+};
+
+/* What map_program.kind has beside an enum program_kind. */
+enum { PROGRAM_PRIVILEGED = 1 << 8 /* set-user-ID, set-group-ID or with capabilities */ };
+
+/*
+ * The number of a program in the map, entered if it is new; MAP_PROGRAMS when there is no room. name is cut
+ * to fit. One that is known already keeps its kind.
+ */
+unsigned sighting_program(struct map *map, uint64_t device, uint64_t inode, const char *name, uint32_t kind);
+
+/* The same for one that is known: MAP_PROGRAMS when it is not. */
+unsigned sighting_known_program(const struct map *map, uint64_t device, uint64_t inode);
+
+void sighting_note(struct map *map, struct sighting sighting);
+
+/* The n-th sighting, from 0, in no order; kind is SIGHTING_NONE at the end. */
+struct sighting sighting_get(const struct map *map, unsigned n);
+
+/* The name of a program; "a program" when it is not known. */
+const char *sighting_program_name(const struct map *map, unsigned program);
+
+/* The first program of the run that the library could not reach, from *n on, which moves past it; NULL at
+ * the end. */
+const struct map_program *sighting_unhookable(const struct map *map, unsigned *n);
+
+#endif

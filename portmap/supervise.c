@@ -1,0 +1,98 @@
+#include "supervise.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static pid_t start(char **command, const sigset_t *mask, const struct sigaction *child,
+                   struct supervised *result)
+{
+    int failed[2], error = 0;
+    if (pipe2(failed, O_CLOEXEC) < 0) {
+        result->start_error = errno;
+        return -1;
+    }
+    pid_t pid = fork();
+    if (pid < 0)
+        result->start_error = errno;
+    if (pid == 0) {
+        sigaction(SIGCHLD, child, NULL);
+        sigprocmask(SIG_SETMASK, mask, NULL);
+        execvp(command[0], command);
+        error = errno;
+        if (write(failed[1], &error, sizeof error) < 0)
+            _exit(EXIT_FAILURE); /* its parent is gone */
+        _exit(EXIT_FAILURE);
+    }
+    close(failed[1]);
+    if (pid > 0 && read(failed[0], &error, sizeof error) == sizeof error) {
+        result->start_error = error;
+        waitpid(pid, NULL, 0);
+        pid = -1;
+    }
+    close(failed[0]);
+    return pid;
+}
+
+/* True when the command has ended. A shell that sees this process stopped knows the command is. */
+static bool look_at(pid_t pid, int *status)
+{
+    while (waitpid(pid, status, WNOHANG | WUNTRACED) == pid) {
+        if (!WIFSTOPPED(*status))
+            return true;
+        if (WSTOPSIG(*status) == SIGSTOP)
+            continue; /* somebody's who means this process alone */
+        raise(SIGSTOP);
+        kill(pid, SIGCONT);
+    }
+    return false;
+}
+
+/* Those of the terminal reach the command as well, and those that the kernel sends for a fault of this
+ * process's own are no message to it. */
+static bool is_to_be_handed_on(const siginfo_t *info)
+{
+    return info->si_signo != SIGCHLD && info->si_code <= 0;
+}
+
+struct supervised supervise(char **command)
+{
+    struct supervised result = {0};
+    sigset_t all, before;
+    siginfo_t info;
+    struct sigaction child = {.sa_handler = SIG_DFL}, child_before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    sigaction(SIGCHLD, &child, &child_before); /* where it is ignored, nothing can be waited for */
+    pid_t pid = start(command, &before, &child_before, &result);
+    if (pid < 0) {
+        sigprocmask(SIG_SETMASK, &before, NULL);
+        return result;
+    }
+    while (!look_at(pid, &result.status)) {
+        if (sigwaitinfo(&all, &info) > 0 && is_to_be_handed_on(&info))
+            kill(pid, info.si_signo);
+    }
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return result;
+}
+
+void supervise_end(int status)
+{
+    if (WIFEXITED(status))
+        exit(WEXITSTATUS(status));
+    int number = WTERMSIG(status);
+    sigset_t only;
+    prctl(PR_SET_DUMPABLE, 0);
+    signal(number, SIG_DFL);
+    sigemptyset(&only);
+    sigaddset(&only, number);
+    sigprocmask(SIG_UNBLOCK, &only, NULL);
+    raise(number);
+    exit(128 + number);
+}

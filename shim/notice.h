@@ -1,0 +1,34 @@
+/*
+ * Noticing what a program does besides its placeholders, for the people who look at the run (sighting.h):
+ * fixed ports that nobody listed, and programs that the library will not reach.
+ */
+#ifndef SHIM_NOTICE_H
+#define SHIM_NOTICE_H
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+
+/* Notes which program this is. One stat(2), at attach. */
+void notice_init(void);
+
+/*
+ * After bind(2) of an address with no placeholder in it: `error` is 0 or its errno. Makes no system call,
+ * unless all fixed ports are being discovered. Leaves errno alone.
+ */
+void notice_bind(int fd, const struct sockaddr *address, socklen_t len, int error);
+
+/* Before a connection or datagram to a port of this host, while all fixed ports are being discovered. */
+void notice_destination(int fd, const struct sockaddr *address, socklen_t len);
+
+/*
+ * Before a program is started, the arguments as those of execveat(2). Opens the file and, unless the run
+ * knows it by its inode, reads it. False, with errno EPERM, when it is not to be started: the run is strict,
+ * and the library would not reach the program. Else errno is left alone. For use between vfork(2) and exec.
+ */
+bool notice_exec(int dirfd, const char *path, int flags);
+
+/* The same for execvp(3), which looks for a name without a slash in PATH. */
+bool notice_exec_search(const char *file);
+
+#endif
