@@ -170,7 +170,7 @@ void command_load_pool(struct pool *pool, int quiet)
     struct pool_problem problem;
     char where[sizeof problem.where + sizeof problem.token + 32];
     int error = pool_load(pool, environ, &problem);
-    pool_describe(&problem, where, sizeof where);
+    pool_describe(&problem, error, where, sizeof where);
     if (error == PORTMAP_ESYNTAX)
         command_fail("not a port or range",
                      problem.line > 0 ? "write lines such as 8000-8099"

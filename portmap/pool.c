@@ -217,7 +217,7 @@ int pool_load(struct pool *pool, char *const *env, struct pool_problem *problem)
     return error;
 }
 
-void pool_describe(const struct pool_problem *problem, char *buffer, size_t size)
+void pool_describe(const struct pool_problem *problem, int error, char *buffer, size_t size)
 {
     struct text t = text_in(buffer, size);
     text_str(&t, problem->where);
@@ -225,7 +225,7 @@ void pool_describe(const struct pool_problem *problem, char *buffer, size_t size
         text_str(&t, ", line ");
         text_uint(&t, problem->line);
     }
-    if (*problem->token != '\0') {
+    if (error == PORTMAP_ESYNTAX) {
         text_str(&t, ": \"");
         text_str(&t, problem->token);
         text_char(&t, '"');

@@ -45,8 +45,9 @@ int pool_load(struct pool *pool, char *const *env, struct pool_problem *problem)
 /* Which variable of this environment the pool is from, or "default". */
 const char *pool_source(char *const *env);
 
-/* Where an entry is bad, as one line: the variable or file, its line, and the entry. */
-void pool_describe(const struct pool_problem *problem, char *buffer, size_t size);
+/* What pool_load() failed of, as one line: the variable or file and, where an entry is bad, its line and it.
+ */
+void pool_describe(const struct pool_problem *problem, int error, char *buffer, size_t size);
 
 /* Fills *pool from a list such as PORTSHIM_POOL's; `where` says whose it is. 0 or PORTMAP_ESYNTAX as above.
  */

@@ -372,7 +372,7 @@ int portmap_pool(unsigned short *ports, unsigned size, char *problem, unsigned p
     struct pool_problem where;
     int error = pool_load(&pool, environ, &where);
     if (error != 0 && problem != NULL && problem_size > 0)
-        pool_describe(&where, problem, problem_size);
+        pool_describe(&where, error, problem, problem_size);
     if (error != 0)
         return error;
     for (unsigned port = 1, i = 0; port < PORT_COUNT && i < size; port++)

@@ -132,7 +132,7 @@ static void parse_pool(struct by_hand *hand)
     struct pool_problem problem;
     char what[sizeof problem.where + sizeof problem.token + 32];
     int error = pool_load(&hand->pool, environ, &problem);
-    pool_describe(&problem, what, sizeof what);
+    pool_describe(&problem, error, what, sizeof what);
     if (error != 0)
         die(what, portmap_strerror(error), "write ports or ranges such as 8000-8099,9000");
 }
