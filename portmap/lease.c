@@ -30,8 +30,10 @@ enum { REST_SECONDS = 60, REST_LOOKS = 256 };
 
 enum { NAMESPACES = 256 };
 
-/* A search remembers this many owners that it has seen alive: most have more than one port. */
+/* So many owners are remembered to have been alive: most have more than one port, and searches begin where
+ * others have just leased. A search that has a choice believes it for so long. */
 enum { SEEN_ALIVE = 256 };
+#define SEEN_BELIEVED UINT64_C(1000000000) /* nanoseconds */
 
 struct lease_file {
     char magic[8];
@@ -156,9 +158,27 @@ bool lease_owner_has_died(const struct lease_table *table, lease_owner owner)
     return theirs == here ? !process_is_alive(pid, start) : process_is_gone_elsewhere(theirs, pid, start);
 }
 
-static uint32_t now_seconds(void)
+static struct {
+    _Atomic lease_owner owner;
+    _Atomic uint64_t at; /* by process_clock() */
+} seen_alive[SEEN_ALIVE];
+
+static bool was_alive(lease_owner owner, uint64_t since)
 {
-    return (uint32_t)(process_clock() / 1000000000);
+    unsigned i = owner % SEEN_ALIVE;
+    return atomic_load(&seen_alive[i].owner) == owner && atomic_load(&seen_alive[i].at) >= since;
+}
+
+static void note_alive(lease_owner owner, uint64_t at)
+{
+    unsigned i = owner % SEEN_ALIVE;
+    atomic_store(&seen_alive[i].owner, owner);
+    atomic_store(&seen_alive[i].at, at);
+}
+
+static uint32_t seconds(uint64_t clock)
+{
+    return (uint32_t)(clock / 1000000000);
 }
 
 static int map_file(struct lease_table *table, int fd)
@@ -298,7 +318,7 @@ bool lease_release(struct lease_table *table, unsigned port, lease_owner owner)
 {
     if (lease_holder(table, port) != owner)
         return false;
-    atomic_store(&table->file->released[port], now_seconds());
+    atomic_store(&table->file->released[port], seconds(process_clock()));
     return exchange(table, port, owner, 0);
 }
 
@@ -355,23 +375,21 @@ static bool is_resting(const struct lease_table *table, unsigned port, uint32_t 
 static int search(struct lease_table *table, const struct pool *pool, const struct lease_want *want,
                   bool rested, unsigned looks)
 {
-    uint32_t now = now_seconds();
-    lease_owner alive[SEEN_ALIVE] = {0};
+    uint64_t now = process_clock(), believed = rested ? now - SEEN_BELIEVED : now;
     unsigned start = atomic_load(&table->file->cursor);
     for (unsigned i = 0; i < PORT_COUNT && looks > 0; i++) {
         unsigned port = (start + i) % PORT_COUNT;
         if (!portbits_has(&pool->ports, port))
             continue;
         lease_owner holder = lease_holder(table, port);
-        lease_owner *seen = &alive[holder % SEEN_ALIVE];
-        if (holder != 0 && *seen == holder)
+        if (holder != 0 && was_alive(holder, believed))
             continue;
         if (holder != 0 && !reclaim(table, port, holder)) {
-            *seen = holder;
+            note_alive(holder, now);
             continue;
         }
         looks--;
-        if (rested && is_resting(table, port, now))
+        if (rested && is_resting(table, port, seconds(now)))
             continue;
         int error = try_port(table, port, want);
         if (error == 0) {
