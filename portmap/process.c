@@ -126,7 +126,7 @@ bool process_is_alive(pid_t pid, uint64_t start_time)
     if (read_stat(pid, &line))
         return has_start(&line, start_time) && is_living(&line);
     /* /proc may be mounted with hidepid, or not at all. */
-    return kill(pid, 0) == 0 || errno == EPERM;
+    return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
 }
 
 /* The last number of the NSpid line of /proc/PID/status: what the process is called in its own namespace. */
