@@ -147,6 +147,16 @@ int lease_process_owner(struct lease_table *table, enum lease_kind kind, pid_t p
     return 0;
 }
 
+int lease_renew_owner(struct lease_table *table, lease_owner *owner)
+{
+    int space = find_namespaces(table);
+    if (space < 0)
+        return space;
+    *owner &= ~((uint64_t)(NAMESPACES - 1) << SPACE_SHIFT);
+    *owner |= (uint64_t)space << SPACE_SHIFT;
+    return 0;
+}
+
 bool lease_owner_has_died(const struct lease_table *table, lease_owner owner)
 {
     pid_t pid = lease_owner_pid(owner);

@@ -47,6 +47,10 @@ lease_owner lease_run_owner(uint64_t run_id);
  */
 int lease_process_owner(struct lease_table *table, enum lease_kind kind, pid_t pid, lease_owner *owner);
 
+/* Makes the word for a process of these namespaces mean the same process in a table that came after the one
+ * it was made for. PORTMAP_ETOOMANY as above, else 0. */
+int lease_renew_owner(struct lease_table *table, lease_owner *owner);
+
 enum lease_kind lease_kind(lease_owner owner);
 
 /* The run that owns, 0 when the owner is not a run; the process that owns, 0 when it is not a process. */

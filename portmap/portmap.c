@@ -1,6 +1,7 @@
 #include "portmap.h"
 
 #include "lease.h"
+#include "liveness.h"
 #include "obtain.h"
 #include "pool.h"
 #include "portserver.h"
@@ -33,10 +34,12 @@ static struct {
     lease_owner owner;
 } shared = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* Who has a port that this process leased: the word in the table, 0 for none. */
+/* The ports that this process has leased, for itself or for another, and who has each: the word in the table.
+ */
+static _Atomic uint64_t leased[PORTBITS_WORDS];
 static _Atomic lease_owner given[PORT_COUNT];
 
-/* Ports that the next pick gives, and those that come back there when they are released. */
+/* Those of them that the next pick gives, and those that come back there when they are released. */
 static _Atomic uint64_t reserved[PORTBITS_WORDS], returning[PORTBITS_WORDS];
 
 static bool test_bit(_Atomic uint64_t *set, unsigned port)
@@ -66,11 +69,19 @@ static void unlock(void)
     pthread_mutex_unlock(&shared.lock);
 }
 
-/* The ports that the parent has put by are its own. */
-static void begin_child(void)
+static void clear_all(_Atomic uint64_t *set)
 {
     for (unsigned word = 0; word < PORTBITS_WORDS; word++)
-        atomic_store(&reserved[word], 0);
+        if (atomic_load(&set[word]) != 0)
+            atomic_store(&set[word], 0);
+}
+
+/* What the parent has leased is its own. */
+static void begin_child(void)
+{
+    clear_all(leased);
+    clear_all(reserved);
+    clear_all(returning);
     unlock();
 }
 
@@ -80,16 +91,30 @@ __attribute__((constructor)) static void survive_fork(void)
     pthread_atfork(lock, unlock, begin_child);
 }
 
+/* The home once more, made again if somebody has removed it. */
+static int open_home(struct home *home)
+{
+    char variable[sizeof "PORTSHIM_HOME=" + PATH_MAX];
+    struct text t = text_in(variable, sizeof variable);
+    text_str(&t, "PORTSHIM_HOME=");
+    text_str(&t, shared.home.path);
+    return home_open(home, (char *[]){variable, NULL});
+}
+
 static int open_table(void)
 {
-    struct home home = shared.home;
-    home.fd = open(home.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (home.fd < 0)
-        return -errno;
-    int error = recover_leases(&shared.table, &home);
+    struct home home;
+    struct lease_table table;
+    int error = open_home(&home);
+    if (error != 0)
+        return error;
+    error = recover_leases(&table, &home);
     home_close(&home);
+    if (error != 0)
+        return error;
+    shared.table = table;
     shared.pid = 0;
-    return error;
+    return 0;
 }
 
 static int open_shared(void)
@@ -129,26 +154,55 @@ static int use(struct lease_table *table, lease_owner *own)
     return error;
 }
 
-/*
- * Whether a claim just made is in the table that others see. Another process may have replaced that: then the
- * new one is opened, and the claim to be made again. Threads may be at work in the old one, which stays
- * mapped.
- */
-static bool claim_stands(const struct lease_table *table)
+/* What this process has leased is to be in a table that came after, too, unless somebody was quicker. */
+static void carry_over(void)
 {
-    if (lease_is_current(table, &shared.home))
-        return true;
-    lock();
-    if (!lease_is_current(&shared.table, &shared.home))
-        shared.open = open_table() == 0;
-    unlock();
-    return false;
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        lease_owner owner = test_bit(leased, port) ? atomic_load(&given[port]) : 0;
+        if (owner == 0)
+            continue;
+        int error = lease_renew_owner(&shared.table, &owner);
+        atomic_store(&given[port], owner);
+        if (error != 0 || !lease_transfer(&shared.table, port, 0, owner))
+            clear_bit(leased, port);
+    }
 }
 
-/* By all ways there are; the home is needed for the runs that may have died. */
-static int obtain(struct lease_table *table, lease_owner owner, pid_t pid, const struct probe_scope *scope)
+/*
+ * Notes a claim just made, in the table that others see: 0. Another process may have replaced that: then the
+ * new one is opened, and what this process has leased carried over. PORTMAP_ETORN when this claim was not,
+ * and is to be made again. Threads may be at work in the old table, which stays mapped.
+ */
+static int keep(const struct lease_table *table, unsigned port, bool comes_back)
 {
-    struct home home = shared.home;
+    int error = 0;
+    lock();
+    bool kept = table->file == shared.table.file;
+    if (kept) {
+        atomic_store(&given[port], lease_holder(table, port));
+        if (comes_back)
+            set_bit(returning, port);
+        else
+            clear_bit(returning, port);
+        set_bit(leased, port);
+    }
+    if (!lease_is_current(&shared.table, &shared.home)) {
+        error = open_table();
+        if (error == 0)
+            carry_over();
+        else if (kept)
+            clear_bit(leased, port);
+    }
+    kept = kept && test_bit(leased, port);
+    unlock();
+    return kept || error != 0 ? error : PORTMAP_ETORN;
+}
+
+/* By all ways there are; the home is needed for the runs that may have died. *served: it is the server's. */
+static int obtain(struct lease_table *table, lease_owner owner, pid_t pid, const struct probe_scope *scope,
+                  bool *served)
+{
+    struct home home;
     struct obtain_server server = obtain_server_of(environ, pid);
     struct obtaining obtaining = {.home = &home,
                                   .leases = table,
@@ -157,34 +211,38 @@ static int obtain(struct lease_table *table, lease_owner owner, pid_t pid, const
                                   .server = &server,
                                   .patience = OBTAIN_PATIENT};
     int port = server.address == NULL ? lease_take(table, &shared.pool, &obtaining.want) : PORTMAP_EXHAUSTED;
+    *served = false;
     if (port != PORTMAP_EXHAUSTED)
         return port;
-    home.fd = open(home.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (home.fd < 0)
-        return -errno;
+    int error = open_home(&home);
+    if (error != 0)
+        return error;
     port = obtain_port(&obtaining);
     home_close(&home);
-    if (port > 0 && server.address != NULL && server.error == 0)
-        set_bit(returning, (unsigned)port);
+    *served = port > 0 && server.address != NULL && server.error == 0;
     return port;
 }
 
 static int lease(pid_t pid, const struct probe_scope *scope)
 {
-    for (unsigned tries = 0; tries < LEASE_TRIES; tries++) {
+    int error = PORTMAP_ETORN;
+    for (unsigned tries = 0; tries < LEASE_TRIES && error == PORTMAP_ETORN; tries++) {
         struct lease_table table;
         lease_owner owner;
-        int error = use(&table, &owner);
+        bool served;
+        error = use(&table, &owner);
         if (error == 0 && pid != getpid())
             error = lease_process_owner(&table, LEASE_PROCESS, pid, &owner);
-        int port = error == 0 ? obtain(&table, owner, pid, scope) : error;
+        if (error != 0)
+            return error;
+        int port = obtain(&table, owner, pid, scope, &served);
         if (port < 0)
             return port;
-        atomic_store(&given[port], lease_holder(&table, (unsigned)port));
-        if (claim_stands(&table))
+        error = keep(&table, (unsigned)port, served);
+        if (error == 0)
             return port;
     }
-    return PORTMAP_ETORN;
+    return error;
 }
 
 /* One of those that were reserved, 0 when there is none. */
@@ -240,27 +298,42 @@ static bool give_back_to_server(unsigned port)
     return server.address != NULL && portserver_release(server.address, port, server.milliseconds) == 0;
 }
 
+/* The port is not in `leased` any more: nobody else gives it back at the same time. */
+static void drop(unsigned port)
+{
+    lock();
+    lease_release(&shared.table, port, atomic_load(&given[port]));
+    unlock();
+}
+
 int portmap_release(unsigned port)
 {
-    struct lease_table table;
-    lease_owner own, owner;
-    if (port == 0 || port >= PORT_COUNT || test_bit(reserved, port))
+    if (port == 0 || port >= PORT_COUNT || test_bit(reserved, port) || !clear_bit(leased, port))
         return PORTMAP_ENOTOURS;
-    int error = use(&table, &own);
-    if (error != 0)
-        return error;
-    owner = atomic_load(&given[port]);
-    if (owner == 0)
-        return PORTMAP_ENOTOURS;
-    if (test_bit(returning, port) && !give_back_to_server(port)) {
+    lease_owner owner = atomic_load(&given[port]);
+    bool returns = test_bit(returning, port);
+    if (returns && give_back_to_server(port)) {
+        /* If the lease in the table was the server's, that is another's by now. */
+        if (lease_kind(owner) != LEASE_SERVED)
+            drop(port);
+    } else if (returns && lease_owner_pid(owner) == getpid()) {
+        set_bit(leased, port);
         set_bit(reserved, port);
-        return 0;
+    } else {
+        drop(port);
     }
-    clear_bit(returning, port);
-    if (!atomic_compare_exchange_strong(&given[port], &owner, 0))
-        return PORTMAP_ENOTOURS;
-    lease_release(&table, port, owner);
     return 0;
+}
+
+/* A run that has died still has its ports until somebody clears them up. */
+static void clear_up_run(struct lease_table *table, uint64_t run_id)
+{
+    struct home home;
+    if (open_home(&home) != 0)
+        return;
+    if (liveness_of(&home, run_id) != RUN_ALIVE)
+        liveness_sweep(&home, table, SWEEP_ALL, LEASE_TIME_WAIT);
+    home_close(&home);
 }
 
 static int reserve(unsigned port)
@@ -270,14 +343,16 @@ static int reserve(unsigned port)
     int error = use(&table, &own);
     if (error != 0)
         return error;
+    uint64_t run_id = lease_owner_run(lease_holder(&table, port));
+    if (run_id != 0)
+        clear_up_run(&table, run_id);
     lease_owner holder = lease_holder(&table, port);
     bool ours = lease_is_same_process(holder, own);
     if (!ours && holder != 0 && !lease_owner_has_died(&table, holder))
         return PORTMAP_EHELD;
     if (!ours && !lease_transfer(&table, port, holder, own))
         return PORTMAP_EHELD;
-    atomic_store(&given[port], ours ? holder : own);
-    return claim_stands(&table) ? 0 : PORTMAP_ETORN;
+    return keep(&table, port, true);
 }
 
 int portmap_reserve(unsigned port)
@@ -287,11 +362,9 @@ int portmap_reserve(unsigned port)
         return -EINVAL;
     for (unsigned tries = 0; tries < LEASE_TRIES && error == PORTMAP_ETORN; tries++)
         error = reserve(port);
-    if (error != 0)
-        return error;
-    set_bit(returning, port);
-    set_bit(reserved, port);
-    return 0;
+    if (error == 0)
+        set_bit(reserved, port);
+    return error;
 }
 
 static int free_or_error(int answer)
