@@ -381,7 +381,7 @@ int portmap_is_free(unsigned port)
 
 static int port_of(int fd)
 {
-    struct sockaddr_in6 address;
+    struct sockaddr_in6 address = {0};
     socklen_t len = sizeof address;
     if (getsockname(fd, (struct sockaddr *)&address, &len) < 0)
         return -errno;
