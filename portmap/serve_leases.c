@@ -7,13 +7,12 @@
 #include "recover.h"
 #include "serve_keep.h"
 #include "serve_log.h"
+#include "serve_process.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -254,20 +253,14 @@ static int compare_ages(const void *a, const void *b, void *context)
     return one != other ? (one < other ? -1 : 1) : *(const uint16_t *)a - *(const uint16_t *)b;
 }
 
-/* Who a process of the server before this one belongs to, that is: on whose account its leases go. */
-static uid_t owner_of(pid_t pid)
-{
-    char path[32];
-    struct stat st;
-    snprintf(path, sizeof path, "/proc/%d", (int)pid);
-    return stat(path, &st) == 0 ? st.st_uid : 0;
-}
-
 static void adopt(struct serve_leases *l, unsigned port, lease_owner owner)
 {
     pid_t pid = lease_owner_pid(owner);
+    uid_t account = 0;
+    bool foreign;
     int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    enter_lease(l, enter(l, owner, pidfd, owner_of(pid)), port);
+    serve_process_look(pid, &account, &foreign);
+    enter_lease(l, enter(l, owner, pidfd, account), port);
 }
 
 static void fill(struct serve_leases *l)

@@ -3,6 +3,7 @@
 #include "error.h"
 #include "process.h"
 #include "serve_log.h"
+#include "serve_process.h"
 #include "text.h"
 
 #include <errno.h>
@@ -18,23 +19,6 @@ static bool is_number(const char *text, uint64_t *number)
     return text_take_uint(&text, end, UINT32_MAX, number) && text == end;
 }
 
-/* Whose process it is, and whether it is in this pid namespace: false when that cannot be read. */
-static bool look_at(pid_t pid, uid_t *uid, bool *foreign)
-{
-    char path[32], status[4096];
-    unsigned real, outer, inner;
-    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-    if (text_read_file(path, status, sizeof status) <= 0)
-        return false;
-    const char *ids = strstr(status, "\nUid:"), *pids = strstr(status, "\nNSpid:");
-    if (ids == NULL || sscanf(ids, "\nUid: %u", &real) != 1)
-        return false;
-    *uid = real;
-    /* proc(5): a number for each namespace, from the reader's inwards. */
-    *foreign = pids != NULL && sscanf(pids, "\nNSpid:%*[ \t]%u%*[ \t]%u", &outer, &inner) == 2;
-    return true;
-}
-
 static int refuse(unsigned long *count, const char *why, pid_t pid, const struct ucred *peer)
 {
     ++*count;
@@ -48,11 +32,11 @@ static int check_other(struct serve_refusals *refused, pid_t pid, const struct u
 {
     uid_t peer_uid, uid;
     bool foreign, peer_foreign;
-    if (!look_at(peer->pid, &peer_uid, &peer_foreign))
+    if (!serve_process_look(peer->pid, &peer_uid, &peer_foreign))
         return refuse(&refused->dead, "the client has ended", pid, peer);
     if (peer_foreign)
         return refuse(&refused->foreign_namespace, "it is in another pid namespace", pid, peer);
-    if (!look_at(pid, &uid, &foreign))
+    if (!serve_process_look(pid, &uid, &foreign))
         return refuse(&refused->dead, "no such process", pid, peer);
     if (peer->uid != 0 && uid != peer->uid)
         return refuse(&refused->not_permitted, "another user's process", pid, peer);
