@@ -347,7 +347,7 @@ static int lease_port(struct serve_leases *l, pid_t pid, uid_t uid, lease_owner 
 
 int serve_leases_grant(struct serve_leases *l, pid_t pid, int pidfd, uid_t account)
 {
-    lease_owner owner;
+    lease_owner owner = 0;
     int port = lease_port(l, pid, account, &owner);
     if (port < 0) {
         if (pidfd >= 0)
