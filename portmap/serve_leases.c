@@ -456,3 +456,6 @@ struct serve_counts serve_leases_count(const struct serve_leases *l)
 {
     return l->counts;
 }
+    /* Among the ports that are taken may be those of runs of this table, which nobody else may ever sweep. */
+    if (l->busy.count > 0)
+        liveness_sweep(l->home, &l->table, SWEEP_SOME, LEASE_FREE_ONLY);
