@@ -4,9 +4,11 @@
 #include "rundir.h"
 #include "text.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -63,9 +65,19 @@ void serve_keep_open(struct serve_keep *keep, uid_t uid)
         keep->table = open_below(keep->home, "leases", O_RDONLY);
 }
 
+static uint64_t run_of(const struct serve_keep *keep, unsigned port)
+{
+    return keep->table >= 0 ? lease_owner_run(lease_peek(keep->table, port)) : 0;
+}
+
+bool serve_keep_is_named(const struct serve_keep *keep, unsigned port)
+{
+    return run_of(keep, port) != 0;
+}
+
 bool serve_keep_is_needed(struct serve_keep *keep, unsigned port)
 {
-    uint64_t run_id = keep->table >= 0 ? lease_owner_run(lease_peek(keep->table, port)) : 0;
+    uint64_t run_id = run_of(keep, port);
     if (run_id == 0)
         return false;
     if (run_id != keep->run_id)
@@ -80,4 +92,22 @@ void serve_keep_close(struct serve_keep *keep)
         close(keep->table);
     if (keep->home >= 0)
         close(keep->home);
+}
+
+void serve_keep_each_user(void (*visit)(uid_t uid, void *context), void *context)
+{
+    static const char prefix[] = "portshim-";
+    DIR *tmp = opendir("/tmp");
+    if (tmp == NULL)
+        return;
+    for (const struct dirent *entry; (entry = readdir(tmp)) != NULL;) {
+        const char *name = entry->d_name, *end = name + strlen(name);
+        uint64_t uid;
+        if (strncmp(name, prefix, sizeof prefix - 1) != 0)
+            continue;
+        name += sizeof prefix - 1;
+        if (text_take_uint(&name, end, UINT32_MAX, &uid) && name == end)
+            visit((uid_t)uid, context);
+    }
+    closedir(tmp);
 }

@@ -27,13 +27,18 @@ struct serve_keep {
  */
 void serve_keep_open(struct serve_keep *keep, uid_t uid);
 
+/* Whether the lease table there says that a run has the port. */
+bool serve_keep_is_named(const struct serve_keep *keep, unsigned port);
+
 /*
- * Whether the lease table there says that a run has the port, and a process of the run lives. A run is
- * between two processes for a moment at every exec: false means dead when said twice, with LIVENESS_GRACE in
- * between.
+ * Whether it says so, and a process of the run lives. A run is between two processes for a moment at every
+ * exec: false means dead when said twice, with LIVENESS_GRACE in between.
  */
 bool serve_keep_is_needed(struct serve_keep *keep, unsigned port);
 
 void serve_keep_close(struct serve_keep *keep);
+
+/* Calls visit for each user who seems to have a default home. */
+void serve_keep_each_user(void (*visit)(uid_t uid, void *context), void *context);
 
 #endif

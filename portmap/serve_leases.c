@@ -263,15 +263,59 @@ static void adopt(struct serve_leases *l, unsigned port, lease_owner owner)
     enter_lease(l, enter(l, owner, pidfd, account), port);
 }
 
-static void fill(struct serve_leases *l)
+/* Leases of dead processes that a server before this one entered in the table. */
+struct inherited {
+    struct serve_leases *l;
+    lease_owner own; /* this process's word */
+    struct portbits ports;
+};
+
+/* Those that runs of this user have stay with them: serve_leases_ended() would have kept them. */
+static void adopt_kept(uid_t uid, void *context)
 {
+    struct inherited *inherited = context;
+    struct serve_leases *l = inherited->l;
+    struct serve_keep keep;
+    uint32_t number = NOBODY;
+    serve_keep_open(&keep, uid);
+    for (unsigned port = 1; keep.table >= 0 && port < PORT_COUNT; port++) {
+        if (!portbits_has(&inherited->ports, port) || !serve_keep_is_named(&keep, port) ||
+            !lease_transfer(&l->table, port, lease_holder(&l->table, port), inherited->own))
+            continue;
+        if (number == NOBODY) {
+            number = enter(l, inherited->own, -1, uid);
+            forget_process(l, number);
+        }
+        enter_lease(l, number, port);
+        l->counts.kept++;
+        portbits_remove(&inherited->ports, port);
+    }
+    serve_keep_close(&keep);
+}
+
+static void take_over(struct serve_leases *l)
+{
+    struct inherited inherited = {.l = l};
     for (unsigned port = 1; port < PORT_COUNT; port++) {
         lease_owner holder = lease_holder(&l->table, port);
-        if (lease_kind(holder) == LEASE_SERVED && !lease_owner_has_died(&l->table, holder))
+        if (lease_kind(holder) != LEASE_SERVED)
+            continue;
+        if (lease_owner_has_died(&l->table, holder))
+            portbits_add(&inherited.ports, port);
+        else
             adopt(l, port, holder);
-        else if (portbits_has(&l->pool, port))
-            push(&l->free, port);
     }
+    if (portbits_count(&inherited.ports) > 0 &&
+        lease_process_owner(&l->table, LEASE_SERVED, getpid(), &inherited.own) == 0)
+        serve_keep_each_user(adopt_kept, &inherited);
+}
+
+static void fill(struct serve_leases *l)
+{
+    take_over(l);
+    for (unsigned port = 1; port < PORT_COUNT; port++)
+        if (l->port_tenant[port] == NOBODY && portbits_has(&l->pool, port))
+            push(&l->free, port);
     qsort_r(l->free.port, l->free.count, sizeof *l->free.port, compare_ages, &l->table);
     if (l->counts.leases > 0)
         serve_log(SERVE_LOG_NOTICE, "%u leases of %u processes are taken over", l->counts.leases,
@@ -374,13 +418,13 @@ bool serve_leases_release(struct serve_leases *l, unsigned port, uid_t by)
 }
 
 /*
- * Whether a port stays leased for a run. The table's word becomes this process's then: whoever shares the
- * table takes ports from the dead.
+ * Whether a port stays leased for a run; that it lives is looked at later, and twice. The table's word
+ * becomes this process's then: whoever shares the table takes ports from the dead.
  */
-static bool keep_port(struct serve_leases *l, struct serve_keep *keep, unsigned port, lease_owner from,
+static bool keep_port(struct serve_leases *l, const struct serve_keep *keep, unsigned port, lease_owner from,
                       lease_owner own)
 {
-    return serve_keep_is_needed(keep, port) && lease_transfer(&l->table, port, from, own);
+    return serve_keep_is_named(keep, port) && lease_transfer(&l->table, port, from, own);
 }
 
 void serve_leases_ended(struct serve_leases *l, uint32_t number)
@@ -439,6 +483,9 @@ static void look_after_kept(struct serve_leases *l, uint32_t number)
 
 void serve_leases_tick(struct serve_leases *l)
 {
+    /* Among the ports that are taken may be those of runs of this table, which nobody else may ever sweep. */
+    if (l->busy.count > 0)
+        liveness_sweep(l->home, &l->table, SWEEP_SOME, LEASE_FREE_ONLY);
     uint32_t left = l->counts.processes;
     for (uint32_t number = 1; number <= l->tenant_mark && left > 0; number++) {
         const struct tenant *tenant = &l->tenants[number];
@@ -456,6 +503,3 @@ struct serve_counts serve_leases_count(const struct serve_leases *l)
 {
     return l->counts;
 }
-    /* Among the ports that are taken may be those of runs of this table, which nobody else may ever sweep. */
-    if (l->busy.count > 0)
-        liveness_sweep(l->home, &l->table, SWEEP_SOME, LEASE_FREE_ONLY);
