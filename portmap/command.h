@@ -22,6 +22,10 @@ enum {
 int command_run(int argc, char **argv);
 int command_wait(int argc, char **argv);
 int command_port(int argc, char **argv);
+int command_ls(int argc, char **argv);
+int command_env(int argc, char **argv);
+int command_doctor(int argc, char **argv);
+int command_ports(int argc, char **argv);
 int command_pick(int argc, char **argv);
 int command_release(int argc, char **argv);
 int command_serve(int argc, char **argv);

@@ -198,7 +198,9 @@ _Noreturn static void fail_of_lease(const struct picking *p, int error)
     if (p->server.required)
         command_check_server(&p->server, false);
     if (error != PORTMAP_EXHAUSTED)
-        command_fail(portmap_strerror(error), "check the addresses, and the disk and permissions of the home",
+        command_fail(portmap_strerror(error),
+                     error == -EADDRNOTAVAIL ? "name addresses of this host"
+                                             : "check the disk and permissions of the home",
                      "no port for pid %d", (int)p->pid);
     holders_describe(&p->home, &p->pool, held, sizeof held);
     snprintf(why, sizeof why, "pool exhausted, held by: %s", held);

@@ -188,6 +188,7 @@ static void join(struct run *run, const struct run_options *options, const struc
         error = PORTMAP_EENDED;
     if (error != 0)
         command_fail(portmap_strerror(error), remedy, "run %s", options->join);
+    request->server->required = request->server->required || run_server(run->map, environ).required;
     if (options->source[RUN_PORTS] != RUN_FROM_DEFAULT)
         error = run_add(run, request, &problem);
     if (error != 0)

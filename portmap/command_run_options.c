@@ -93,12 +93,10 @@ static void add_file(struct run_options *options, const char *path)
 
 static void add_ports(struct run_options *options, const char *spec)
 {
-    struct text t = text_in(options->ports_text, sizeof options->ports_text);
-    char before[sizeof options->ports_text];
-    memcpy(before, options->ports_text, sizeof before);
+    size_t used = strlen(options->ports_text);
+    struct text t = text_in(options->ports_text + used, sizeof options->ports_text - used);
     command_add_ports(&options->ports, spec);
-    text_str(&t, before);
-    text_str(&t, *before != '\0' ? "," : "");
+    text_str(&t, used > 0 ? "," : "");
     text_str(&t, spec);
 }
 

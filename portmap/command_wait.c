@@ -1,7 +1,10 @@
 /* portshim wait: sleeps until something listens, then prints where. */
 #include "command.h"
 #include "error.h"
+#include "json.h"
+#include "publish.h"
 #include "sockdiag.h"
+#include "text.h"
 #include "watch.h"
 
 #include <getopt.h>
@@ -14,14 +17,17 @@
 enum { NAP_MILLISECONDS = 50, FIND_MILLISECONDS = 5 };
 
 static const char help[] =
-    "usage: portshim wait [-t SECONDS] RUN PORT...\n"
+    "usage: portshim wait [-t SECONDS] [--json] RUN PORT...\n"
     "\n"
     "Waits until every PORT (a placeholder; 53/udp for one protocol) of the run is listening, then prints "
     "the real\n"
     "ports, one a line, in the order given. RUN is a name, a run directory or a map file, and may not exist "
     "yet.\n"
+    "PORT \"all\" stands for every placeholder that has a real port. On a terminal, stderr tells what is\n"
+    "waited for.\n"
     "\n"
     "  -t, --timeout SECONDS  give up after so long (fractions allowed); default: never\n"
+    "      --json             print JSON: an object with run and ports[]\n"
     "  -h, --help             print this\n"
     "\n"
     "Exit status: 0; 124 when the time is over; 125 when the run has ended, or portshim failed.\n";
@@ -34,10 +40,32 @@ struct waiting {
     int diag;
     char **words;
     unsigned done; /* how many of the words are listening */
+    bool json, terminal;
+    uint64_t told; /* process_clock() when the terminal was last written to */
 };
+
+#define TELL_AFTER UINT64_C(300000000) /* nanoseconds */
+
+/* What is not there yet, on a line of its own that is overwritten. */
+static void tell(struct waiting *waiting)
+{
+    uint64_t now = process_clock();
+    if (!waiting->terminal || now - waiting->told < TELL_AFTER)
+        return;
+    fprintf(stderr, "\r\033[Kwaiting for %s: %s", waiting->watch.word,
+            waiting->watch.map == NULL ? "no such run yet" : waiting->words[waiting->done]);
+    waiting->told = now;
+}
+
+static void end_telling(const struct waiting *waiting)
+{
+    if (waiting->terminal)
+        fputs("\r\033[K", stderr);
+}
 
 static void give_up(const struct waiting *waiting)
 {
+    end_telling(waiting);
     const char *what = waiting->watch.map == NULL ? "no such run yet" : "nothing listens yet";
     command_end(COMMAND_TIMED_OUT, what, "wait longer with -t, or see what its program says", "%s, port %s",
                 waiting->watch.word, waiting->words[waiting->done]);
@@ -58,6 +86,7 @@ static unsigned nap(const struct waiting *waiting, unsigned most)
 static void find(struct waiting *waiting)
 {
     for (;;) {
+        tell(waiting);
         int error = watch_find(&waiting->watch);
         if (error == 0)
             break;
@@ -69,6 +98,20 @@ static void find(struct waiting *waiting)
     if (waiting->watch.map->net_namespace != process_net_namespace())
         command_fail("the run is in another network namespace", "run this command inside of it", "%s",
                      waiting->watch.word);
+}
+
+/* "all", as a list of what the run has by now. */
+static char *list_all(const struct map *map)
+{
+    static char list[PORT_COUNT * 6];
+    struct text t = text_in(list, sizeof list);
+    static const char *const suffixes[] = {"", "/tcp", "/udp", ""};
+    for (unsigned port = 0; (port = publish_next(map, port)) != 0;) {
+        text_str(&t, t.used > 0 ? "," : "");
+        text_uint(&t, port);
+        text_str(&t, suffixes[map_protocols(map, port)]);
+    }
+    return list;
 }
 
 static void check_placeholders(const struct waiting *waiting, const char *word)
@@ -113,31 +156,63 @@ static void wait_for_all(struct waiting *waiting)
         waiting->done = 0;
         while (waiting->words[waiting->done] != NULL && is_listening(waiting, waiting->words[waiting->done]))
             waiting->done++;
-        if (waiting->words[waiting->done] == NULL)
+        if (waiting->words[waiting->done] == NULL) {
+            end_telling(waiting);
             return;
-        if (!watch_is_alive(&waiting->watch))
+        }
+        tell(waiting);
+        if (!watch_is_alive(&waiting->watch)) {
+            end_telling(waiting);
             command_fail("the run has ended before it listened", "see what its program said", "%s, port %s",
                          waiting->watch.word, waiting->words[waiting->done]);
+        }
         map_wait(map, seen, nap(waiting, NAP_MILLISECONDS));
     }
 }
 
+static void print_json(const struct waiting *waiting)
+{
+    static struct portset ports;
+    const struct map *map = waiting->watch.map;
+    const char *comma = "";
+    for (char **word = waiting->words; *word != NULL; word++)
+        command_add_ports(&ports, *word);
+    printf("{\"run\":");
+    json_string(stdout, waiting->watch.path);
+    printf(",\"ports\":[");
+    for (unsigned port = 1; port < PORT_COUNT; port++)
+        if (portset_listed(&ports, port) != 0) {
+            printf("%s{\"placeholder\":%u,\"real\":%u}", comma, port, map_real(map, port));
+            comma = ",";
+        }
+    printf("]}\n");
+    command_help("");
+}
+
 int command_wait(int argc, char **argv)
 {
-    static const struct option words[] = {
-        {"timeout", required_argument, NULL, 't'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    enum { JSON = 256 };
+    static const struct option words[] = {{"timeout", required_argument, NULL, 't'},
+                                          {"json", no_argument, NULL, JSON},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
     static struct waiting waiting;
     struct home home;
     opterr = 0;
     for (int option; (option = getopt_long(argc, argv, "+t:h", words, NULL)) != -1;) {
         if (option == 't')
             waiting.deadline = process_clock() + command_seconds(optarg);
+        else if (option == JSON)
+            waiting.json = true;
         else if (option == 'h')
             command_help(help);
         else
             command_bad_option(argv, see_help);
     }
-    command_check_run_and_ports(argc - optind, argv + optind, see_help);
+    bool all = argc - optind == 2 && strcmp(argv[optind + 1], "all") == 0;
+    if (!all)
+        command_check_run_and_ports(argc - optind, argv + optind, see_help);
+    waiting.terminal = isatty(STDERR_FILENO);
     command_open_home(&home);
     waiting.watch.home = &home;
     waiting.watch.word = argv[optind];
@@ -147,9 +222,13 @@ int command_wait(int argc, char **argv)
         command_fail(portmap_strerror(waiting.diag), "enable the kernel's inet_diag",
                      "the kernel's list of sockets");
     find(&waiting);
+    if (all)
+        argv[optind + 1] = list_all(waiting.watch.map);
     for (char **word = waiting.words; *word != NULL; word++)
         check_placeholders(&waiting, *word);
     wait_for_all(&waiting);
     watch_look_after(&waiting.watch);
+    if (waiting.json)
+        print_json(&waiting);
     return command_print_ports(waiting.watch.map, waiting.watch.word, waiting.words);
 }

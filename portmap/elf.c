@@ -19,15 +19,33 @@ static bool is_our_kind(const ElfW(Ehdr) * header)
            header->e_machine == __ehdr_start.e_machine;
 }
 
-static bool has_interpreter(int fd, const ElfW(Ehdr) * header)
+static bool find_interpreter(int fd, const ElfW(Ehdr) * header, ElfW(Phdr) * segment)
 {
     for (unsigned i = 0; i < header->e_phnum; i++) {
-        ElfW(Phdr) segment;
         off_t at = (off_t)(header->e_phoff + (ElfW(Off))i * header->e_phentsize);
-        if (pread(fd, &segment, sizeof segment, at) == sizeof segment && segment.p_type == PT_INTERP)
+        if (pread(fd, segment, sizeof *segment, at) == sizeof *segment && segment->p_type == PT_INTERP)
             return true;
     }
     return false;
+}
+
+static bool has_interpreter(int fd, const ElfW(Ehdr) * header)
+{
+    ElfW(Phdr) segment;
+    return find_interpreter(fd, header, &segment);
+}
+
+void elf_interpreter(int fd, char *path, size_t size)
+{
+    ElfW(Ehdr) header;
+    ElfW(Phdr) segment;
+    *path = '\0';
+    if (pread(fd, &header, sizeof header, 0) != sizeof header || !is_our_kind(&header) ||
+        !find_interpreter(fd, &header, &segment))
+        return;
+    ssize_t len =
+        pread(fd, path, segment.p_filesz < size ? segment.p_filesz : size - 1, (off_t)segment.p_offset);
+    path[len > 0 ? len : 0] = '\0';
 }
 
 /* The linker of Go leaves its build id or build information in a section of its own, also in dynamic

@@ -25,6 +25,9 @@ enum { SCRIPT_DEPTH = 5 };
  */
 enum program_kind elf_judge(int fd, char *interpreter, size_t size);
 
+/* The dynamic linker that a program of our own class names, in path[size]; empty when it names none. */
+void elf_interpreter(int fd, char *path, size_t size);
+
 /* Whether an open file is a shared library of our own class and machine. */
 bool elf_is_our_library(int fd);
 

@@ -24,7 +24,7 @@ const char *portmap_strerror(int code)
     case PORTMAP_ENAME:
         return "the name belongs to a living run";
     case PORTMAP_ETOOMANY:
-        return "too many for one run";
+        return "too many at once";
     case PORTMAP_ENOTFILE:
         return "not a regular file";
     case PORTMAP_ESYNTAX:

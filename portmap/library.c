@@ -7,7 +7,6 @@
 #include "text.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,25 +35,42 @@ static bool find_beside_program(char path[static PATH_MAX])
     return false;
 }
 
-void library_find(char path[static PATH_MAX])
+static bool is_wrong(struct library_problem *problem, const char *subject, const char *why,
+                     const char *remedy)
+{
+    struct text t = text_in(problem->subject, sizeof problem->subject);
+    text_str(&t, subject);
+    problem->why = why;
+    problem->remedy = remedy;
+    return false;
+}
+
+bool library_look(char path[static PATH_MAX], struct library_problem *problem)
 {
     const char *given = getenv("PORTSHIM_LIB");
     if (given != NULL && *given != '\0') {
         if (realpath(given, path) == NULL)
-            command_fail(strerror(errno), "let PORTSHIM_LIB name libportshim.so", "%s", given);
+            return is_wrong(problem, given, strerror(errno), "let PORTSHIM_LIB name libportshim.so");
     } else if (!find_beside_program(path)) {
-        command_fail("not found beside this program or in ../lib", "install it there, or set PORTSHIM_LIB",
-                     "libportshim.so");
+        return is_wrong(problem, "libportshim.so", "not found beside this program or in ../lib",
+                        "install it there, or set PORTSHIM_LIB");
     }
     if (strpbrk(path, " :") != NULL)
-        command_fail("LD_PRELOAD cannot carry a path with a space or colon", "move it, or set PORTSHIM_LIB",
-                     "%s", path);
+        return is_wrong(problem, path, "LD_PRELOAD cannot carry a path with a space or colon",
+                        "move it, or set PORTSHIM_LIB");
     int error = program_check_library(path);
     if (error == PORTMAP_ETORN)
-        command_fail("not a library of this machine's kind", "install the one built with this portshim", "%s",
-                     path);
-    if (error != 0)
-        command_fail(portmap_strerror(error), "make it readable, or set PORTSHIM_LIB", "%s", path);
+        return is_wrong(problem, path, "not a library of this machine's kind",
+                        "install the one built with this portshim");
+    return error == 0 ||
+           is_wrong(problem, path, portmap_strerror(error), "make it readable, or set PORTSHIM_LIB");
+}
+
+void library_find(char path[static PATH_MAX])
+{
+    static struct library_problem problem;
+    if (!library_look(path, &problem))
+        command_fail(problem.why, problem.remedy, "%s", problem.subject);
 }
 
 void library_preload(const char *path)

@@ -50,7 +50,8 @@ int portmap_lease(const char *const *hosts, int family, int type);
 int portmap_find_unused(int family, int type);
 
 /*
- * Gives back a port that this process has leased, for itself or for another. 0, or PORTMAP_ENOTOURS. A port
+ * Gives back a port that this process has leased, for itself or for another. 0, PORTMAP_ENOTOURS, or an
+ * error of opening the table. A port
  * that was given by portmap_reserve(), or by a server that takes nothing back, is this process's for its next
  * portmap_pick(). (portpicker: return_port; PySys: cleanup)
  */

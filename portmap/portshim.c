@@ -16,6 +16,10 @@ static const char help[] =
     "  portshim run  -p PORTS [OPTION]... [--] COMMAND...  run a command whose ports are its own\n"
     "  portshim wait [-t SECONDS] RUN PORT...              print the real ports once something listens\n"
     "  portshim port RUN PORT...                           print the real ports\n"
+    "  portshim env RUN                                    print them as assignments\n"
+    "  portshim ls [--json] [RUN]                          list runs, their ports and who is on them\n"
+    "  portshim doctor [COMMAND]                           what can be wrapped here, and how\n"
+    "  portshim ports [--] COMMAND...                      find out which ports a command uses\n"
     "  portshim pick [PID [TIMEOUT]]                       lease a port for a process, print it\n"
     "  portshim release PORT...                            give such ports back\n"
     "  portshim serve [OPTION]...                          lease ports for all users of this host\n"
@@ -27,8 +31,10 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int, char **);
-    } commands[] = {{"run", command_run},   {"wait", command_wait},       {"port", command_port},
-                    {"pick", command_pick}, {"release", command_release}, {"serve", command_serve}};
+    } commands[] = {{"run", command_run},     {"wait", command_wait}, {"port", command_port},
+                    {"env", command_env},     {"ls", command_ls},     {"doctor", command_doctor},
+                    {"ports", command_ports}, {"pick", command_pick}, {"release", command_release},
+                    {"serve", command_serve}};
     const char *word = argc > 1 ? argv[1] : "--help";
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
         command_help(help);

@@ -108,6 +108,11 @@ uint32_t process_pid_namespace(void)
     return namespace_inode("/proc/self/ns/pid");
 }
 
+bool process_is_in_initial_pid_namespace(void)
+{
+    return process_pid_namespace() == INITIAL_PID_NAMESPACE;
+}
+
 uint32_t process_net_namespace(void)
 {
     return namespace_inode("/proc/self/ns/net");
@@ -167,7 +172,7 @@ bool process_is_gone_elsewhere(uint32_t pid_namespace, pid_t pid, uint64_t start
     } buffer;
     ssize_t got;
     /* Root of the first namespace sees every process, and may look into it. */
-    if (geteuid() != 0 || process_pid_namespace() != INITIAL_PID_NAMESPACE)
+    if (geteuid() != 0 || !process_is_in_initial_pid_namespace())
         return false;
     int fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)

@@ -20,6 +20,9 @@ bool process_is_this_boot(const char id[static BOOT_ID_SIZE]);
  * process. */
 uint64_t process_start_time(pid_t pid);
 
+/* Whether this process is in the pid namespace that all others are below. */
+bool process_is_in_initial_pid_namespace(void);
+
 /* Inode numbers of this process's namespaces (namespaces(7)); 0 where /proc is not to be had. */
 uint32_t process_pid_namespace(void);
 uint32_t process_net_namespace(void);

@@ -35,8 +35,9 @@ struct serve_state {
  *     release PORT     gives it back: ok
  *     status           statistics, a line each
  *
- * A process may lease for itself; for another, when that is its user's or it is root, and both are in
- * the server's pid namespace. Never for pid 1: a client that has lost its parent names it by mistake.
+ * A process of the server's pid namespace may lease for itself; for another that it calls by its number
+ * there, when that is its user's or it is root. Never for pid 1: a client that has lost its parent names it
+ * by mistake.
  */
 unsigned serve_request(struct serve_state *state, const char *request, const struct ucred *peer, char *answer,
                        unsigned *port);

@@ -32,8 +32,8 @@ static void count(const struct inet_diag_msg *m, int protocol, struct sockdiag_p
         answer->tcp_other++;
         usable = false;
     }
-    if (usable && answer->inode == 0)
-        answer->inode = m->idiag_inode;
+    if (usable && answer->inode_count < SOCKDIAG_INODES)
+        answer->inodes[answer->inode_count++] = m->idiag_inode;
 }
 
 /* Reads datagrams until the dump's end. */

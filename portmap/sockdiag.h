@@ -5,12 +5,15 @@
 #ifndef PORTMAP_SOCKDIAG_H
 #define PORTMAP_SOCKDIAG_H
 
+enum { SOCKDIAG_INODES = 16 };
+
 struct sockdiag_port {
-    unsigned tcp_listening; /* sockets in state LISTEN */
-    unsigned tcp_time_wait; /* in state TIME_WAIT */
-    unsigned tcp_other;     /* in any other state: bound only, connected, closing */
-    unsigned udp;           /* bound UDP sockets */
-    unsigned long inode;    /* of a listening or UDP socket, 0 when there is none */
+    unsigned tcp_listening;                /* sockets in state LISTEN */
+    unsigned tcp_time_wait;                /* in state TIME_WAIT */
+    unsigned tcp_other;                    /* in any other state: bound only, connected, closing */
+    unsigned udp;                          /* bound UDP sockets */
+    unsigned long inodes[SOCKDIAG_INODES]; /* of the first of them that listen or are UDP's */
+    unsigned inode_count;
 };
 
 /* Opens a descriptor (close-on-exec) for the question below, or returns a negated errno. */

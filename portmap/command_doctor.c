@@ -1,0 +1,342 @@
+/* portshim doctor: what this host allows, and whether a command can be wrapped. */
+#include "command.h"
+#include "error.h"
+#include "json.h"
+#include "lease.h"
+#include "library.h"
+#include "portserver.h"
+#include "probe.h"
+#include "process.h"
+#include "program.h"
+#include "recover.h"
+#include "sockdiag.h"
+#include "text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+extern char **environ;
+
+enum { WILL_NOT_WORK = 1 };
+
+static const char help[] =
+    "usage: portshim doctor [--json] [COMMAND [ARGUMENT]...]\n"
+    "\n"
+    "Says what this host allows and, for a COMMAND, whether it can be wrapped: a line each, \"ok\", "
+    "\"note\"\n"
+    "for what is to be known, or \"fail\" with a remedy. COMMAND is not started.\n"
+    "\n"
+    "      --json  print JSON: an object with verdict and checks[]\n"
+    "  -h, --help  print this\n"
+    "\n"
+    "Exit status: 0 when it will work; 1 when it will not; 125 when portshim failed.\n";
+
+static const char see_help[] = "see portshim doctor --help";
+
+enum verdict { DOCTOR_OK, DOCTOR_NOTE, DOCTOR_FAIL };
+
+static struct {
+    bool json;
+    unsigned lines;
+    enum verdict worst;
+} report;
+
+/* One line. remedy is NULL where there is nothing to do. */
+__attribute__((format(printf, 4, 5))) static void say(enum verdict verdict, const char *what,
+                                                      const char *remedy, const char *format, ...)
+{
+    static const char *const names[] = {"ok", "note", "fail"};
+    char finding[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(finding, sizeof finding, format, arguments);
+    va_end(arguments);
+    if (verdict > report.worst)
+        report.worst = verdict;
+    if (!report.json) {
+        printf("%-4s  %s: %s%s%s\n", names[verdict], what, finding, remedy != NULL ? ": " : "",
+               remedy != NULL ? remedy : "");
+        return;
+    }
+    printf("%s{\"verdict\":\"%s\",\"check\":", report.lines++ > 0 ? ",\n " : "", names[verdict]);
+    json_string(stdout, what);
+    printf(",\"finding\":");
+    json_string(stdout, finding);
+    printf(",\"remedy\":");
+    json_string(stdout, remedy);
+    putchar('}');
+}
+
+static void check_pool(void)
+{
+    struct pool pool;
+    struct pool_problem problem;
+    char where[512];
+    struct ephemeral_range range = pool_ephemeral_range();
+    int error = pool_load(&pool, environ, &problem);
+    say(DOCTOR_OK, "ephemeral range", NULL, "%u-%u: the kernel gives these to clients by itself", range.first,
+        range.last);
+    if (error != 0) {
+        pool_describe(&problem, error, where, sizeof where);
+        say(DOCTOR_FAIL, "pool", "write ports and ranges such as 8000-8099,9000", "%s: %s", where,
+            portmap_strerror(error));
+    } else if (pool.count == 0) {
+        say(DOCTOR_FAIL, "pool", "list ports in PORTSHIM_POOL", "no port in it, from %s",
+            pool_source(environ));
+    } else if (pool.fallback) {
+        say(DOCTOR_NOTE, "pool", "narrow net.ipv4.ip_local_port_range, or set PORTSHIM_POOL",
+            "fewer than %d ports are not ephemeral, so clients of this host may take one of the %u",
+            POOL_TOO_FEW, pool.count);
+    } else {
+        say(DOCTOR_OK, "pool", NULL, "%u ports, from %s", pool.count, pool_source(environ));
+    }
+}
+
+static void check_sockets(void)
+{
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct probe_scope scope = {.family = AF_INET6};
+    probe_add_host(&scope, "localhost");
+    if (fd < 0)
+        say(DOCTOR_NOTE, "IPv6", NULL, "the kernel has none: IPv4 alone is probed");
+    else if (probe_port_in(0, &scope) != PROBE_FREE)
+        say(DOCTOR_NOTE, "IPv6", NULL, "there, but ::1 cannot be bound");
+    else
+        say(DOCTOR_OK, "IPv6", NULL, "there");
+    if (fd >= 0)
+        close(fd);
+    int diag = sockdiag_open();
+    struct sockdiag_port port;
+    int error = diag < 0 ? diag : sockdiag_ask(diag, 1, SOCKDIAG_SERVERS, &port);
+    if (error != 0)
+        say(DOCTOR_NOTE, "sock_diag", "enable the kernel's inet_diag", "%s: portshim wait and ls cannot look",
+            portmap_strerror(error));
+    else
+        say(DOCTOR_OK, "sock_diag", NULL, "portshim wait and ls can see who listens");
+    if (diag >= 0)
+        close(diag);
+}
+
+static void check_home(void)
+{
+    struct home home;
+    struct lease_table leases;
+    struct statvfs disk;
+    int error = home_open(&home, environ);
+    if (error == 0)
+        error = recover_leases(&leases, &home);
+    if (error != 0) {
+        say(DOCTOR_FAIL, "lease directory", "set PORTSHIM_HOME to a private directory on a disk with room",
+            "%s: %s", home.path, portmap_strerror(error));
+        return;
+    }
+    unsigned long long room =
+        fstatvfs(home.fd, &disk) == 0 ? (unsigned long long)disk.f_bavail * disk.f_frsize / 1024 : 0;
+    say(room < 2 * sizeof(struct map) / 1024 ? DOCTOR_FAIL : DOCTOR_OK, "lease directory",
+        room < 2 * sizeof(struct map) / 1024 ? "make room: a run takes 640 KiB" : NULL, "%s, %llu KiB free",
+        home.path, room);
+    lease_close(&leases);
+    home_close(&home);
+}
+
+static void check_library(void)
+{
+    char path[PATH_MAX];
+    static struct library_problem problem;
+    if (!library_look(path, &problem))
+        say(DOCTOR_FAIL, "library", problem.remedy, "%s: %s", problem.subject, problem.why);
+    else
+        say(DOCTOR_OK, "library", NULL, "%s", path);
+    const char *flag = getenv("PORTSHIM");
+    if (flag != NULL && strcmp(flag, "0") == 0)
+        say(DOCTOR_FAIL, "PORTSHIM", "unset it", "is 0, so the library rewrites nothing");
+}
+
+static void check_server(void)
+{
+    char answer[8192];
+    const char *address = getenv("PORTSERVER_ADDRESS");
+    if (address == NULL || *address == '\0') {
+        say(DOCTOR_NOTE, "port server", "start portshim serve if several users share this host",
+            "PORTSERVER_ADDRESS names none, so leases are for this user alone");
+        return;
+    }
+    int len = portserver_talk(address, "status\n", answer, sizeof answer, PORTSERVER_MILLISECONDS);
+    if (len > 0)
+        say(DOCTOR_OK, "port server", NULL, "%s is portshim serve", address);
+    else if (len == 0 || len == PORTMAP_EREFUSED)
+        say(DOCTOR_OK, "port server", NULL, "%s answers", address);
+    else
+        say(DOCTOR_NOTE, "port server", "start it with portshim serve, or unset PORTSERVER_ADDRESS",
+            "%s: %s, so the lease table is used", address, portmap_strerror(len));
+}
+
+/* The number after a word at the beginning of a line of /proc/self/status; -1 when it is not there. */
+static long status_number(const char *word)
+{
+    char status[8192];
+    if (text_read_file("/proc/self/status", status, sizeof status) <= 0)
+        return -1;
+    const char *at = strstr(status, word);
+    return at != NULL ? strtol(at + strlen(word), NULL, 10) : -1;
+}
+
+static void check_kernel(void)
+{
+    char value[32];
+    long seccomp = status_number("\nSeccomp:"), no_new_privs = status_number("\nNoNewPrivs:");
+    if (process_pid_namespace() == 0)
+        say(DOCTOR_NOTE, "/proc", "mount it",
+            "not there: runs of other pid namespaces cannot be told from ours");
+    else if (process_is_in_initial_pid_namespace())
+        say(DOCTOR_OK, "pid namespace", NULL, "the host's");
+    else
+        say(DOCTOR_NOTE, "pid namespace", NULL,
+            "a container's: a port server outside of it cannot lease to us");
+    say(DOCTOR_OK, "seccomp", NULL, "%s%s",
+        seccomp == 2   ? "a filter is in force, which may forbid calls that wrapped programs make anyway"
+        : seccomp == 1 ? "strict mode"
+                       : "no filter",
+        no_new_privs == 1 ? ", no_new_privs is set: set-user-ID programs gain nothing" : "");
+    int len = text_read_file("/proc/sys/kernel/yama/ptrace_scope", value, sizeof value);
+    say(DOCTOR_OK, "Yama", NULL, "ptrace_scope is %.*s", len > 0 ? (int)strcspn(value, "\n") : 9,
+        len > 0 ? value : "not there");
+}
+
+static bool has_text(int fd, const char *needle)
+{
+    static char buffer[1 << 20];
+    ssize_t len = pread(fd, buffer, sizeof buffer, 0);
+    return len > 0 && memmem(buffer, (size_t)len, needle, strlen(needle)) != NULL;
+}
+
+/* A dynamic program of our own class: which libc, and is its linker there. */
+static void check_dynamic(const struct program *program)
+{
+    char linker[PATH_MAX];
+    int fd = open(program->file, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        say(DOCTOR_FAIL, "command", "let this user read it", "%s: %s", program->file, strerror(errno));
+        return;
+    }
+    elf_interpreter(fd, linker, sizeof linker);
+    bool sanitized = has_text(fd, "libasan.so") || has_text(fd, "libtsan.so");
+    close(fd);
+    if (access(linker, X_OK) < 0)
+        say(DOCTOR_FAIL, "command", "install that libc", "%s needs %s: %s", program->file, linker,
+            strerror(errno));
+    else if (strstr(linker, "ld-musl") != NULL)
+        say(DOCTOR_FAIL, "command", "build portshim for musl, and name that library in PORTSHIM_LIB",
+            "%s is linked to musl, the library to glibc", program->file);
+    else
+        say(DOCTOR_OK, "command", NULL, "%s is dynamically linked", program->file);
+    if (sanitized)
+        say(DOCTOR_OK, "command", NULL, "its sanitizer's runtime stays first in LD_PRELOAD");
+}
+
+static void check_command(const char *command);
+
+/* "#!/usr/bin/env -S python3 -u": env is only a way to python3, which is in word[size] then. */
+static bool is_by_env(const char *script, const char *interpreter, char *word, size_t size)
+{
+    char line[256], *rest, *next;
+    const char *slash = strrchr(interpreter, '/');
+    if (slash == NULL || strcmp(slash, "/env") != 0 || text_read_file(script, line, sizeof line) <= 0)
+        return false;
+    line[strcspn(line, "\n")] = '\0';
+    for (next = strtok_r(line + 2, " \t", &rest); next != NULL && *next != '\0';) {
+        next = strtok_r(NULL, " \t", &rest);
+        if (next != NULL && *next != '-' && strchr(next, '=') == NULL) {
+            snprintf(word, size, "%s", next);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_program(const char *path)
+{
+    static struct program program;
+    char word[256];
+    program_inspect(path, &program);
+    if (strcmp(path, program.file) != 0)
+        say(DOCTOR_OK, "command", NULL, "%s is a script for %s", path, program.file);
+    if (strcmp(path, program.file) != 0 && is_by_env(path, program.file, word, sizeof word)) {
+        check_command(word);
+        return;
+    }
+    if (program.privileged)
+        say(DOCTOR_FAIL, "command", "run it as its owner, or a copy without the privilege",
+            "%s is set-user-ID, set-group-ID or has capabilities: ld.so ignores the library", program.file);
+    switch (program.kind) {
+    case PROGRAM_DYNAMIC:
+        check_dynamic(&program);
+        break;
+    case PROGRAM_STATIC:
+        say(DOCTOR_FAIL, "command", "use a dynamic build", "%s is statically linked: nothing is preloaded",
+            program.file);
+        break;
+    case PROGRAM_GO:
+        say(DOCTOR_FAIL, "command", "give it its port as an option: $PORTSHIM_PORT_8080 has the real one",
+            "%s is a Go program, which enters the kernel by itself", program.file);
+        break;
+    case PROGRAM_WRONG_CLASS:
+        say(DOCTOR_FAIL, "command",
+            "build portshim for its class: make CC='gcc -m32', and name it in PORTSHIM_LIB",
+            "%s is of another ELF class or machine", program.file);
+        break;
+    case PROGRAM_UNKNOWN:
+        say(DOCTOR_FAIL, "command", "name a program or a script with #! and an interpreter that is there",
+            "%s is no program that can be read", program.file);
+    }
+}
+
+static void check_command(const char *command)
+{
+    char path[PATH_MAX];
+    int error = program_find(command, path);
+    if (error != 0)
+        say(DOCTOR_FAIL, "command", error == -ENOENT ? "check its name and PATH" : "make it executable",
+            "%s: %s", command, portmap_strerror(error));
+    else
+        check_program(path);
+}
+
+int command_doctor(int argc, char **argv)
+{
+    enum { JSON = 256 };
+    static const struct option words[] = {
+        {"json", no_argument, NULL, JSON}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, "+h", words, NULL)) != -1;) {
+        if (option == 'h')
+            command_help(help);
+        if (option == '?')
+            command_bad_option(argv, see_help);
+        report.json = true;
+    }
+    if (report.json)
+        printf("{\"checks\":[");
+    check_library();
+    check_pool();
+    check_home();
+    check_sockets();
+    check_server();
+    check_kernel();
+    if (optind < argc)
+        check_command(argv[optind]);
+    bool good = report.worst != DOCTOR_FAIL;
+    if (report.json)
+        printf("],\n \"verdict\":\"%s\"}\n", good ? "ok" : "fail");
+    if (fflush(stdout) == EOF)
+        command_fail("cannot write", "give it an open stdout", "standard output");
+    return good ? EXIT_SUCCESS : WILL_NOT_WORK;
+}

@@ -1,0 +1,56 @@
+/* portshim env: a run's ports as assignments, for eval or an env file. */
+#include "command.h"
+#include "error.h"
+#include "publish.h"
+#include "watch.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char help[] = "usage: portshim env RUN\n"
+                           "\n"
+                           "Prints PORTSHIM_RUN and PORTSHIM_PORT_<placeholder> as lines NAME=VALUE, whose "
+                           "values no shell changes:\n"
+                           "\n"
+                           "    eval \"$(portshim env RUN)\"; curl \"localhost:$PORTSHIM_PORT_8080\"\n"
+                           "\n"
+                           "  -h, --help  print this\n"
+                           "\n"
+                           "Exit status: 0; 125 when there is no such run, or portshim failed.\n";
+
+static const char see_help[] = "see portshim env --help";
+
+static int print_assignment(const char *assignment, void *context)
+{
+    (void)context;
+    puts(assignment);
+    return 0;
+}
+
+int command_env(int argc, char **argv)
+{
+    static const struct option words[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    static struct watch watch;
+    struct home home;
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, "+h", words, NULL)) != -1;) {
+        if (option == 'h')
+            command_help(help);
+        command_bad_option(argv, see_help);
+    }
+    if (argc - optind != 1)
+        command_fail(argc == optind ? "none is given" : "more than one is given", see_help, "run");
+    command_open_home(&home);
+    watch.home = &home;
+    watch.word = argv[optind];
+    int error = watch_find(&watch);
+    if (error != 0)
+        command_fail(portmap_strerror(error), "name a living run, its directory or its map file", "run %s",
+                     watch.word);
+    watch_look_after(&watch);
+    /* The path of a home is of characters that every shell takes as they are (home.h). */
+    printf("PORTSHIM_RUN=%s\n", watch.path);
+    publish_variables(watch.map, print_assignment, NULL);
+    command_help("");
+}

@@ -1,0 +1,206 @@
+/* portshim ports: runs a command as it is, and says which fixed ports it and what it starts use. */
+#include "command.h"
+#include "compact.h"
+#include "error.h"
+#include "library.h"
+#include "publish.h"
+#include "run.h"
+#include "sighting.h"
+#include "supervise.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char help[] =
+    "usage: portshim ports [--write] [-o FILE] [--] COMMAND [ARGUMENT]...\n"
+    "\n"
+    "Runs COMMAND, with no port rewritten, and prints, when it has ended, the fixed ports of this host that "
+    "it\n"
+    "and all it starts have bound or connected to: port, protocol, what was done, by which program, and\n"
+    "whether the port is privileged or ephemeral. (Ports that the kernel chose are not fixed.) On stderr, "
+    "as\n"
+    "stdout is the command's.\n"
+    "\n"
+    "      --write        put the bound ones into a new .portshim, for portshim run\n"
+    "  -o, --output FILE  print to FILE instead of stderr\n"
+    "  -h, --help         print this\n"
+    "\n"
+    "Exit status: the command's own; 125 when portshim failed, 126 and 127 as portshim run.\n";
+
+static const char see_help[] = "see portshim ports --help";
+static const char settings_file[] = ".portshim";
+
+/* A port with all that was seen of it. */
+struct used_port {
+    unsigned bound, refused, connected; /* protocols */
+    bool any;
+};
+
+static struct used_port used[PORT_COUNT];
+
+static void collect(const struct map *map)
+{
+    struct sighting s;
+    for (unsigned n = 0; (s = sighting_get(map, n)).kind != SIGHTING_NONE; n++) {
+        struct used_port *port = &used[s.port];
+        if (s.kind == SIGHTING_EXEC)
+            continue;
+        port->any = true;
+        if (s.kind == SIGHTING_BIND)
+            port->bound |= s.protocols;
+        else if (s.kind == SIGHTING_REFUSED)
+            port->refused |= s.protocols;
+        else
+            port->connected |= s.protocols;
+    }
+}
+
+static const char *remark(const struct map *map, unsigned port)
+{
+    if (port < 1024)
+        return "privileged";
+    return map_is_ephemeral(map, port) ? "ephemeral" : "";
+}
+
+static void print_sighting(FILE *out, const struct map *map, struct sighting s)
+{
+    static const char *const done[] = {
+        [SIGHTING_BIND] = "bind", [SIGHTING_REFUSED] = "bind, in use", [SIGHTING_CONNECT] = "connect"};
+    static const char *const protocols[] = {"?", "tcp", "udp", "both"};
+    fprintf(out, "%5u  %-4s  %-12s  %-16s  %s\n", s.port, protocols[s.protocols], done[s.kind],
+            sighting_program_name(map, s.program), remark(map, s.port));
+}
+
+static void print_all(FILE *out, const struct map *map)
+{
+    const struct map_program *program;
+    fprintf(out, "%5s  %-4s  %-12s  %-16s\n", "PORT", "TYPE", "USE", "PROGRAM");
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        struct sighting s;
+        if (!used[port].any)
+            continue;
+        for (unsigned n = 0; (s = sighting_get(map, n)).kind != SIGHTING_NONE; n++)
+            if (s.port == port && s.kind != SIGHTING_EXEC)
+                print_sighting(out, map, s);
+    }
+    for (unsigned n = 0; (program = sighting_unhookable(map, &n)) != NULL;)
+        fprintf(out, "# %s could not be looked into: see portshim doctor\n", program->name);
+}
+
+/* A client's port is a server's of the same suite, or the host's own: only what is bound is to be rewritten.
+ */
+static void write_settings(void)
+{
+    unsigned count = 0;
+    FILE *out = NULL;
+    int fd = open(settings_file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (fd >= 0)
+        out = fdopen(fd, "w");
+    if (out == NULL)
+        command_fail(strerror(errno), "remove it, or go to another directory", "%s", settings_file);
+    fprintf(out, "# fixed ports that portshim ports has seen bound\n");
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        unsigned bound = used[port].bound | used[port].refused;
+        if (bound == 0)
+            continue;
+        fprintf(out, "ports %u%s\n", port,
+                bound == PORTMAP_TCP   ? "/tcp"
+                : bound == PORTMAP_UDP ? "/udp"
+                                       : "");
+        count++;
+    }
+    if (fclose(out) == EOF)
+        command_fail(strerror(errno), "make room", "%s", settings_file);
+    if (count == 0)
+        unlink(settings_file);
+}
+
+struct discovering {
+    bool write;
+    const char *output;
+    char **command;
+};
+
+static void parse_options(struct discovering *d, int argc, char **argv)
+{
+    enum { WRITE = 256 };
+    static const struct option words[] = {{"write", no_argument, NULL, WRITE},
+                                          {"output", required_argument, NULL, 'o'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, "+o:h", words, NULL)) != -1;) {
+        if (option == 'h')
+            command_help(help);
+        if (option == '?')
+            command_bad_option(argv, see_help);
+        if (option == 'o')
+            d->output = optarg;
+        else
+            d->write = true;
+    }
+    d->command = argv + optind;
+    if (*d->command == NULL)
+        command_fail("nothing to run", "name one after the options", "command");
+    if (d->write && access(settings_file, F_OK) == 0)
+        command_fail("it is there already", "remove it, or leave --write away", "%s", settings_file);
+}
+
+static FILE *open_output(const char *name)
+{
+    FILE *out = name != NULL ? fopen(name, "we") : stderr;
+    if (out == NULL)
+        command_fail(strerror(errno), "name a file that can be written", "%s", name);
+    return out;
+}
+
+static void set_environment(const struct run *run)
+{
+    static char compact[COMPACT_SIZE];
+    char library[PATH_MAX];
+    library_find(library);
+    library_preload(library);
+    if (!compact_write(run->map, compact, sizeof compact) || setenv("PORTSHIM_RUN", run->path, 1) < 0 ||
+        setenv(COMPACT_VARIABLE, compact, 1) < 0)
+        command_fail(strerror(ENOMEM), "free some memory", "the environment");
+}
+
+int command_ports(int argc, char **argv)
+{
+    static struct portset none;
+    static struct run run;
+    struct discovering d = {0};
+    struct run_problem problem = {0};
+    struct home home;
+    struct pool pool;
+    parse_options(&d, argc, argv);
+    FILE *out = open_output(d.output);
+    command_load_pool(&pool, true);
+    command_open_home(&home);
+    const struct run_request request = {
+        .home = &home, .ports = &none, .pool = &pool, .command = d.command[0], .discover = true};
+    int error = run_create(&run, &request, &problem);
+    if (error != 0)
+        command_fail(portmap_strerror(error), "check its disk and permissions, or set PORTSHIM_HOME", "%s",
+                     home.path);
+    set_environment(&run);
+    struct supervised ended = supervise(d.command);
+    if (ended.start_error == 0) {
+        collect(run.map);
+        print_all(out, run.map);
+        if (d.write)
+            write_settings();
+    }
+    run_discard(&run, &home);
+    if (ended.start_error != 0)
+        command_end(ended.start_error == ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE,
+                    strerror(ended.start_error), "name a program", "%s", d.command[0]);
+    if (fflush(out) == EOF)
+        command_fail("cannot write", "name a file with -o", "the list of ports");
+    supervise_end(ended.status);
+}

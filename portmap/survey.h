@@ -1,0 +1,66 @@
+/*
+ * What a run has done with its ports, as somebody who looks from outside sees it: the map says which they
+ * are, the kernel what is on them, /proc whose that is.
+ */
+#ifndef PORTMAP_SURVEY_H
+#define PORTMAP_SURVEY_H
+
+#include "home.h"
+#include "map.h"
+#include "sockdiag.h"
+
+#include <stdbool.h>
+
+enum survey_state {
+    SURVEY_ASSIGNED,  /* no program has bound it */
+    SURVEY_BOUND,     /* a socket has it: UDP, or TCP that does not listen (yet) */
+    SURVEY_LISTENING, /* TCP listens */
+    SURVEY_GONE,      /* it was bound, and is not any more */
+};
+
+enum { SURVEY_OWNERS = 64, SURVEY_NAME = 32 };
+
+struct survey_port {
+    unsigned placeholder, real, protocols; /* what it is a placeholder for */
+    enum survey_state state;
+    unsigned used;  /* the protocols that something can be talked to by */
+    bool late;      /* assigned when it was first bound */
+    bool inherited; /* the lease is that of the run around this one */
+    char lease[48]; /* who has the real port in the lease table, for people */
+    struct sockdiag_port sockets;
+    pid_t owners[SURVEY_OWNERS];
+    unsigned owner_count;
+    char program[SURVEY_NAME]; /* name of the first of them */
+};
+
+struct survey {
+    uint64_t run_id;
+    char path[PATH_MAX];
+    struct map *map; /* viewed */
+    bool ending;     /* no process is left, but that was so only a moment ago */
+    bool elsewhere;  /* in another network namespace: nothing is known of its sockets */
+    struct survey_port *ports;
+    unsigned port_count;
+};
+
+/*
+ * Looks at one run, whose sockets' owners are to be found by survey_find_owners(). 0; PORTMAP_EENDED when it
+ * is dead; -ENOMEM; or another code.
+ */
+int survey_run(struct survey *survey, const struct home *home, uint64_t run_id);
+
+/* All runs of the home that live, at most `most`, oldest first; dead ones are swept, a bounded number. How
+ * many. */
+int survey_all(struct survey *surveys, unsigned most, const struct home *home);
+
+/* Finds the processes that have the sockets, in one look through /proc for all of them. */
+void survey_find_owners(struct survey *surveys, unsigned count);
+
+void survey_end(struct survey *survey);
+
+const char *survey_state_name(enum survey_state state);
+
+/* The run's name, NULL when it has none that a person gave. */
+const char *survey_name(const struct survey *survey);
+
+#endif
