@@ -389,8 +389,12 @@ static int search(struct lease_table *table, const struct pool *pool, const stru
     unsigned start = atomic_load(&table->file->cursor);
     for (unsigned i = 0; i < PORT_COUNT && looks > 0; i++) {
         unsigned port = (start + i) % PORT_COUNT;
-        if (!portbits_has(&pool->ports, port))
+        uint64_t bits = pool->ports.word[port / 64] >> port % 64;
+        if (!(bits & 1)) {
+            /* On to the next port of the pool in this word, or to the next word. */
+            i += (bits != 0 ? (unsigned)__builtin_ctzll(bits) : 64 - port % 64) - 1;
             continue;
+        }
         lease_owner holder = lease_holder(table, port);
         if (holder != 0 && was_alive(holder, believed))
             continue;
