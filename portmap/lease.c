@@ -136,8 +136,8 @@ static int find_namespaces(struct lease_table *table)
 
 int lease_process_owner(struct lease_table *table, enum lease_kind kind, pid_t pid, lease_owner *owner)
 {
-    uint64_t start = process_start_time(pid);
-    if (!process_is_alive(pid, start))
+    uint64_t start;
+    if (!process_find(pid, &start))
         return -ESRCH;
     int space = find_namespaces(table);
     if (space < 0)

@@ -125,13 +125,28 @@ static bool has_start(const struct stat_line *line, uint64_t start_time)
     return (uint32_t)start_time == 0 || (uint32_t)start_time == (uint32_t)line->start_time;
 }
 
+/* /proc may be mounted with hidepid, or not at all. */
+static bool is_there(pid_t pid)
+{
+    return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
+}
+
 bool process_is_alive(pid_t pid, uint64_t start_time)
 {
     struct stat_line line;
-    if (read_stat(pid, &line))
-        return has_start(&line, start_time) && is_living(&line);
-    /* /proc may be mounted with hidepid, or not at all. */
-    return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
+    if (!read_stat(pid, &line))
+        return is_there(pid);
+    return has_start(&line, start_time) && is_living(&line);
+}
+
+bool process_find(pid_t pid, uint64_t *start_time)
+{
+    struct stat_line line;
+    *start_time = 0;
+    if (!read_stat(pid, &line))
+        return is_there(pid);
+    *start_time = line.start_time;
+    return is_living(&line);
 }
 
 /* The last number of the NSpid line of /proc/PID/status: what the process is called in its own namespace. */

@@ -34,6 +34,10 @@ uint32_t process_net_namespace(void);
  */
 bool process_is_alive(pid_t pid, uint64_t start_time);
 
+/* True when there is a process of that number, in the same sense, and when it started; 0 when /proc hides it.
+ */
+bool process_find(pid_t pid, uint64_t *start_time);
+
 /*
  * True when that process of another pid namespace is known to be no more. Only root in the initial namespace
  * can know; reads all of /proc.
