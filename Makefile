@@ -76,13 +76,18 @@ $B/tests/%: tests/%.c $(wildcard tests/*.h) Makefile
 	@mkdir -p $(@D)
 	$(CC) $(STANDARD) -Wall -Wextra -Wshadow $(CFLAGS) -pthread -o $@ $<
 
+# But for the one that measures the library.
+$B/tests/bench_leases: tests/bench_leases.c $B/libportmap.a Makefile
+	@mkdir -p $(@D)
+	$(CC) $(STANDARD) -Wall -Wextra -Wshadow $(CFLAGS) -I. -pthread -o $@ $< $B/libportmap.a
+
 check: all $(TEST_PROGRAMS)
 	scripts/test-deps
 	$(BATS) --timing $(shell command -v parallel >/dev/null && echo --jobs $(JOBS)) tests
 
 # The same tests with the command under AddressSanitizer and UndefinedBehaviorSanitizer and every undefined behaviour of
-# the library a trap (alignment apart: programs pass misaligned structures, which the kernel takes); valgrind on the
-# command; a third-party suite, four copies at a time.
+# the library a trap (alignment apart: programs pass misaligned structures, which the kernel takes); threads of
+# libportmap under ThreadSanitizer; valgrind on the command; a third-party suite, four copies at a time.
 S = $B/sanitized
 check-long: check
 	$(MAKE) B=$S/command STATIC= CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all" $S/command/portshim
@@ -90,6 +95,10 @@ check-long: check
 	mkdir -p $S/both && cp $S/command/portshim $S/library/libportshim.so $S/both
 	ASAN_OPTIONS=verify_asan_link_order=0 PORTSHIM_BUILD=$(CURDIR)/$S/both \
 		$(BATS) $(shell command -v parallel >/dev/null && echo --jobs $(JOBS)) tests
+	$(MAKE) B=$S/threads CFLAGS="-O1 -g -fsanitize=thread" $S/threads/libportmap.so.$(ABI)
+	$(CC) $(STANDARD) -O1 -g -fsanitize=thread -I. -o $S/threads/c_api tests/c_api/c_api.c \
+		$S/threads/libportmap.so.$(ABI) -Wl,-rpath,$(CURDIR)/$S/threads
+	$S/threads/c_api threads 'threads 20'
 	$(MAKE) B=$S/dynamic STATIC= $S/dynamic/portshim
 	scripts/check-valgrind $S/dynamic/portshim
 	scripts/legacy-suite
@@ -106,8 +115,9 @@ demo: all
 	scripts/test-deps demo
 	scripts/demo
 
-bench: all $B/tests/bench
+bench: all $B/tests/bench $B/tests/bench_leases
 	scripts/bench
+	scripts/bench-leases
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/portmap
