@@ -1,0 +1,65 @@
+#!/usr/bin/python3
+"""A port server that does not do what it should, in one way.
+
+usage: fake_portserver.py ADDRESS say TEXT...     answers each request with the next text, the last one for ever; text
+                                                 is escaped as in Python, and "|" in it is a pause between two pieces
+       fake_portserver.py ADDRESS flood          answers with a megabyte
+       fake_portserver.py ADDRESS close          closes before it has read anything
+       fake_portserver.py ADDRESS silent         reads and never answers
+       fake_portserver.py ADDRESS drip           answers a byte every now and then, and never a whole line
+       fake_portserver.py ADDRESS full           never accepts, and its backlog is full
+
+ADDRESS is a path, or begins with "@". "ready" is printed once clients can come, and then each request.
+"""
+import signal
+import socket
+import sys
+import time
+
+address, mode, *texts = sys.argv[1:]
+name = "\0" + address[1:] if address.startswith("@") else address
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(name)
+listener.listen(0 if mode == "full" else 64)
+kept = []
+
+
+def answer(connection):
+    if mode == "say":
+        text = texts.pop(0) if len(texts) > 1 else texts[0]
+        for number, piece in enumerate(text.encode().decode("unicode_escape").split("|")):
+            if number:
+                time.sleep(0.2)  # so that the client reads them apart
+            connection.sendall(piece.encode("latin-1"))
+    elif mode == "flood":
+        connection.sendall(b"1" * 1000000)
+    elif mode == "drip":
+        while True:
+            connection.sendall(b" ")
+            time.sleep(0.5)  # long before a client that counts from the last byte on loses its patience
+
+
+if mode == "full":
+    while len(kept) < 3:
+        client = socket.socket(socket.AF_UNIX)
+        client.setblocking(False)
+        try:
+            client.connect(name)
+        except BlockingIOError:
+            break
+        kept.append(client)
+print("ready", flush=True)
+while mode == "full":
+    signal.pause()
+while True:
+    connection, _ = listener.accept()
+    try:
+        if mode != "close":
+            print(connection.recv(100).decode().strip(), flush=True)
+            answer(connection)
+    except OSError:
+        pass  # it has heard enough
+    if mode == "silent":
+        kept.append(connection)
+    else:
+        connection.close()
