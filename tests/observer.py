@@ -1,18 +1,59 @@
 #!/usr/bin/python3
 """Judges whether a port has two holders, without ever looking at portshim's tables.
 
-Each holder (a command in a run) connects to the observer's unix socket and announces the real port it was given; the
-connection stays open as long as the holder lives, so the kernel tells when it is gone; a byte back says that the port
-has been taken in. The observer counts the times
-that a port is announced while another living holder has it, or while any socket of the host is bound to it: it binds the
-port itself for a moment, without reuse options.
+Each holder connects to the observer's unix socket and announces the real ports it was given, a line each; a line with a
+minus sign before the port withdraws it. A byte back says that the line has been taken in. What a holder has announced
+is its own as long as it lives, and the kernel tells when it is gone. The observer counts the times that a port is
+announced while a living holder has it, or while a socket of the host stays bound to it: it binds the port itself for a
+moment, without reuse options.
 
 usage: observer.py SOCKET      prints a line per double holding as it happens, and a summary at SIGTERM
 """
+import os
+import select
 import selectors
 import signal
 import socket
+import struct
 import sys
+import time
+
+STAYS_BOUND = 0.5  # seconds: the probe for an owner that was killed meanwhile is over long before
+
+
+class Holder:
+    def __init__(self, connection):
+        self.connection = connection
+        self.line = b""
+        self.ports = set()
+        pid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+        try:
+            self.process = os.pidfd_open(pid)
+        except ProcessLookupError:
+            self.process = None
+
+    def lives(self):
+        return self.process is not None and not select.select([self.process], [], [], 0)[0]
+
+    def lines(self):
+        """What it has said since the last time; None at the end."""
+        try:
+            received = self.connection.recv(4096)
+        except ConnectionResetError:
+            received = b""
+        *lines, self.line = (self.line + received).split(b"\n")
+        return lines if received else None
+
+    def answer(self):
+        try:
+            self.connection.sendall(b".")
+        except OSError:
+            pass  # killed meanwhile: its end of the connection says so as well
+
+    def close(self):
+        self.connection.close()
+        if self.process is not None:
+            os.close(self.process)
 
 
 class Observer:
@@ -21,7 +62,7 @@ class Observer:
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(path)
         self.listener.listen(1024)
-        self.holders = {}
+        self.holders = {}  # of each port, who announced it last
         self.seen = self.doubles = 0
 
     def is_bound(self, port):
@@ -33,40 +74,65 @@ class Observer:
                 return True
         return False
 
+    def stays_bound(self, port, holder):
+        deadline = time.monotonic() + STAYS_BOUND
+        while self.is_bound(port) and holder.lives():
+            if time.monotonic() > deadline:
+                return True
+        return False
+
     def report(self, how, port):
         self.doubles += 1
         print("double:", port, how, flush=True)
 
-    def announce(self, connection):
-        self.selector.unregister(connection)
-        port = int(connection.recv(16) or 0)
-        if port and port in self.holders.values():
+    def announce(self, holder, port):
+        self.seen += 1
+        other = self.holders.get(port)
+        other_lives = other is not None and other.lives()
+        if not holder.lives():
+            return  # killed before its turn came: whoever has the port now may have been heard first
+        if other_lives:
             self.report("announced twice", port)
-        elif port and self.is_bound(port):
+        elif self.stays_bound(port, holder):
             self.report("bound by a socket", port)
-        self.seen += bool(port)
-        self.holders[connection] = port
-        self.selector.register(connection, selectors.EVENT_READ, self.leave)
-        try:
-            connection.sendall(b".")
-        except OSError:
-            pass  # killed meanwhile: its end of the connection says so as well
+        self.holders[port] = holder
+        holder.ports.add(port)
 
-    def leave(self, connection):
-        self.selector.unregister(connection)
-        del self.holders[connection]
-        connection.close()
+    def withdraw(self, holder, port):
+        holder.ports.discard(port)
+        if self.holders.get(port) is holder:
+            del self.holders[port]
 
-    def accept(self, listener):
-        connection, _ = listener.accept()
-        self.selector.register(connection, selectors.EVENT_READ, self.announce)
+    def listen_to(self, holder):
+        lines = holder.lines()
+        if lines is None:
+            self.leave(holder)
+            return
+        for line in lines:
+            port = int(line)
+            if port > 0:
+                self.announce(holder, port)
+            else:
+                self.withdraw(holder, -port)
+            holder.answer()
+
+    def leave(self, holder):
+        self.selector.unregister(holder.connection)
+        for port in list(holder.ports):
+            self.withdraw(holder, port)
+        holder.close()
+
+    def accept(self, _):
+        holder = Holder(self.listener.accept()[0])
+        self.selector.register(holder.connection, selectors.EVENT_READ, (self.listen_to, holder))
 
     def serve(self):
-        self.selector.register(self.listener, selectors.EVENT_READ, self.accept)
+        self.selector.register(self.listener, selectors.EVENT_READ, (self.accept, None))
         print("ready", flush=True)
         while True:
             for key, _ in self.selector.select():
-                key.data(key.fileobj)
+                handle, holder = key.data
+                handle(holder)
 
 
 def main():
