@@ -5,6 +5,7 @@
 #include "portserver.h"
 #include "process.h"
 
+#include <errno.h>
 #include <time.h>
 
 /* A server whose ports are of no use this often in a row has none for us. */
@@ -68,10 +69,13 @@ static int ask_server(struct obtaining *o)
     uint64_t deadline = process_clock() + (uint64_t)server->milliseconds * 1000000;
     for (unsigned tries = 0; tries < SERVER_TRIES; tries++) {
         int port = portserver_ask(server->address, server->pid, milliseconds_until(deadline));
-        if (port < 0 || accept_port(o, (unsigned)port) == 0)
+        int error = port < 0 ? port : accept_port(o, (unsigned)port);
+        if (port < 0 || error == 0)
             return port;
         /* Only our own server can take it back; another's keeps it until the process has died. */
         portserver_release(server->address, (unsigned)port, milliseconds_until(deadline));
+        if (error != PORTMAP_EHELD && error != PORTMAP_EINUSE && error != -EACCES)
+            return error; /* no other port would do */
     }
     return PORTMAP_EREFUSED;
 }

@@ -386,6 +386,15 @@ is_reserved() {
     says 0 "${pool[1]}" 0 "$port" -- "server $PWD/server.sock" "pick $other" 'release @2' pick
 }
 
+@test "a server is not asked for another port where none would do" {
+    one_port
+    start server portserver --portserver_address "$PWD/server.sock" --portserver_static_pool "${pool[1]}-${pool[1]},${pool[2]}-${pool[2]}"
+    within 20 test -S server.sock
+    run -0 c_api "server $PWD/server.sock" 'lease any any 192.0.2.1' pick
+    assert_equal "${lines[1]}" EADDRNOTAVAIL
+    refute [ "${lines[2]}" = "$port" ]
+}
+
 @test "a server that is not there is passed over, and asked once it is" {
     one_port
     says 0 "$port" 0 0 "$port" -- "server $PWD/none" pick 'release @2' server pick
