@@ -17,7 +17,7 @@
 
 /* Whoever connects waits for all that did so before: no user can put more than this in front of another. The
  * next ones wait in connect(2), which is in turn as well. */
-enum { BACKLOG = 512 };
+enum { BACKLOG = 128 };
 
 /* -EADDRINUSE when somebody listens there, 0 when the file is a dead server's or there is none. */
 static int check_dead(const struct sockaddr_un *address, socklen_t len)
