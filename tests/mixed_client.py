@@ -1,0 +1,113 @@
+"""One kind of those who want ports on a host, again and again, until SIGTERM.
+
+usage: mixed_client.py KIND SOCKET ADDRESS HOLD
+
+portpicker  processes with a port of portpicker's client, from the port server at ADDRESS
+pick        processes that portshim pick leases for, from the lease table
+served      the same, from the port server
+run         runs of the lease table, whose command HOLD announces the port
+servedrun   the same, from the port server
+stranger    a program that asks nobody: it keeps a quarter of PORTSHIM_POOL bound and announces that, then says "ready",
+            and binds others for a moment each
+
+Each announces its port to the observer at SOCKET (mixed_observer.py), lives on for a moment and is killed.
+"""
+import ctypes
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+PR_SET_PDEATHSIG = 1
+
+kind, path, address, hold = sys.argv[1:]
+served = kind in ('portpicker', 'served', 'servedrun')
+required = ['--require-portserver'] if served else []
+os.environ.pop('PORTSERVER_ADDRESS', None)
+if served:
+    os.environ['PORTSERVER_ADDRESS'] = address
+
+
+def announce(port):
+    observer = socket.socket(socket.AF_UNIX)
+    observer.connect(path)
+    observer.sendall(b'%d\n' % port)
+    observer.recv(1)
+    return observer
+
+
+def ask():
+    """A port for this process, or None while the server is being started again."""
+    if kind == 'portpicker':
+        import portpicker
+        # Its pick_unused_port() would go on without the server, with a port that nobody leases to it.
+        return portpicker.get_port_from_port_server(address)
+    pick = subprocess.run(['portshim', 'pick', *required, str(os.getpid()), '0'], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL if served else None)
+    return int(pick.stdout) if pick.returncode == 0 else None
+
+
+def be_process(said):
+    while not (port := ask()):
+        time.sleep(0.05)
+    observer = announce(port)
+    os.write(said, b'.')
+    signal.pause()
+    observer.close()
+
+
+def be_run():
+    os.dup2(os.open('/dev/null', os.O_WRONLY), 1)
+    os.execvp('portshim', ['portshim', 'run', '-q', *required, '-p', '8080', '--', hold, path, '8080'])
+
+
+def bind(port):
+    """A socket on the port, or None when somebody has it."""
+    taken = socket.socket(random.choice((socket.AF_INET, socket.AF_INET6)),
+                          random.choice((socket.SOCK_STREAM, socket.SOCK_DGRAM)))
+    try:
+        taken.bind(('', port))
+        return taken
+    except OSError:
+        taken.close()
+        return None
+
+
+def be_stranger():
+    ports = [int(word) for word in os.environ['PORTSHIM_POOL'].split(',')]
+    kept = [(port, bind(port)) for port in random.sample(ports, len(ports) // 4)]
+    announced = [announce(port) for port, taken in kept if taken]
+    print('ready', flush=True)
+    while announced:
+        taken = bind(random.choice(ports))
+        if taken:
+            taken.close()
+        time.sleep(0.005)  # how often it disturbs: nothing waits for it
+
+
+def one():
+    """A process or a run that has its port for a moment, or is killed on its way there."""
+    is_run = kind.endswith('run')
+    listen, said = os.pipe()
+    child = os.fork()
+    if not child:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        be_run() if is_run else be_process(said)
+    os.close(said)
+    if not is_run and random.random() < 0.8:
+        os.read(listen, 1)
+    time.sleep(random.uniform(0.01, 0.15))  # how long it lives
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(listen)
+
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+if kind == 'stranger':
+    be_stranger()
+while True:
+    one()

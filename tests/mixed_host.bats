@@ -1,0 +1,85 @@
+# All who want ports on one host at once: a port server, those who ask it, those who ask the lease table, runs of both
+# kinds, and a program that asks nobody. No port ever has two holders.
+load helper
+load serve
+
+setup() {
+    cd "$(test_dir)"
+    own_ports 300
+    start observer /usr/bin/python3 "$BATS_TEST_DIRNAME/mixed_observer.py" sock
+    observer=$pid
+    within 10 grep -qs ready observer.out
+}
+
+# client KIND...: each in the background, by its number.
+client() {
+    local kind
+    for kind; do
+        start "$kind.${#clients[@]}" /usr/bin/python3 "$BATS_TEST_DIRNAME/mixed_client.py" \
+            "$kind" "$PWD/sock" "$ADDRESS" "$ROOT/build/tests/hold"
+        clients+=("$pid")
+    done
+}
+
+# judgement: ends all clients, then the observer, and reads its summary into $seen and $doubles.
+judgement() {
+    local client
+    for client in "${clients[@]}"; do
+        stop "$client"
+    done
+    stop "$observer"
+    read -r seen doubles < <(sed -n 's/^seen \([0-9]*\) doubles \([0-9]*\)$/\1 \2/p' observer.out)
+    echo "# $seen ports were held, $doubles by two" >&3
+}
+
+restart() {
+    kill -KILL "$server"
+    within 5 gone "$server"
+    serve --per-user 300
+}
+
+# lasts SECONDS: that long they do what they do, which is no event to be waited for.
+lasts() {
+    read -rt "$1" <> <(:) || :
+}
+
+@test "no port has two holders on a host where everybody asks for ports in another way" {
+    client stranger
+    within 10 grep -qs ready stranger.0.out
+    serve --per-user 300
+    client portpicker portpicker pick pick served run servedrun
+    lasts "$((PORTSHIM_LONG ? 60 : 20))"
+    assert_equal "$(statistic pid)" "$server"
+    served=$(statistic total-allocations)
+    judgement
+    assert_equal "$doubles" 0
+    ((seen > 300 && served > 100))
+    assert_equal "$(cat pick.*.err run.*.err)" ''
+}
+
+@test "no port has two holders when the server is killed and started again under load" {
+    serve --per-user 300
+    client portpicker portpicker portpicker served servedrun pick
+    for _ in {1..8}; do
+        lasts 1
+        restart
+    done
+    lasts 1
+    judgement
+    assert_equal "$doubles" 0
+    ((seen > 100))
+}
+
+@test "the judge sees two holders where a server has forgotten who has its ports" {
+    PORTSHIM_POOL=${PORTSHIM_POOL%%,*}
+    serve --per-user 2
+    client portpicker portpicker
+    for _ in {1..50}; do
+        within 5 statistic_is leases 1
+        rm home/leases
+        restart
+        ! within 1 grep -q double observer.out || break
+    done
+    judgement
+    ((doubles > 0))
+}
