@@ -1,0 +1,120 @@
+# portshim serve and clients that mean ill: an honest one beside them is answered in time, and nothing of them stays.
+load helper
+load serve
+
+# Milliseconds that nobody waits for an answer, on a host that is busy with other tests, beside what a server that does
+# nothing makes its client wait there, five times. By itself the server needs less than 50.
+most_milliseconds=500
+# Kilobytes that the server may need more than it did at its start.
+most_growth=8192
+
+setup_file() {
+    export BATS_NO_PARALLELIZE_WITHIN_FILE=true
+}
+
+# prompt COMMAND...: before other programs of the host, where that is allowed: its own time is what is measured.
+prompt() {
+    if as_root && nice -n -10 true 2>/dev/null; then
+        nice -n -10 "$@"
+    else
+        "$@"
+    fi
+}
+
+setup() {
+    cd "$(test_dir)"
+    cp "$BATS_TEST_DIRNAME/hostile.py" . # where everybody can read it
+    own_ports 2000
+    prompt portshim serve --address "$ADDRESS"
+    adopt "$ADDRESS"
+    descriptors=$(count_descriptors)
+    ((memory = $(most_memory)))
+}
+
+count_descriptors() {
+    find "/proc/$server/fd" -type l | wc -l
+}
+
+# Kilobytes.
+most_memory() {
+    sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB$/\1/p' "/proc/$server/status"
+}
+
+# attack KIND...: all at once; as another user where there is one.
+attack() {
+    local kind as=()
+    ! as_root || as=(setpriv --reuid nobody --regid nogroup --clear-groups)
+    for kind; do
+        start "$kind.${#attackers[@]}" "${as[@]}" /usr/bin/python3 hostile.py "$kind" "$ADDRESS"
+        within 10 grep -qs ready "$kind.${#attackers[@]}.out"
+        attackers+=("$pid")
+    done
+}
+
+no_trace() {
+    [[ $(count_descriptors) == "$descriptors" ]]
+}
+
+# withstands KIND...: while they attack, an honest client gets its ports in time; afterwards nothing is left of them.
+withstands() {
+    local attacker
+    attackers=()
+    attack "$@"
+    prompt /usr/bin/python3 "$BATS_TEST_DIRNAME/honest.py" "$ADDRESS" 200 >honest
+    for attacker in "${attackers[@]}"; do
+        stop "$attacker"
+    done
+    read -r slowest middle other_slowest other_middle failed <honest
+    echo "# beside $*: $slowest ms at most, $middle in the middle; a server that does nothing: $other_slowest, $other_middle" >&3
+    assert_equal "$failed" 0
+    ((${slowest%.*} < most_milliseconds + 5 * ${other_slowest%.*}))
+    within 10 no_trace
+    ((growth = $(most_memory) - memory))
+    echo "# the server has grown by $growth kB" >&3
+    ((growth < most_growth))
+    statistic_is pid "$server"
+}
+
+@test "two thousand connections that say nothing hold nobody up" {
+    withstands silent
+}
+
+@test "clients that say a byte a second hold nobody up" {
+    withstands drip
+}
+
+@test "requests of a megabyte hold nobody up" {
+    withstands megabyte
+}
+
+@test "connections that are closed at once hold nobody up" {
+    withstands storm
+}
+
+@test "descriptors that are sent along hold nobody up and are not kept" {
+    withstands rights
+}
+
+@test "requests for other users' processes and rubbish hold nobody up" {
+    as_root || skip 'needs root: there is one user only'
+    withstands others
+    (($(statistic denied-not-permitted) > 100 && $(statistic denied-init) > 100))
+    (($(statistic requests-unparsable) > 100))
+}
+
+@test "clients that shut their side and do not read the answer hold nobody up" {
+    as_root || skip 'needs root: of one user, they would get the ports that the honest one may have'
+    withstands half half half
+}
+
+@test "a user who asks for as many ports as possible, from several processes, leaves others theirs" {
+    as_root || skip 'needs root: of one user, they would get the ports that the honest one may have'
+    withstands flood flood flood
+    (($(statistic denied-over-cap) > 100))
+    within 5 statistic_is leases 0
+}
+
+@test "all of these at once hold nobody up" {
+    as_root || skip 'needs root: of one user, they would get the ports that the honest one may have'
+    withstands silent drip megabyte storm rights others half flood
+}
