@@ -1,6 +1,7 @@
 #include "program.h"
 
 #include "error.h"
+#include "sighting.h"
 #include "text.h"
 
 #include <errno.h>
@@ -72,7 +73,7 @@ void program_inspect(const char *path, struct program *program)
         program->kind = elf_judge(fd, interpreter, sizeof interpreter);
         if (fstat(fd, &st) == 0) {
             program->privileged = *interpreter == '\0' && is_privileged(fd, &st);
-            program->device = st.st_dev;
+            program->device = sighting_device(&st);
             program->inode = st.st_ino;
         }
         close(fd);

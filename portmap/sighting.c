@@ -1,11 +1,15 @@
 #include "sighting.h"
 
+#include "elf.h"
 #include "portset.h"
 
 #include <string.h>
 
 /* A word of the set: port, protocols, kind, program, from the low end. */
 enum { PROTOCOLS_SHIFT = 16, KIND_SHIFT = 18, PROGRAM_SHIFT = 24 };
+
+/* One that there was no room for, or that was started by a descriptor. */
+static const struct map_program unknown = {.name = "a program", .kind = PROGRAM_STATIC};
 
 static uint64_t pack(struct sighting s)
 {
@@ -19,6 +23,12 @@ static struct sighting unpack(uint64_t word)
                              .port = (unsigned)(word & 0xffff),
                              .protocols = (unsigned)(word >> PROTOCOLS_SHIFT & PORTMAP_BOTH),
                              .program = (unsigned)(word >> PROGRAM_SHIFT)};
+}
+
+uint64_t sighting_device(const struct stat *file)
+{
+    uint64_t changed = (uint64_t)file->st_ctim.tv_sec * 1000000000 + (uint64_t)file->st_ctim.tv_nsec;
+    return (uint64_t)file->st_dev ^ changed * UINT64_C(0x9E3779B97F4A7C15);
 }
 
 unsigned sighting_known_program(const struct map *map, uint64_t device, uint64_t inode)
@@ -41,8 +51,8 @@ unsigned sighting_program(struct map *map, uint64_t device, uint64_t inode, cons
         uint64_t empty = 0;
         if (!atomic_compare_exchange_strong(&program->inode, &empty, inode))
             continue;
-        const char *slash = strrchr(name, '/');
-        strncpy(program->name, slash != NULL ? slash + 1 : name, sizeof program->name - 1);
+        const char *slash = strrchr(name, '/'), *last = slash != NULL ? slash + 1 : name;
+        strncpy(program->name, *last != '\0' ? last : unknown.name, sizeof program->name - 1);
         atomic_store(&program->kind, kind);
         atomic_store(&program->device, device);
         return i;
@@ -76,15 +86,15 @@ struct sighting sighting_get(const struct map *map, unsigned n)
 
 const char *sighting_program_name(const struct map *map, unsigned program)
 {
-    return program < MAP_PROGRAMS ? map->programs[program].name : "a program";
+    return program < MAP_PROGRAMS ? map->programs[program].name : unknown.name;
 }
 
 const struct map_program *sighting_unhookable(const struct map *map, unsigned *n)
 {
     for (struct sighting s; (s = sighting_get(map, *n)).kind != SIGHTING_NONE;) {
         ++*n;
-        if (s.kind == SIGHTING_EXEC && s.program < MAP_PROGRAMS)
-            return &map->programs[s.program];
+        if (s.kind == SIGHTING_EXEC)
+            return s.program < MAP_PROGRAMS ? &map->programs[s.program] : &unknown;
     }
     return NULL;
 }

@@ -13,6 +13,7 @@
 #include "map.h"
 
 #include <stdbool.h>
+#include <sys/stat.h>
 
 enum sighting_kind {
     SIGHTING_NONE,
@@ -33,8 +34,14 @@ struct sighting {
 enum { PROGRAM_PRIVILEGED = 1 << 8 /* set-user-ID, set-group-ID or with capabilities */ };
 
 /*
- * The number of a program in the map, entered if it is new; MAP_PROGRAMS when there is no room. name is cut
- * to fit. One that is known already keeps its kind.
+ * The state of a file by its device and when it was last changed: a compiler that writes a new program often
+ * does so under the inode number of the old one.
+ */
+uint64_t sighting_device(const struct stat *file);
+
+/*
+ * The number of a program in the map, by sighting_device() and its inode number, entered if it is new;
+ * MAP_PROGRAMS when there is no room. name is cut to fit. One that is known already keeps its kind.
  */
 unsigned sighting_program(struct map *map, uint64_t device, uint64_t inode, const char *name, uint32_t kind);
 
@@ -50,7 +57,7 @@ struct sighting sighting_get(const struct map *map, unsigned n);
 const char *sighting_program_name(const struct map *map, unsigned program);
 
 /* The first program of the run that the library could not reach, from *n on, which moves past it; NULL at
- * the end. */
+ * the end. One for which there was no room is "a program", static. */
 const struct map_program *sighting_unhookable(const struct map *map, unsigned *n);
 
 #endif

@@ -30,7 +30,7 @@ void notice_init(void)
     struct stat st;
     int saved = errno;
     if (stat("/proc/self/exe", &st) == 0) {
-        self.device = st.st_dev;
+        self.device = sighting_device(&st);
         self.inode = st.st_ino;
     }
     errno = saved;
@@ -129,13 +129,13 @@ static bool judge(struct map *map, int fd, const char *path, char *interpreter, 
     *interpreter = '\0';
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
         return true;
-    unsigned program = sighting_known_program(map, st.st_dev, st.st_ino);
+    unsigned program = sighting_known_program(map, sighting_device(&st), st.st_ino);
     uint32_t kind = program < MAP_PROGRAMS ? atomic_load(&map->programs[program].kind)
                                            : (uint32_t)elf_judge(fd, interpreter, size);
     if (program == MAP_PROGRAMS && *interpreter == '\0' && is_privileged(fd, &st))
         kind |= PROGRAM_PRIVILEGED;
     if (program == MAP_PROGRAMS && *interpreter == '\0' && kind != PROGRAM_UNKNOWN)
-        program = sighting_program(map, st.st_dev, st.st_ino, path, kind);
+        program = sighting_program(map, sighting_device(&st), st.st_ino, path, kind);
     if (!is_out_of_reach(kind, path))
         return true;
     sighting_note(map, (struct sighting){.kind = SIGHTING_EXEC, .program = program});
