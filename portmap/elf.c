@@ -1,12 +1,13 @@
 #include "elf.h"
 
+#include "kernel.h"
 #include "text.h"
 
 #include <elf.h>
 #include <link.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/types.h>
-#include <unistd.h>
 
 enum { SCRIPT_HEAD = 256 };
 
@@ -19,20 +20,24 @@ static bool is_our_kind(const ElfW(Ehdr) * header)
            header->e_machine == __ehdr_start.e_machine;
 }
 
-static bool find_interpreter(int fd, const ElfW(Ehdr) * header, ElfW(Phdr) * segment)
+static bool read_at(int fd, void *to, size_t size, uint64_t at)
 {
-    for (unsigned i = 0; i < header->e_phnum; i++) {
-        off_t at = (off_t)(header->e_phoff + (ElfW(Off))i * header->e_phentsize);
-        if (pread(fd, segment, sizeof *segment, at) == sizeof *segment && segment->p_type == PT_INTERP)
+    return kernel_pread(fd, to, size, (off_t)at) == (ssize_t)size;
+}
+
+static bool find_segment(int fd, const ElfW(Ehdr) * header, ElfW(Word) type, ElfW(Phdr) * segment)
+{
+    for (unsigned i = 0; i < header->e_phnum; i++)
+        if (read_at(fd, segment, sizeof *segment, header->e_phoff + (ElfW(Off))i * header->e_phentsize) &&
+            segment->p_type == type)
             return true;
-    }
     return false;
 }
 
-static bool has_interpreter(int fd, const ElfW(Ehdr) * header)
+static bool is_dynamic(int fd, const ElfW(Ehdr) * header)
 {
     ElfW(Phdr) segment;
-    return find_interpreter(fd, header, &segment);
+    return find_segment(fd, header, PT_INTERP, &segment);
 }
 
 void elf_interpreter(int fd, char *path, size_t size)
@@ -40,11 +45,11 @@ void elf_interpreter(int fd, char *path, size_t size)
     ElfW(Ehdr) header;
     ElfW(Phdr) segment;
     *path = '\0';
-    if (pread(fd, &header, sizeof header, 0) != sizeof header || !is_our_kind(&header) ||
-        !find_interpreter(fd, &header, &segment))
+    if (!read_at(fd, &header, sizeof header, 0) || !is_our_kind(&header) ||
+        !find_segment(fd, &header, PT_INTERP, &segment))
         return;
-    ssize_t len =
-        pread(fd, path, segment.p_filesz < size ? segment.p_filesz : size - 1, (off_t)segment.p_offset);
+    ssize_t len = kernel_pread(fd, path, segment.p_filesz < size ? segment.p_filesz : size - 1,
+                               (off_t)segment.p_offset);
     path[len > 0 ? len : 0] = '\0';
 }
 
@@ -53,14 +58,14 @@ void elf_interpreter(int fd, char *path, size_t size)
 static bool is_go(int fd, const ElfW(Ehdr) * header)
 {
     ElfW(Shdr) names, section;
-    off_t table = (off_t)header->e_shoff;
+    uint64_t table = header->e_shoff;
     if (header->e_shentsize != sizeof section ||
-        pread(fd, &names, sizeof names, table + (off_t)(header->e_shstrndx * sizeof names)) != sizeof names)
+        !read_at(fd, &names, sizeof names, table + header->e_shstrndx * sizeof names))
         return false;
     for (unsigned i = 0; i < header->e_shnum; i++) {
         char name[20] = "";
-        if (pread(fd, &section, sizeof section, table + (off_t)(i * sizeof section)) != sizeof section ||
-            pread(fd, name, sizeof name - 1, (off_t)(names.sh_offset + section.sh_name)) <= 0)
+        if (!read_at(fd, &section, sizeof section, table + i * sizeof section) ||
+            kernel_pread(fd, name, sizeof name - 1, (off_t)(names.sh_offset + section.sh_name)) <= 0)
             return false;
         if (strcmp(name, ".note.go.buildid") == 0 || strcmp(name, ".go.buildinfo") == 0)
             return true;
@@ -84,7 +89,7 @@ enum program_kind elf_judge(int fd, char *interpreter, size_t size)
         ElfW(Ehdr) header;
         char text[SCRIPT_HEAD + 1];
     } head = {.text = ""};
-    ssize_t len = pread(fd, head.text, SCRIPT_HEAD, 0);
+    ssize_t len = kernel_pread(fd, head.text, SCRIPT_HEAD, 0);
     *interpreter = '\0';
     if (len < (ssize_t)sizeof head.header || memcmp(head.text, ELFMAG, SELFMAG) != 0) {
         script_interpreter(head.text, interpreter, size);
@@ -94,12 +99,12 @@ enum program_kind elf_judge(int fd, char *interpreter, size_t size)
         return PROGRAM_WRONG_CLASS;
     if (is_go(fd, &head.header))
         return PROGRAM_GO;
-    return has_interpreter(fd, &head.header) ? PROGRAM_DYNAMIC : PROGRAM_STATIC;
+    return is_dynamic(fd, &head.header) ? PROGRAM_DYNAMIC : PROGRAM_STATIC;
 }
 
 bool elf_is_our_library(int fd)
 {
     ElfW(Ehdr) header;
-    return pread(fd, &header, sizeof header, 0) == sizeof header &&
-           memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 && header.e_type == ET_DYN && is_our_kind(&header);
+    return read_at(fd, &header, sizeof header, 0) && memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 &&
+           header.e_type == ET_DYN && is_our_kind(&header);
 }

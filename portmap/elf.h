@@ -1,6 +1,6 @@
 /*
- * What kind of program a file is: whether a preloaded library will reach it. Read with pread(2), nothing is
- * allocated; callable between vfork(2) and exec.
+ * What kind of program a file is: whether a preloaded library will reach it. Read by the calls of
+ * kernel.h, nothing is allocated; callable between vfork(2) and exec.
  */
 #ifndef PORTMAP_ELF_H
 #define PORTMAP_ELF_H

@@ -1,8 +1,14 @@
-/* The library's own socket calls (portmap/kernel.h) go past our wrappers: its numbers are the kernel's
- * already. */
+/*
+ * The library's own calls (portmap/kernel.h). Those on sockets go past our wrappers: the numbers are the
+ * kernel's already. Those on files are raw system calls, as exec is no point where a thread can be cancelled.
+ */
 #include "kernel.h"
 
 #include "next.h"
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 
 int kernel_bind(int fd, const struct sockaddr *address, socklen_t len)
 {
@@ -12,4 +18,21 @@ int kernel_bind(int fd, const struct sockaddr *address, socklen_t len)
 int kernel_connect(int fd, const struct sockaddr *address, socklen_t len)
 {
     return next_functions.connect(fd, address, len);
+}
+
+int kernel_open(int dirfd, const char *path)
+{
+    return (int)next_functions.syscall(SYS_openat, dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+}
+
+/* preadv(2) takes the offset in two words everywhere, pread64(2) does not. */
+ssize_t kernel_pread(int fd, void *to, size_t size, off_t at)
+{
+    struct iovec vector = {to, size};
+    return next_functions.syscall(SYS_preadv, fd, &vector, 1, (long)at, (long)(at < 0 ? -1 : 0));
+}
+
+void kernel_close(int fd)
+{
+    next_functions.syscall(SYS_close, fd);
 }

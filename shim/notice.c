@@ -3,8 +3,8 @@
 #include "elf.h"
 #include "environment.h"
 #include "host.h"
+#include "kernel.h"
 #include "memory.h"
-#include "next.h"
 #include "portset.h"
 #include "sighting.h"
 #include "table.h"
@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -100,102 +99,127 @@ static bool is_out_of_reach(uint32_t kind, const char *path)
     const char *slash = strrchr(path, '/');
     if (strcmp(slash != NULL ? slash + 1 : path, "portshim") == 0)
         return false;
-    return (kind & PROGRAM_PRIVILEGED) != 0 || kind == PROGRAM_STATIC || kind == PROGRAM_GO ||
-           kind == PROGRAM_WRONG_CLASS;
+    kind &= ~(uint32_t)PROGRAM_PRIVILEGED;
+    return kind == PROGRAM_STATIC || kind == PROGRAM_GO || kind == PROGRAM_WRONG_CLASS;
 }
 
-/* open(2) and close(2) are cancellation points, which exec is not; a raw system call is none. */
-static int open_raw(int dirfd, const char *path)
-{
-    return (int)next_functions.syscall(SYS_openat, dirfd, path, O_RDONLY | O_CLOEXEC);
-}
-
-static void close_raw(int fd)
-{
-    next_functions.syscall(SYS_close, fd);
-}
-
-static bool is_privileged(int fd, const struct stat *st)
+/* By the file's mode; a script's is of no account, nor are both for who has the rights anyway. */
+static bool changes_user(const struct stat *st)
 {
     return ((st->st_mode & S_ISUID) != 0 && st->st_uid != geteuid()) ||
-           ((st->st_mode & S_ISGID) != 0 && st->st_gid != getegid()) ||
-           (geteuid() != 0 && fgetxattr(fd, "security.capability", NULL, 0) > 0);
+           ((st->st_mode & S_ISGID) != 0 && st->st_gid != getegid());
 }
 
-/* What the library can do with an open file; a script's interpreter is in the path then. */
-static bool judge(struct map *map, int fd, const char *path, char *interpreter, size_t size)
+/* What a program is, for the map: PROGRAM_PRIVILEGED says here that it has capabilities. */
+static uint32_t look_at(int fd, char *interpreter, size_t size)
 {
+    uint32_t kind = (uint32_t)elf_judge(fd, interpreter, size);
+    if (*interpreter == '\0' && fgetxattr(fd, "security.capability", NULL, 0) > 0)
+        kind |= PROGRAM_PRIVILEGED;
+    return kind;
+}
+
+static uint32_t look_into(int dirfd, const char *path, char *interpreter, size_t size)
+{
+    char through_proc[32];
+    uint32_t kind = PROGRAM_UNKNOWN;
+    if (*path == '\0') {
+        kind = look_at(dirfd, interpreter, size);
+        if (kind != PROGRAM_UNKNOWN || *interpreter != '\0')
+            return kind;
+        struct text t = text_in(through_proc, sizeof through_proc); /* it may be open with O_PATH */
+        text_str(&t, "/proc/self/fd/");
+        text_uint(&t, (unsigned)dirfd);
+        path = through_proc;
+    }
+    int fd = kernel_open(dirfd, path);
+    if (fd >= 0) {
+        kind = look_at(fd, interpreter, size);
+        kernel_close(fd);
+    }
+    return kind;
+}
+
+/* Something that execve(2) will refuse is not started, whatever it is. */
+static bool will_be_refused(int dirfd, const char *path, int flags)
+{
+    return faccessat(dirfd, path, X_OK, AT_EACCESS | flags) < 0 && errno == EACCES;
+}
+
+/*
+ * Whether a program may be started; a script's interpreter, which is to be judged then, is in
+ * interpreter[size]. A path is only empty where the flags have AT_EMPTY_PATH.
+ */
+static bool judge(int dirfd, const char *path, int flags, char *interpreter, size_t size)
+{
+    struct map *map = map_to_note_in();
     struct stat st;
     *interpreter = '\0';
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+    if (fstatat(dirfd, path, &st, flags) < 0 || !S_ISREG(st.st_mode))
         return true;
-    unsigned program = sighting_known_program(map, sighting_device(&st), st.st_ino);
+    uint64_t device = sighting_device(&st);
+    unsigned program = sighting_known_program(map, device, st.st_ino);
     uint32_t kind = program < MAP_PROGRAMS ? atomic_load(&map->programs[program].kind)
-                                           : (uint32_t)elf_judge(fd, interpreter, size);
-    if (program == MAP_PROGRAMS && *interpreter == '\0' && is_privileged(fd, &st))
-        kind |= PROGRAM_PRIVILEGED;
-    if (program == MAP_PROGRAMS && *interpreter == '\0' && kind != PROGRAM_UNKNOWN)
-        program = sighting_program(map, sighting_device(&st), st.st_ino, path, kind);
-    if (!is_out_of_reach(kind, path))
+                                           : look_into(dirfd, path, interpreter, size);
+    if (*interpreter != '\0')
         return true;
+    bool privileged = changes_user(&st) || ((kind & PROGRAM_PRIVILEGED) != 0 && geteuid() != 0);
+    if (program == MAP_PROGRAMS && (kind != PROGRAM_UNKNOWN || privileged))
+        program = sighting_program(map, device, st.st_ino, path, kind);
+    if ((!privileged && !is_out_of_reach(kind, path)) || will_be_refused(dirfd, path, flags))
+        return true;
+    if (privileged && program < MAP_PROGRAMS)
+        atomic_fetch_or(&map->programs[program].kind, PROGRAM_PRIVILEGED);
     sighting_note(map, (struct sighting){.kind = SIGHTING_EXEC, .program = program});
     return !map->strict;
 }
 
-static bool judge_and_close(int fd, const char *path)
+bool notice_exec(int dirfd, const char *path, int flags)
 {
-    char interpreter[256], next[256]; /* a longer one goes unjudged */
-    struct map *map = map_to_note_in();
-    bool good = true;
-    for (unsigned depth = 0; fd >= 0 && good; depth++) {
-        good = judge(map, fd, path, interpreter, sizeof interpreter);
-        close_raw(fd);
-        fd = -1;
-        if (good && *interpreter != '\0' && depth < SCRIPT_DEPTH) {
-            memcpy(next, interpreter, sizeof next);
-            path = next;
-            fd = open_raw(AT_FDCWD, path);
-        }
+    char interpreter[256], next[sizeof interpreter]; /* a longer one goes unjudged */
+    int saved = errno;
+    if (map_to_note_in() == NULL || !memory_is_readable(path, 1))
+        return true;
+    flags &= AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW;
+    if (*path == '\0' && (flags & AT_EMPTY_PATH) == 0)
+        return true;
+    bool good = judge(dirfd, path, flags, interpreter, sizeof interpreter);
+    for (unsigned depth = 0; good && *interpreter != '\0' && depth < SCRIPT_DEPTH; depth++) {
+        memcpy(next, interpreter, sizeof next);
+        good = judge(AT_FDCWD, next, 0, interpreter, sizeof interpreter);
     }
-    return good;
-}
-
-static bool refuse(int saved, bool good)
-{
     errno = good ? saved : EPERM;
     return good;
 }
 
-bool notice_exec(int dirfd, const char *path, int flags)
+/* What execvp(3) stops at: it goes on in PATH after what it may not execute. */
+static bool is_program(const char *path)
 {
-    int saved = errno;
-    if (map_to_note_in() == NULL || !memory_is_readable(path, 1))
-        return true;
-    bool by_descriptor = (flags & AT_EMPTY_PATH) != 0 && *path == '\0';
-    int fd = by_descriptor ? fcntl(dirfd, F_DUPFD_CLOEXEC, 0) : open_raw(dirfd, path);
-    return refuse(saved, judge_and_close(fd, path));
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 
 bool notice_exec_search(const char *file)
 {
     char path[1024];
-    int saved = errno, fd = -1;
+    int saved = errno;
     const char *list = environment_get(environ, "PATH");
     if (map_to_note_in() == NULL || !memory_is_readable(file, 1))
         return true;
     if (strchr(file, '/') != NULL)
         return notice_exec(AT_FDCWD, file, 0);
-    for (list = list != NULL ? list : "/bin:/usr/bin"; fd < 0; list++) {
+    for (list = list != NULL ? list : "/bin:/usr/bin";; list++) {
         size_t len = strcspn(list, ":");
         struct text t = text_in(path, sizeof path);
         text_bytes(&t, len == 0 ? "." : list, len == 0 ? 1 : len);
         text_char(&t, '/');
         text_str(&t, file);
-        if (!t.cut && access(path, X_OK) == 0)
-            fd = open_raw(AT_FDCWD, path);
+        bool found = !t.cut && is_program(path);
+        errno = saved;
+        if (found)
+            return notice_exec(AT_FDCWD, path, 0);
         list += len;
         if (*list == '\0')
-            break;
+            return true;
     }
-    return refuse(saved, judge_and_close(fd, path));
 }

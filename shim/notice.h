@@ -22,9 +22,11 @@ void notice_bind(int fd, const struct sockaddr *address, socklen_t len, int erro
 void notice_destination(int fd, const struct sockaddr *address, socklen_t len);
 
 /*
- * Before a program is started, the arguments as those of execveat(2). Opens the file and, unless the run
- * knows it by its inode, reads it. False, with errno EPERM, when it is not to be started: the run is strict,
- * and the library would not reach the program. Else errno is left alone. For use between vfork(2) and exec.
+ * Before a program is started, the arguments as those of execveat(2). One stat(2), and, unless the run knows
+ * the file by its inode, one open(2) and reading; what cannot be opened is not judged. False, with errno
+ * EPERM, when it is not to be started: the run is strict, and the library would not reach the program. Else
+ * errno is left alone. For use between vfork(2) and exec, and in signal handlers; no point where a thread can
+ * be cancelled.
  */
 bool notice_exec(int dirfd, const char *path, int flags);
 
