@@ -34,10 +34,25 @@ static bool find_segment(int fd, const ElfW(Ehdr) * header, ElfW(Word) type, Elf
     return false;
 }
 
+/* Without an interpreter, but with a name that programs are linked to: ld.so itself, which preloads for the
+ * program it is told to load. A static program that can lie anywhere has no such name. */
+static bool is_dynamic_linker(int fd, const ElfW(Ehdr) * header)
+{
+    ElfW(Phdr) segment;
+    ElfW(Dyn) entry = {.d_tag = DT_NULL};
+    if (header->e_type != ET_DYN || !find_segment(fd, header, PT_DYNAMIC, &segment))
+        return false;
+    for (ElfW(Off) at = 0; at < segment.p_filesz; at += sizeof entry)
+        if (!read_at(fd, &entry, sizeof entry, segment.p_offset + at) || entry.d_tag == DT_NULL ||
+            entry.d_tag == DT_SONAME)
+            break;
+    return entry.d_tag == DT_SONAME;
+}
+
 static bool is_dynamic(int fd, const ElfW(Ehdr) * header)
 {
     ElfW(Phdr) segment;
-    return find_segment(fd, header, PT_INTERP, &segment);
+    return find_segment(fd, header, PT_INTERP, &segment) || is_dynamic_linker(fd, header);
 }
 
 void elf_interpreter(int fd, char *path, size_t size)

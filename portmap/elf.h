@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 enum program_kind {
-    PROGRAM_DYNAMIC,     /* an ELF program with an interpreter: ld.so preloads */
+    PROGRAM_DYNAMIC,     /* an ELF program with an interpreter, or that is one: ld.so preloads */
     PROGRAM_STATIC,      /* an ELF program without one: nothing is preloaded */
     PROGRAM_GO,          /* enters the kernel by itself, whether libc is linked in or not */
     PROGRAM_WRONG_CLASS, /* ELF of another class or machine than portshim's library */
