@@ -30,7 +30,7 @@ JOBS = $(shell nproc)
 BATS = $(firstword $(wildcard $B/npm/node_modules/bats/bin/bats) bats)
 
 COMMAND_SOURCES = $(wildcard portmap/command*.c) $(wildcard portmap/serve*.c) portmap/portshim.c portmap/library.c \
-	$(addprefix portmap/,program.c holders.c json.c socket_owners.c supervise.c survey.c watch.c)
+	$(addprefix portmap/,program.c holders.c json.c socket_owners.c supervise.c survey.c utf8.c watch.c)
 LIBRARY_SOURCES = $(filter-out $(COMMAND_SOURCES),$(wildcard portmap/*.c))
 SHIM_SOURCES = $(wildcard shim/*.c)
 
