@@ -8,7 +8,7 @@
 #include "sighting.h"
 #include "socket_owners.h"
 #include "survey.h"
-#include "text.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -18,18 +18,21 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { MOST_RUNS = 1024, NOTHING_LISTENS = 1, NAME_WIDTH_MAX = 80 };
+enum { MOST_RUNS = 1024, NOTHING_LISTENS = 1, NAME_SIZE = 80, NAME_COLUMN_MAX = 32, LINE_SIZE = 4096 };
 
 static const char help[] =
     "usage: portshim ls [--json] [RUN]\n"
     "       portshim ls -q RUN PORT\n"
     "       portshim ls --log RUN\n"
     "\n"
-    "Lists the living runs of this user: placeholders, real ports, what is on them, and whose it is. A port\n"
-    "is assigned, bound, listening, or gone (it was bound before). Below a run stand programs of it that\n"
-    "could not be wrapped, and fixed ports that are bound in it and not listed.\n"
+    "Lists the living runs of this user: a line for the run, below it one for each of its placeholders, "
+    "with\n"
+    "the real port, who has its lease, and the process that is on it. A port is assigned, bound, listening,\n"
+    "or gone (it was bound before). Then come programs of the run that could not be wrapped, and fixed "
+    "ports\n"
+    "that are bound in it and not listed.\n"
     "\n"
-    "      --json   print JSON, as docs/ls.schema.json says\n"
+    "      --json   print JSON, as ls.schema.json says\n"
     "  -q, --pids   print the pids of the processes that listen on the port, as lsof -ti would\n"
     "      --log    print what the run's processes noted: attached, late assignments, refusals\n"
     "  -h, --help   print this\n"
@@ -45,24 +48,19 @@ static unsigned terminal_width(void)
     const char *columns = getenv("COLUMNS");
     if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
         return size.ws_col;
-    return columns != NULL ? (unsigned)strtoul(columns, NULL, 10) : 0;
+    unsigned long width = columns != NULL ? strtoul(columns, NULL, 10) : 0;
+    return width < LINE_SIZE ? (unsigned)width : 0;
 }
 
-/* A line as wide as the terminal, or less; what people wrote is theirs, its control characters are not ours.
- */
-static void print_line(char *line, unsigned width)
+/* The table: how wide it is, and its columns. */
+struct table {
+    unsigned width; /* 0 for any */
+    int name, lease, pid;
+};
+
+static void print_line(char *line, const struct table *table)
 {
-    for (char *c = line; *c != '\0'; c++)
-        if ((unsigned char)*c < ' ' || *c == '\177')
-            *c = '?';
-    size_t len = strlen(line);
-    if (width > 0 && len > width) {
-        line[width - 1] = '>';
-        line[width] = '\0';
-        len = width;
-    }
-    while (len > 0 && line[len - 1] == ' ')
-        line[--len] = '\0';
+    utf8_fit(line, table->width);
     puts(line);
 }
 
@@ -94,32 +92,42 @@ static void write_run_name(const struct survey *run, char *name, size_t size)
         snprintf(name, size, "%014llx", (unsigned long long)run->run_id);
 }
 
-static void print_port(const struct survey *run, const struct survey_port *port, bool first, unsigned width)
+static const char *state_name(const struct survey *run, const struct survey_port *port)
 {
-    char line[1024], name[NAME_WIDTH_MAX] = "", age[16] = "", number[16], pid[16] = "-";
-    const char *command = map_about(run->map, "command", 0);
-    if (first) {
-        write_run_name(run, name, sizeof name);
-        write_age(run->map, age, sizeof age);
-    }
-    snprintf(number, sizeof number, "%u%s", port->placeholder, protocol_suffix(port->protocols));
-    if (port->owner_count > 0)
-        snprintf(pid, sizeof pid, "%d%s", (int)port->owners[0], port->owner_count > 1 ? "+" : "");
-    snprintf(line, sizeof line, "%-14s %4s  %-9s %5u  %-9s %-8s %-12s %s", name, age, number, port->real,
-             run->elsewhere ? "?" : survey_state_name(port->state), pid,
-             port->owner_count > 0 ? port->program : "-", first && command != NULL ? command : "");
-    print_line(line, width);
+    return run->elsewhere ? "unknown" : survey_state_name(port->state);
 }
 
-static void print_empty(const struct survey *run, unsigned width)
+/* The first process, and how many more there are: "1234 +4". */
+static int write_pids(const struct survey_port *port, char *pids, size_t size)
 {
-    char line[1024], name[NAME_WIDTH_MAX], age[16];
+    if (port->owner_count == 0)
+        return snprintf(pids, size, "-");
+    if (port->owner_count == 1)
+        return snprintf(pids, size, "%d", (int)port->owners[0].pid);
+    return snprintf(pids, size, "%d +%u", (int)port->owners[0].pid, port->owner_count - 1);
+}
+
+static void print_port(const struct survey *run, const struct survey_port *port, const struct table *table)
+{
+    char line[LINE_SIZE], number[16], pids[40], command[LINE_SIZE / 2] = "-";
+    snprintf(number, sizeof number, "%u%s", port->placeholder, protocol_suffix(port->protocols));
+    write_pids(port, pids, sizeof pids);
+    if (port->owner_count > 0)
+        process_command(port->owners[0].pid, command, sizeof command);
+    snprintf(line, sizeof line, "  %-9s  %5u  %-9s  %-*s  %-*s  %s", number, port->real,
+             state_name(run, port), table->lease, port->lease, table->pid, pids, command);
+    print_line(line, table);
+}
+
+static void print_run(const struct survey *run, const struct table *table)
+{
+    char line[LINE_SIZE], name[NAME_SIZE], age[16];
     const char *command = map_about(run->map, "command", 0);
     write_run_name(run, name, sizeof name);
     write_age(run->map, age, sizeof age);
-    snprintf(line, sizeof line, "%-14s %4s  %-9s %5s  %-9s %-8s %-12s %s", name, age, "-", "-", "-", "-", "-",
-             command != NULL ? command : "");
-    print_line(line, width);
+    snprintf(line, sizeof line, "%-*s  %4s  %s", table->name, name, age,
+             command != NULL && *command != '\0' ? command : "(by hand)");
+    print_line(line, table);
 }
 
 static const char *why_unhookable(uint32_t kind)
@@ -150,43 +158,70 @@ static const char *hook_remedy(uint32_t kind)
     }
 }
 
-static void print_notes(const struct survey *run, unsigned width)
+static void print_notes(const struct survey *run, const struct table *table)
 {
     char line[512];
     const struct map_program *program;
     if (run->ending)
-        print_line((char[]){"    no process is left"}, width);
+        print_line((char[]){"  no process is left"}, table);
+    if (run->elsewhere)
+        print_line((char[]){"  in another network namespace: ask there"}, table);
     for (unsigned n = 0; (program = sighting_unhookable(run->map, &n)) != NULL;) {
-        snprintf(line, sizeof line, "    not wrapped: %s: %s: %s", program->name,
-                 why_unhookable(program->kind), hook_remedy(program->kind));
-        print_line(line, width);
+        snprintf(line, sizeof line, "  not wrapped: %s: %s: %s", program->name, why_unhookable(program->kind),
+                 hook_remedy(program->kind));
+        print_line(line, table);
     }
     struct sighting s;
     for (unsigned n = 0; (s = sighting_get(run->map, n)).kind != SIGHTING_NONE; n++) {
         if (s.kind != SIGHTING_BIND && s.kind != SIGHTING_REFUSED)
             continue;
-        snprintf(line, sizeof line, "    not listed: %u: %s by %s: add -p %u", s.port,
+        snprintf(line, sizeof line, "  not listed: %u: %s by %s: add -p %u", s.port,
                  s.kind == SIGHTING_BIND ? "bound" : "in use, wanted",
                  sighting_program_name(run->map, s.program), s.port);
-        print_line(line, width);
+        print_line(line, table);
     }
+}
+
+static void widen(int *column, int width)
+{
+    if (width > *column)
+        *column = width;
+}
+
+/* As wide as what is in them; a long name may stand out. */
+static void measure(struct table *table, const struct survey *runs, unsigned count)
+{
+    char text[NAME_SIZE];
+    *table = (struct table){.width = terminal_width(), .name = 9, .lease = 5, .pid = 3};
+    for (unsigned i = 0; i < count; i++) {
+        write_run_name(&runs[i], text, sizeof text);
+        widen(&table->name, (int)strlen(text));
+        for (unsigned p = 0; p < runs[i].port_count; p++) {
+            widen(&table->lease, (int)strlen(runs[i].ports[p].lease));
+            widen(&table->pid, write_pids(&runs[i].ports[p], text, sizeof text));
+        }
+    }
+    if (table->name > NAME_COLUMN_MAX)
+        table->name = NAME_COLUMN_MAX;
 }
 
 static void print_table(const struct survey *runs, unsigned count)
 {
-    unsigned width = terminal_width();
-    char heading[128];
+    struct table table;
+    char line[LINE_SIZE];
     if (count == 0)
         return;
-    snprintf(heading, sizeof heading, "%-14s %4s  %-9s %5s  %-9s %-8s %-12s %s", "RUN", "AGE", "PORT", "REAL",
-             "STATE", "PID", "PROGRAM", "COMMAND");
-    print_line(heading, width);
+    measure(&table, runs, count);
+    snprintf(line, sizeof line, "%-*s  %4s  %s", table.name, "RUN", "AGE", "COMMAND");
+    print_line(line, &table);
+    snprintf(line, sizeof line, "  %-9s  %5s  %-9s  %-*s  %-*s  %s", "PORT", "REAL", "STATE", table.lease,
+             "LEASE", table.pid, "PID", "COMMAND");
+    print_line(line, &table);
     for (unsigned i = 0; i < count; i++) {
+        print_run(&runs[i], &table);
         for (unsigned p = 0; p < runs[i].port_count; p++)
-            print_port(&runs[i], &runs[i].ports[p], p == 0, width);
-        if (runs[i].port_count == 0)
-            print_empty(&runs[i], width);
-        print_notes(&runs[i], width);
+            print_port(&runs[i], &runs[i].ports[p], &table);
+        print_notes(&runs[i], &table);
     }
 }
 
@@ -196,21 +231,31 @@ static void json_protocols(const char *key, unsigned protocols)
            protocols == PORTMAP_BOTH ? "," : "", protocols & PORTMAP_UDP ? "\"udp\"" : "");
 }
 
+static void json_process(pid_t pid)
+{
+    char name[32], command[LINE_SIZE];
+    process_name(pid, name, sizeof name);
+    process_command(pid, command, sizeof command);
+    printf("{\"pid\":%d,\"program\":", (int)pid);
+    json_string(stdout, name);
+    printf(",\"command\":");
+    json_string(stdout, command);
+    putchar('}');
+}
+
 static void json_port(const struct survey *run, const struct survey_port *port)
 {
     printf("{\"placeholder\":%u,\"real\":%u,", port->placeholder, port->real);
     json_protocols("protocols", port->protocols);
-    printf(",\"state\":\"%s\",", run->elsewhere ? "unknown" : survey_state_name(port->state));
+    printf(",\"state\":\"%s\",", state_name(run, port));
     json_protocols("in_use", port->used);
     printf(",\"late\":%s,\"lease\":", port->late ? "true" : "false");
     json_string(stdout, port->lease);
     printf(",\"processes\":[");
     for (unsigned i = 0; i < port->owner_count; i++) {
-        char name[SURVEY_NAME];
-        process_name(port->owners[i], name, sizeof name);
-        printf("%s{\"pid\":%d,\"program\":", i > 0 ? "," : "", (int)port->owners[i]);
-        json_string(stdout, name);
-        putchar('}');
+        if (i > 0)
+            putchar(',');
+        json_process(port->owners[i].pid);
     }
     printf("]}");
 }
@@ -301,23 +346,79 @@ static unsigned survey(const struct home *home, const char *word, struct survey 
         command_fail(portmap_strerror(error), "see portshim ls", "run %s", word);
     if (error < 0)
         command_fail(portmap_strerror(error), "check PORTSHIM_HOME", "%s", home->path);
-    survey_find_owners(runs, (unsigned)count);
+    if (count == MOST_RUNS)
+        command_warn("there may be more", "name the one that is meant", "only %d runs are listed", count);
     return (unsigned)count;
 }
 
-static int print_pids(const struct survey *run, const char *word)
+static void look_at_sockets(struct survey *runs, unsigned count)
 {
-    static struct portset ports;
-    bool any = false;
-    command_add_ports(&ports, word);
+    int error = survey_sockets(runs, count);
+    if (error != 0)
+        command_fail(portmap_strerror(error), "enable the kernel's inet_diag",
+                     "the kernel's list of sockets");
+}
+
+/* What is asked for with -q: each a placeholder of the run. */
+static void check_placeholders(const struct survey *run, const struct portset *ports, const char *word)
+{
+    if (run->elsewhere)
+        command_fail("the run is in another network namespace", "run this command inside of it", "%s", word);
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        unsigned protocols = portset_listed(ports, port);
+        if (protocols != 0 && (map_protocols(run->map, port) & protocols) == 0)
+            command_fail("not a placeholder of this run", "see portshim ls", "%s, port %u", word, port);
+    }
+}
+
+static int by_pid(const void *a, const void *b)
+{
+    pid_t one = *(const pid_t *)a, other = *(const pid_t *)b;
+    return one < other ? -1 : one > other;
+}
+
+struct pids {
+    pid_t *list;
+    size_t count;
+    bool hidden; /* something listens that belongs to nobody this process may look into */
+};
+
+static void collect_pids(struct pids *pids, const struct survey *run, const struct portset *ports)
+{
     for (unsigned p = 0; p < run->port_count; p++) {
         const struct survey_port *port = &run->ports[p];
-        if ((portset_listed(&ports, port->placeholder) & port->used) == 0)
-            continue;
-        for (unsigned i = 0; i < port->owner_count; i++, any = true)
-            printf("%d\n", (int)port->owners[i]);
+        unsigned asked = portset_listed(ports, port->placeholder) & port->used, seen = 0;
+        pids->list = reallocarray(pids->list, pids->count + port->owner_count + 1, sizeof *pids->list);
+        if (pids->list == NULL)
+            command_fail(strerror(ENOMEM), "free some memory", "the list of processes");
+        for (unsigned i = 0; i < port->owner_count; i++) {
+            if ((port->owners[i].serves & asked) != 0)
+                pids->list[pids->count++] = port->owners[i].pid;
+            seen |= port->owners[i].serves;
+        }
+        pids->hidden |= (asked & ~seen) != 0;
     }
-    return any ? EXIT_SUCCESS : NOTHING_LISTENS;
+    if (pids->count > 0)
+        qsort(pids->list, pids->count, sizeof *pids->list, by_pid);
+}
+
+/* Each process once, as it may have several of the ports. */
+static int print_pids(const struct survey *run, char **words)
+{
+    static struct portset ports;
+    struct pids pids = {0};
+    command_add_ports(&ports, words[1]);
+    check_placeholders(run, &ports, words[0]);
+    collect_pids(&pids, run, &ports);
+    if (pids.count == 0 && pids.hidden)
+        command_fail("another user's process is on it", "ask as that user or as root", "%s, port %s",
+                     words[0], words[1]);
+    for (size_t i = 0; i < pids.count; i++)
+        if (i == 0 || pids.list[i] != pids.list[i - 1])
+            printf("%d\n", (int)pids.list[i]);
+    int status = pids.count > 0 ? EXIT_SUCCESS : NOTHING_LISTENS;
+    free(pids.list);
+    return status;
 }
 
 static void print_record(const struct map *map, const struct map_record *record)
@@ -373,6 +474,8 @@ static enum ls_kind parse_options(int argc, char **argv)
             command_help(help);
         if (option == '?')
             command_bad_option(argv, see_help);
+        if (kind != LS_TABLE)
+            command_fail("it has been said what to print", see_help, "%s", argv[optind - 1]);
         kind = option == JSON ? LS_JSON : option == LOG ? LS_LOG : LS_PIDS;
     }
     return kind;
@@ -395,10 +498,12 @@ int command_ls(int argc, char **argv)
     if (runs == NULL)
         command_fail(strerror(ENOMEM), "free some memory", "the list of runs");
     unsigned count = survey(&home, words > 0 ? argv[optind] : NULL, runs);
+    if (kind != LS_LOG)
+        look_at_sockets(runs, count);
     if (kind == LS_JSON)
         print_json(runs, count);
     else if (kind == LS_PIDS)
-        status = print_pids(runs, argv[optind + 1]);
+        status = print_pids(runs, argv + optind);
     else if (kind == LS_LOG)
         print_log(runs->map);
     else

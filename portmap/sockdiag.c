@@ -7,7 +7,6 @@
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,26 +17,11 @@ int sockdiag_open(void)
     return fd < 0 ? -errno : fd;
 }
 
-static void count(const struct inet_diag_msg *m, int protocol, struct sockdiag_port *answer)
-{
-    bool usable = true;
-    if (protocol == IPPROTO_UDP)
-        answer->udp++;
-    else if (m->idiag_state == TCP_LISTEN)
-        answer->tcp_listening++;
-    else if (m->idiag_state == TCP_TIME_WAIT) {
-        answer->tcp_time_wait++;
-        usable = false;
-    } else {
-        answer->tcp_other++;
-        usable = false;
-    }
-    if (usable && answer->inode_count < SOCKDIAG_INODES)
-        answer->inodes[answer->inode_count++] = m->idiag_inode;
-}
+/* Called for each message of a dump. */
+typedef void visit_message(const struct inet_diag_msg *m, int protocol, void *context);
 
 /* Reads datagrams until the dump's end. */
-static int read_dump(int fd, unsigned port, int protocol, struct sockdiag_port *answer)
+static int read_dump(int fd, int protocol, visit_message *visit, void *context)
 {
     union {
         struct nlmsghdr header;
@@ -55,15 +39,12 @@ static int read_dump(int fd, unsigned port, int protocol, struct sockdiag_port *
                 return 0;
             if (h->nlmsg_type == NLMSG_ERROR)
                 return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
-            const struct inet_diag_msg *m = NLMSG_DATA(h);
-            /* The kernel filters by port already; a server of its own kind that does not is no surprise. */
-            if (ntohs(m->id.idiag_sport) == port)
-                count(m, protocol, answer);
+            visit(NLMSG_DATA(h), protocol, context);
         }
     }
 }
 
-static int ask(int fd, unsigned port, int family, int protocol, uint32_t states, struct sockdiag_port *answer)
+static int ask(int fd, const struct inet_diag_req_v2 *request, visit_message *visit, void *context)
 {
     struct {
         struct nlmsghdr header;
@@ -72,34 +53,86 @@ static int ask(int fd, unsigned port, int family, int protocol, uint32_t states,
         .header = {.nlmsg_len = sizeof question,
                    .nlmsg_type = SOCK_DIAG_BY_FAMILY,
                    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
-        .request = {.sdiag_family = (uint8_t)family,
-                    .sdiag_protocol = (uint8_t)protocol,
-                    .idiag_states = states,
-                    .id.idiag_sport = htons((uint16_t)port)},
+        .request = *request,
     };
     if (send(fd, &question, sizeof question, 0) < 0)
         return -errno;
-    int error = read_dump(fd, port, protocol, answer);
+    int error = read_dump(fd, request->sdiag_protocol, visit, context);
     /* A kernel without this family, or without the diag module for the protocol, has no such sockets to show.
      */
     return error == -ENOENT || error == -EINVAL ? 0 : error;
 }
 
-int sockdiag_ask(int fd, unsigned port, enum sockdiag_question question, struct sockdiag_port *answer)
+/* Port 0 is all ports. */
+static int ask_all(int fd, unsigned port, uint32_t tcp_states, visit_message *visit, void *context)
 {
     static const struct {
-        int family, protocol;
+        uint8_t family, protocol;
     } questions[] = {
         {AF_INET, IPPROTO_TCP}, {AF_INET6, IPPROTO_TCP}, {AF_INET, IPPROTO_UDP}, {AF_INET6, IPPROTO_UDP}};
-    uint32_t tcp_states = question == SOCKDIAG_SERVERS ? 1U << TCP_LISTEN : ~0U;
-    memset(answer, 0, sizeof *answer);
     for (unsigned i = 0; i < sizeof questions / sizeof *questions; i++) {
-        uint32_t states = questions[i].protocol == IPPROTO_TCP ? tcp_states : ~0U;
-        int error = ask(fd, port, questions[i].family, questions[i].protocol, states, answer);
+        const struct inet_diag_req_v2 request = {
+            .sdiag_family = questions[i].family,
+            .sdiag_protocol = questions[i].protocol,
+            .idiag_states = questions[i].protocol == IPPROTO_TCP ? tcp_states : ~0U,
+            .id.idiag_sport = htons((uint16_t)port),
+        };
+        int error = ask(fd, &request, visit, context);
         if (error != 0)
             return error;
     }
     return 0;
+}
+
+struct counting {
+    unsigned port;
+    struct sockdiag_port *answer;
+};
+
+static void count(const struct inet_diag_msg *m, int protocol, void *context)
+{
+    const struct counting *counting = context;
+    struct sockdiag_port *answer = counting->answer;
+    /* The kernel filters by port already; a server of its own kind that does not is no surprise. */
+    if (ntohs(m->id.idiag_sport) != counting->port)
+        return;
+    if (protocol == IPPROTO_UDP)
+        answer->udp++;
+    else if (m->idiag_state == TCP_LISTEN)
+        answer->tcp_listening++;
+    else if (m->idiag_state == TCP_TIME_WAIT)
+        answer->tcp_time_wait++;
+    else
+        answer->tcp_other++;
+}
+
+int sockdiag_ask(int fd, unsigned port, enum sockdiag_question question, struct sockdiag_port *answer)
+{
+    struct counting counting = {port, answer};
+    memset(answer, 0, sizeof *answer);
+    return ask_all(fd, port, question == SOCKDIAG_SERVERS ? 1U << TCP_LISTEN : ~0U, count, &counting);
+}
+
+struct telling {
+    sockdiag_visit *visit;
+    void *context;
+};
+
+static void tell(const struct inet_diag_msg *m, int protocol, void *context)
+{
+    const struct telling *telling = context;
+    const struct sockdiag_socket socket = {.port = ntohs(m->id.idiag_sport),
+                                           .protocol = (unsigned)protocol,
+                                           .listens = protocol == IPPROTO_TCP && m->idiag_state == TCP_LISTEN,
+                                           .inode = m->idiag_inode};
+    telling->visit(&socket, telling->context);
+}
+
+int sockdiag_each(int fd, sockdiag_visit *visit, void *context)
+{
+    enum { BOUND_INACTIVE = 13 }; /* TCP_BOUND_INACTIVE, which older headers lack; older kernels ignore it */
+    struct telling telling = {visit, context};
+    return ask_all(fd, 0, 1U << TCP_LISTEN | 1U << BOUND_INACTIVE, tell, &telling);
 }
 
 int sockdiag_only_time_wait(unsigned port)

@@ -75,3 +75,19 @@ void process_name(pid_t pid, char *name, size_t size)
     int len = text_read_file(path, name, size);
     name[len > 0 ? strcspn(name, "\n") : 0] = '\0';
 }
+
+void process_command(pid_t pid, char *command, size_t size)
+{
+    char path[32], name[32];
+    snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
+    int len = text_read_file(path, command, size);
+    while (len > 0 && command[len - 1] == '\0')
+        len--;
+    for (int i = 0; i < len; i++)
+        if (command[i] == '\0')
+            command[i] = ' ';
+    if (len > 0)
+        return;
+    process_name(pid, name, sizeof name);
+    snprintf(command, size, "[%s]", name);
+}

@@ -4,13 +4,14 @@
 #include "lease.h"
 #include "liveness.h"
 #include "portset.h"
-#include "probe.h"
 #include "process.h"
 #include "publish.h"
 #include "rundir.h"
+#include "sockdiag.h"
 #include "socket_owners.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,40 +29,33 @@ const char *survey_name(const struct survey *survey)
     return name != NULL && *name != '@' ? name : NULL;
 }
 
-/* A TCP socket that is bound and does not listen is in no list of the kernel's before Linux 6.8: the probe
- * sees it. */
-static void look_at_sockets(struct survey_port *port, const struct map *map, int diag)
+/* The run around this one, when it is that which has the port. */
+static bool is_outer(const struct survey *survey, uint64_t run_id)
 {
-    if (sockdiag_ask(diag, port->real, SOCKDIAG_SERVERS, &port->sockets) != 0)
-        return;
-    port->used =
-        (port->sockets.tcp_listening > 0 ? PORTMAP_TCP : 0) | (port->sockets.udp > 0 ? PORTMAP_UDP : 0);
-    if (port->sockets.tcp_listening > 0)
-        port->state = SURVEY_LISTENING;
-    else if (port->sockets.udp > 0)
-        port->state = SURVEY_BOUND;
-    else if (probe_port(port->real) == PROBE_TAKEN && sockdiag_only_time_wait(port->real) != 1)
-        port->state = SURVEY_BOUND;
-    else
-        port->state = map_was_bound(map, port->placeholder) ? SURVEY_GONE : SURVEY_ASSIGNED;
+    const char *outer = map_about(survey->map, "outer", 0), *slash;
+    uint64_t outer_id;
+    return outer != NULL && (slash = strrchr(outer, '/')) != NULL && rundir_id(slash + 1, &outer_id) &&
+           outer_id == run_id;
 }
 
 static void look_at_lease(struct survey_port *port, const struct survey *survey,
                           const struct lease_table *leases)
 {
     lease_owner holder = lease_holder(leases, port->real);
-    if (lease_owner_run(holder) == survey->run_id)
-        snprintf(port->lease, sizeof port->lease, "run");
-    else if (lease_owner_run(holder) != 0)
-        snprintf(port->lease, sizeof port->lease, "run %014llx", (unsigned long long)lease_owner_run(holder));
+    uint64_t run_id = lease_owner_run(holder);
+    if (run_id == survey->run_id)
+        snprintf(port->lease, sizeof port->lease, "own");
+    else if (run_id != 0 && is_outer(survey, run_id))
+        snprintf(port->lease, sizeof port->lease, "outer");
+    else if (run_id != 0)
+        snprintf(port->lease, sizeof port->lease, "run %014llx", (unsigned long long)run_id);
     else if (lease_owner_pid(holder) != 0)
         snprintf(port->lease, sizeof port->lease, "process %d", (int)lease_owner_pid(holder));
     else
         snprintf(port->lease, sizeof port->lease, "none");
 }
 
-static void look_at_port(struct survey *survey, unsigned placeholder, const struct lease_table *leases,
-                         int diag)
+static void look_at_port(struct survey *survey, unsigned placeholder, const struct lease_table *leases)
 {
     const struct map *map = survey->map;
     uint32_t entry = atomic_load(&map->to_kernel[placeholder]);
@@ -69,15 +63,14 @@ static void look_at_port(struct survey *survey, unsigned placeholder, const stru
     *port = (struct survey_port){.placeholder = placeholder,
                                  .real = map_entry_port(entry),
                                  .protocols = map_entry_protocols(entry),
+                                 .state = map_was_bound(map, placeholder) ? SURVEY_GONE : SURVEY_ASSIGNED,
                                  .late = (entry & MAP_LATE) != 0,
-                                 .inherited = (entry & MAP_INHERITED) != 0,
                                  .lease = "none"};
-    if (!survey->elsewhere)
-        look_at_sockets(port, map, diag);
     if (leases != NULL)
         look_at_lease(port, survey, leases);
 }
 
+/* There may be more of them each time: late ones. */
 static int look_at_ports(struct survey *survey, const struct lease_table *leases)
 {
     unsigned count = 0;
@@ -86,13 +79,22 @@ static int look_at_ports(struct survey *survey, const struct lease_table *leases
     survey->ports = calloc(count + 1, sizeof *survey->ports);
     if (survey->ports == NULL)
         return -ENOMEM;
-    int diag = sockdiag_open();
-    if (diag < 0)
-        return diag;
     for (unsigned port = 0; (port = publish_next(survey->map, port)) != 0 && survey->port_count < count;)
-        look_at_port(survey, port, leases, diag);
-    close(diag);
+        look_at_port(survey, port, leases);
     return 0;
+}
+
+/* While its starter is at it, a run has not all of its ports; it may also go while it is opened. */
+static int view_map(struct survey *survey)
+{
+    int error = map_view(&survey->map, survey->path);
+    if (error == -ENOENT)
+        return PORTMAP_EENDED;
+    if (error != 0 || atomic_load(&survey->map->ready))
+        return error;
+    map_detach(survey->map);
+    survey->map = NULL;
+    return PORTMAP_ENORUN;
 }
 
 int survey_run(struct survey *survey, const struct home *home, uint64_t run_id)
@@ -104,7 +106,7 @@ int survey_run(struct survey *survey, const struct home *home, uint64_t run_id)
         return PORTMAP_EENDED;
     int error = rundir_path(home, run_id, survey->path);
     if (error == 0)
-        error = map_view(&survey->map, survey->path);
+        error = view_map(survey);
     if (error != 0)
         return error;
     survey->ending = state == RUN_DYING;
@@ -120,6 +122,8 @@ int survey_run(struct survey *survey, const struct home *home, uint64_t run_id)
 
 void survey_end(struct survey *survey)
 {
+    for (unsigned p = 0; p < survey->port_count; p++)
+        free(survey->ports[p].owners);
     free(survey->ports);
     if (survey->map != NULL)
         map_detach(survey->map);
@@ -161,72 +165,166 @@ int survey_all(struct survey *surveys, unsigned most, const struct home *home)
     return (int)c.count;
 }
 
-/* A socket and the port it is on. */
-struct wanted {
+/* A port that is looked at, and a socket that was found on it. */
+struct wanted_port {
+    unsigned real;
+    struct survey_port *port;
+};
+struct wanted_socket {
     unsigned long inode;
+    unsigned serves;
     struct survey_port *port;
 };
 
+struct looking {
+    struct wanted_port *ports; /* in ascending order */
+    unsigned port_count;
+    struct wanted_socket *sockets;
+    unsigned socket_count, room;
+    bool no_memory;
+};
+
+static int by_real(const void *a, const void *b)
+{
+    const struct wanted_port *one = a, *other = b;
+    return one->real < other->real ? -1 : one->real > other->real;
+}
+
 static int by_inode(const void *a, const void *b)
 {
-    const struct wanted *one = a, *other = b;
+    const struct wanted_socket *one = a, *other = b;
     return one->inode < other->inode ? -1 : one->inode > other->inode;
 }
 
-struct all_wanted {
-    const struct wanted *sockets;
-    unsigned count;
-};
-
-static void add_owner(struct survey_port *port, pid_t pid)
+static int by_pid(const void *a, const void *b)
 {
-    for (unsigned i = 0; i < port->owner_count; i++)
-        if (port->owners[i] == pid)
-            return;
-    if (port->owner_count == SURVEY_OWNERS)
-        return;
-    if (port->owner_count == 0)
-        process_name(pid, port->program, sizeof port->program);
-    port->owners[port->owner_count++] = pid;
+    const struct survey_owner *one = a, *other = b;
+    return one->pid < other->pid ? -1 : one->pid > other->pid;
 }
 
-/* One socket may be on a port of a run and of the runs inside of it. */
+static void want_socket(struct looking *looking, const struct wanted_socket *wanted)
+{
+    if (looking->socket_count == looking->room) {
+        looking->room = 2 * looking->room + 64;
+        void *more = reallocarray(looking->sockets, looking->room, sizeof *looking->sockets);
+        looking->no_memory |= more == NULL;
+        if (more == NULL)
+            return;
+        looking->sockets = more;
+    }
+    looking->sockets[looking->socket_count++] = *wanted;
+}
+
+/* The protocol that it can be talked to by, if it can. */
+static unsigned served_by(const struct sockdiag_socket *socket)
+{
+    if (socket->protocol == IPPROTO_UDP)
+        return PORTMAP_UDP;
+    return socket->listens ? PORTMAP_TCP : 0;
+}
+
+static void note_state(struct survey_port *port, const struct sockdiag_socket *socket)
+{
+    if (socket->listens)
+        port->state = SURVEY_LISTENING;
+    else if (port->state != SURVEY_LISTENING)
+        port->state = SURVEY_BOUND;
+    port->used |= served_by(socket);
+}
+
+/* One real port may be of a run and of the runs inside of it. */
+static void note_socket(const struct sockdiag_socket *socket, void *context)
+{
+    struct looking *looking = context;
+    const struct wanted_port key = {.real = socket->port}, *end = looking->ports + looking->port_count;
+    const struct wanted_port *found = bsearch(&key, looking->ports, looking->port_count, sizeof key, by_real);
+    if (found == NULL || looking->no_memory)
+        return;
+    while (found > looking->ports && found[-1].real == socket->port)
+        found--;
+    for (; found < end && found->real == socket->port && !looking->no_memory; found++) {
+        note_state(found->port, socket);
+        const struct wanted_socket wanted = {socket->inode, served_by(socket), found->port};
+        if (socket->inode != 0)
+            want_socket(looking, &wanted);
+    }
+}
+
+/* A process is told of once for each of its sockets. The array grows when its length is a power of two. */
+static void add_owner(const struct wanted_socket *socket, pid_t pid)
+{
+    struct survey_port *port = socket->port;
+    unsigned count = port->owner_count, i = 0;
+    while (i < count && port->owners[i].pid != pid)
+        i++;
+    if (i == count && (count & (count - 1)) == 0) {
+        void *more = reallocarray(port->owners, count > 0 ? 2 * count : 1, sizeof *port->owners);
+        if (more == NULL)
+            return;
+        port->owners = more;
+    }
+    if (i == count)
+        port->owners[port->owner_count++] = (struct survey_owner){.pid = pid};
+    port->owners[i].serves |= socket->serves;
+}
+
 static void note_owner(unsigned number, pid_t pid, void *context)
 {
-    const struct all_wanted *all = context;
-    unsigned long inode = all->sockets[number].inode;
-    while (number > 0 && all->sockets[number - 1].inode == inode)
+    const struct looking *looking = context;
+    unsigned long inode = looking->sockets[number].inode;
+    while (number > 0 && looking->sockets[number - 1].inode == inode)
         number--;
-    for (; number < all->count && all->sockets[number].inode == inode; number++)
-        add_owner(all->sockets[number].port, pid);
+    for (; number < looking->socket_count && looking->sockets[number].inode == inode; number++)
+        add_owner(&looking->sockets[number], pid);
 }
 
-static unsigned collect_sockets(struct survey *surveys, unsigned count, struct wanted *wanted)
+static int find_owners(struct looking *looking)
 {
-    unsigned found = 0;
-    for (unsigned i = 0; i < count; i++)
-        for (unsigned p = 0; p < surveys[i].port_count; p++) {
-            struct survey_port *port = &surveys[i].ports[p];
-            for (unsigned k = 0; k < port->sockets.inode_count; k++, found++)
-                if (wanted != NULL)
-                    wanted[found] = (struct wanted){port->sockets.inodes[k], port};
-        }
-    return found;
-}
-
-void survey_find_owners(struct survey *surveys, unsigned count)
-{
-    unsigned sockets = collect_sockets(surveys, count, NULL);
-    struct wanted *wanted = calloc(sockets + 1, sizeof *wanted);
-    unsigned long *inodes = calloc(sockets + 1, sizeof *inodes);
-    if (wanted != NULL && inodes != NULL) {
-        collect_sockets(surveys, count, wanted);
-        qsort(wanted, sockets, sizeof *wanted, by_inode);
-        for (unsigned i = 0; i < sockets; i++)
-            inodes[i] = wanted[i].inode;
-        struct all_wanted all = {wanted, sockets};
-        socket_owners(inodes, sockets, note_owner, &all);
-    }
-    free(wanted);
+    unsigned long *inodes = calloc(looking->socket_count + 1, sizeof *inodes);
+    if (inodes == NULL)
+        return -ENOMEM;
+    if (looking->socket_count > 0)
+        qsort(looking->sockets, looking->socket_count, sizeof *looking->sockets, by_inode);
+    for (unsigned i = 0; i < looking->socket_count; i++)
+        inodes[i] = looking->sockets[i].inode;
+    socket_owners(inodes, looking->socket_count, note_owner, looking);
     free(inodes);
+    for (unsigned i = 0; i < looking->port_count; i++) {
+        struct survey_port *port = looking->ports[i].port;
+        if (port->owner_count > 1)
+            qsort(port->owners, port->owner_count, sizeof *port->owners, by_pid);
+    }
+    return 0;
+}
+
+/* The ports whose sockets this process can see; false when there is no memory. */
+static bool want_ports(struct looking *looking, struct survey *surveys, unsigned count)
+{
+    unsigned all = 0;
+    for (unsigned i = 0; i < count; i++)
+        all += surveys[i].port_count;
+    looking->ports = calloc(all + 1, sizeof *looking->ports);
+    for (unsigned i = 0; looking->ports != NULL && i < count; i++)
+        for (unsigned p = 0; !surveys[i].elsewhere && p < surveys[i].port_count; p++)
+            looking->ports[looking->port_count++] =
+                (struct wanted_port){surveys[i].ports[p].real, &surveys[i].ports[p]};
+    if (looking->port_count > 0)
+        qsort(looking->ports, looking->port_count, sizeof *looking->ports, by_real);
+    return looking->ports != NULL;
+}
+
+int survey_sockets(struct survey *surveys, unsigned count)
+{
+    struct looking looking = {0};
+    if (!want_ports(&looking, surveys, count))
+        return -ENOMEM;
+    int diag = sockdiag_open();
+    int error = diag < 0 ? diag : sockdiag_each(diag, note_socket, &looking);
+    if (error == 0)
+        error = looking.no_memory ? -ENOMEM : find_owners(&looking);
+    if (diag >= 0)
+        close(diag);
+    free(looking.ports);
+    free(looking.sockets);
+    return error;
 }

@@ -1,36 +1,37 @@
 /*
  * What a run has done with its ports, as somebody who looks from outside sees it: the map says which they
- * are, the kernel what is on them, /proc whose that is.
+ * are, the kernel what is on them, /proc whose that is. Looking binds nothing: a server that starts meanwhile
+ * gets its port.
  */
 #ifndef PORTMAP_SURVEY_H
 #define PORTMAP_SURVEY_H
 
 #include "home.h"
 #include "map.h"
-#include "sockdiag.h"
 
 #include <stdbool.h>
 
 enum survey_state {
-    SURVEY_ASSIGNED,  /* no program has bound it */
-    SURVEY_BOUND,     /* a socket has it: UDP, or TCP that does not listen (yet) */
+    SURVEY_ASSIGNED, /* no program has bound it */
+    SURVEY_BOUND, /* a socket has it: UDP, or TCP that does not listen (yet), which Linux shows from 6.8 on */
     SURVEY_LISTENING, /* TCP listens */
     SURVEY_GONE,      /* it was bound, and is not any more */
 };
 
-enum { SURVEY_OWNERS = 64, SURVEY_NAME = 32 };
+/* A process that has sockets of a port open. */
+struct survey_owner {
+    pid_t pid;
+    unsigned serves; /* the protocols that it can be talked to by */
+};
 
 struct survey_port {
     unsigned placeholder, real, protocols; /* what it is a placeholder for */
     enum survey_state state;
-    unsigned used;  /* the protocols that something can be talked to by */
-    bool late;      /* assigned when it was first bound */
-    bool inherited; /* the lease is that of the run around this one */
-    char lease[48]; /* who has the real port in the lease table, for people */
-    struct sockdiag_port sockets;
-    pid_t owners[SURVEY_OWNERS];
+    unsigned used;               /* the protocols that something can be talked to by */
+    bool late;                   /* assigned when it was first bound */
+    char lease[48];              /* who has the real port in the lease table, for people */
+    struct survey_owner *owners; /* ascending; those that this process may look into */
     unsigned owner_count;
-    char program[SURVEY_NAME]; /* name of the first of them */
 };
 
 struct survey {
@@ -44,8 +45,8 @@ struct survey {
 };
 
 /*
- * Looks at one run, whose sockets' owners are to be found by survey_find_owners(). 0; PORTMAP_EENDED when it
- * is dead; -ENOMEM; or another code.
+ * Looks at one run; survey_sockets() is to be called next. 0; PORTMAP_EENDED when it is dead; PORTMAP_ENORUN
+ * when it is only being made; -ENOMEM; or another code.
  */
 int survey_run(struct survey *survey, const struct home *home, uint64_t run_id);
 
@@ -53,8 +54,11 @@ int survey_run(struct survey *survey, const struct home *home, uint64_t run_id);
  * many. */
 int survey_all(struct survey *surveys, unsigned most, const struct home *home);
 
-/* Finds the processes that have the sockets, in one look through /proc for all of them. */
-void survey_find_owners(struct survey *surveys, unsigned count);
+/*
+ * Finds out what is on the ports, and the processes that have it: one look at the kernel's sockets and one
+ * through /proc for all of them. 0 or a negated errno.
+ */
+int survey_sockets(struct survey *surveys, unsigned count);
 
 void survey_end(struct survey *survey);
 
