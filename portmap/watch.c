@@ -8,8 +8,13 @@
 #include "run.h"
 #include "sockdiag.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 int watch_find(struct watch *watch)
@@ -69,10 +74,70 @@ void watch_look_after(const struct watch *watch)
     fill_stock(watch);
 }
 
-bool watch_is_alive(const struct watch *watch)
+/* Whether a file, of any length, has this text in it. */
+static bool file_has(int dir, const char *name, const char *text)
+{
+    static char buffer[65536];
+    size_t len = strlen(text), kept = 0;
+    ssize_t got = 0;
+    bool found = false;
+    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+    while (fd >= 0 && !found && (got = read(fd, buffer + kept, sizeof buffer - kept)) > 0) {
+        size_t have = kept + (size_t)got;
+        found = memmem(buffer, have, text, len) != NULL;
+        kept = have < len ? have : len - 1; /* it may lie across two reads */
+        memmove(buffer, buffer + have - kept, kept);
+    }
+    if (fd >= 0)
+        close(fd);
+    return found;
+}
+
+/*
+ * Exec drops the mapping that says the run is alive, and the new program has it again only when ld.so has
+ * loaded it. Meanwhile its environment names the run.
+ */
+static bool somebody_may_join(const struct watch *watch)
+{
+    char text[PATH_MAX + 32], name[NAME_MAX + 16];
+    bool found = false;
+    snprintf(text, sizeof text, "PORTSHIM_RUN=%s", watch->path);
+    DIR *proc = opendir("/proc");
+    if (proc == NULL)
+        return true;
+    for (struct dirent *entry; !found && (entry = readdir(proc)) != NULL;) {
+        long pid = strtol(entry->d_name, NULL, 10);
+        if (pid <= 0 || pid == getpid())
+            continue;
+        snprintf(name, sizeof name, "%s/environ", entry->d_name);
+        found = file_has(dirfd(proc), name, text);
+    }
+    closedir(proc);
+    return found;
+}
+
+static bool is_deserted(struct watch *watch)
+{
+    uint64_t now = process_clock();
+    if (watch->deserted != 0 && now - watch->deserted < WATCH_PAUSE)
+        return false;
+    if (somebody_may_join(watch)) {
+        watch->deserted = 0;
+        return false;
+    }
+    if (watch->deserted != 0)
+        return true;
+    watch->deserted = now;
+    return false;
+}
+
+bool watch_is_alive(struct watch *watch)
 {
     enum run_state state = liveness_of(watch->home, watch->run_id);
-    return state == RUN_ALIVE || state == RUN_DYING;
+    if (state == RUN_DYING)
+        return !is_deserted(watch);
+    watch->deserted = 0;
+    return state == RUN_ALIVE;
 }
 
 int watch_is_listening(const struct watch *watch, int diag, unsigned placeholder, unsigned protocols)

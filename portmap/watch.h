@@ -10,13 +10,16 @@
 #include <limits.h>
 #include <stdbool.h>
 
+#define WATCH_PAUSE UINT64_C(20000000) /* nanoseconds */
+
 /* A run that a command looks at without joining it. */
 struct watch {
     const struct home *home;
     const char *word; /* RUN as the person wrote it */
     char path[PATH_MAX];
     uint64_t run_id;
-    struct map *map; /* NULL while there is no such run */
+    struct map *map;   /* NULL while there is no such run */
+    uint64_t deserted; /* process_clock() when nobody was found to be in the run or to join it, else 0 */
 };
 
 /*
@@ -31,8 +34,12 @@ int watch_find(struct watch *watch);
  */
 void watch_look_after(const struct watch *watch);
 
-/* Whether the run, found before, still has a process. */
-bool watch_is_alive(const struct watch *watch);
+/*
+ * Whether the run, found before, still has a process. What has been without one for LIVENESS_GRACE has none;
+ * sooner, what was twice found so, WATCH_PAUSE apart, when no process of this host is about to join: none has
+ * the run in its environment.
+ */
+bool watch_is_alive(struct watch *watch);
 
 /*
  * Whether anything listens for a placeholder: a TCP socket in LISTEN, or a bound UDP socket, on its real
