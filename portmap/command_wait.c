@@ -5,12 +5,14 @@
 #include "publish.h"
 #include "sockdiag.h"
 #include "text.h"
+#include "utf8.h"
 #include "watch.h"
 
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* At most this long without a look: listeners of processes that could not open the map wake nobody. */
@@ -20,11 +22,10 @@ static const char help[] =
     "usage: portshim wait [-t SECONDS] [--json] RUN PORT...\n"
     "\n"
     "Waits until every PORT (a placeholder; 53/udp for one protocol) of the run is listening, then prints "
-    "the real\n"
-    "ports, one a line, in the order given. RUN is a name, a run directory or a map file, and may not exist "
-    "yet.\n"
-    "PORT \"all\" stands for every placeholder that has a real port. On a terminal, stderr tells what is\n"
-    "waited for.\n"
+    "the\n"
+    "real ports, one a line, in the order given. RUN is a name, a run directory or a map file, and may not\n"
+    "exist yet. PORT \"all\" stands for every placeholder that has a real port; there has to be one. On a\n"
+    "terminal, stderr tells what is waited for.\n"
     "\n"
     "  -t, --timeout SECONDS  give up after so long (fractions allowed); default: never\n"
     "      --json             print JSON: an object with run and ports[]\n"
@@ -40,26 +41,42 @@ struct waiting {
     int diag;
     char **words;
     unsigned done; /* how many of the words are listening */
-    bool json, terminal;
+    bool all, json, terminal;
     uint64_t told; /* process_clock() when the terminal was last written to */
 };
 
 #define TELL_AFTER UINT64_C(300000000) /* nanoseconds */
 
-/* What is not there yet, on a line of its own that is overwritten. */
+static unsigned terminal_width(void)
+{
+    struct winsize size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+static const char *missing(const struct waiting *waiting)
+{
+    const char *word = waiting->words[waiting->done];
+    return *word != '\0' ? word : "all";
+}
+
+/* What is not there yet, on a line of its own that is overwritten: it must not reach the next one. */
 static void tell(struct waiting *waiting)
 {
+    char line[512];
     uint64_t now = process_clock();
     if (!waiting->terminal || now - waiting->told < TELL_AFTER)
         return;
-    fprintf(stderr, "\r\033[Kwaiting for %s: %s", waiting->watch.word,
-            waiting->watch.map == NULL ? "no such run yet" : waiting->words[waiting->done]);
+    unsigned width = terminal_width();
+    snprintf(line, sizeof line, "waiting for %s: %s", waiting->watch.word,
+             waiting->watch.map == NULL ? "no such run yet" : missing(waiting));
+    utf8_fit(line, width > 1 ? width - 1 : width);
+    fprintf(stderr, "\r\033[K%s", line);
     waiting->told = now;
 }
 
 static void end_telling(const struct waiting *waiting)
 {
-    if (waiting->terminal)
+    if (waiting->terminal && waiting->told != 0)
         fputs("\r\033[K", stderr);
 }
 
@@ -68,7 +85,7 @@ static void give_up(const struct waiting *waiting)
     end_telling(waiting);
     const char *what = waiting->watch.map == NULL ? "no such run yet" : "nothing listens yet";
     command_end(COMMAND_TIMED_OUT, what, "wait longer with -t, or see what its program says", "%s, port %s",
-                waiting->watch.word, waiting->words[waiting->done]);
+                waiting->watch.word, missing(waiting));
 }
 
 /* Milliseconds to sleep, at most `most`, so that the deadline is kept; does not return when it is over. */
@@ -100,10 +117,11 @@ static void find(struct waiting *waiting)
                      waiting->watch.word);
 }
 
-/* "all", as a list of what the run has by now. */
+/* "all", as a list of what the run has by now: late placeholders join it, so it is made anew for each look.
+ */
 static char *list_all(const struct map *map)
 {
-    static char list[PORT_COUNT * 6];
+    static char list[PORT_COUNT * 10];
     struct text t = text_in(list, sizeof list);
     static const char *const suffixes[] = {"", "/tcp", "/udp", ""};
     for (unsigned port = 0; (port = publish_next(map, port)) != 0;) {
@@ -132,6 +150,8 @@ static bool is_listening(const struct waiting *waiting, const char *word)
 {
     static struct portset ports;
     memset(&ports, 0, sizeof ports);
+    if (*word == '\0') /* "all", before a program has bound the first */
+        return false;
     command_add_ports(&ports, word);
     for (unsigned port = 1; port < PORT_COUNT; port++) {
         unsigned protocols = portset_listed(&ports, port);
@@ -154,6 +174,8 @@ static void wait_for_all(struct waiting *waiting)
         struct map *map = waiting->watch.map;
         uint32_t seen = atomic_load(&map->generation);
         waiting->done = 0;
+        if (waiting->all)
+            waiting->words[0] = list_all(map);
         while (waiting->words[waiting->done] != NULL && is_listening(waiting, waiting->words[waiting->done]))
             waiting->done++;
         if (waiting->words[waiting->done] == NULL) {
@@ -164,7 +186,7 @@ static void wait_for_all(struct waiting *waiting)
         if (!watch_is_alive(&waiting->watch)) {
             end_telling(waiting);
             command_fail("the run has ended before it listened", "see what its program said", "%s, port %s",
-                         waiting->watch.word, waiting->words[waiting->done]);
+                         waiting->watch.word, missing(waiting));
         }
         map_wait(map, seen, nap(waiting, NAP_MILLISECONDS));
     }
@@ -209,8 +231,8 @@ int command_wait(int argc, char **argv)
         else
             command_bad_option(argv, see_help);
     }
-    bool all = argc - optind == 2 && strcmp(argv[optind + 1], "all") == 0;
-    if (!all)
+    waiting.all = argc - optind == 2 && strcmp(argv[optind + 1], "all") == 0;
+    if (!waiting.all)
         command_check_run_and_ports(argc - optind, argv + optind, see_help);
     waiting.terminal = isatty(STDERR_FILENO);
     command_open_home(&home);
@@ -222,9 +244,7 @@ int command_wait(int argc, char **argv)
         command_fail(portmap_strerror(waiting.diag), "enable the kernel's inet_diag",
                      "the kernel's list of sockets");
     find(&waiting);
-    if (all)
-        argv[optind + 1] = list_all(waiting.watch.map);
-    for (char **word = waiting.words; *word != NULL; word++)
+    for (char **word = waiting.words; !waiting.all && *word != NULL; word++)
         check_placeholders(&waiting, *word);
     wait_for_all(&waiting);
     watch_look_after(&waiting.watch);
