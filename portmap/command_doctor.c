@@ -11,6 +11,7 @@
 #include "recover.h"
 #include "sockdiag.h"
 #include "text.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -62,6 +63,7 @@ __attribute__((format(printf, 4, 5))) static void say(enum verdict verdict, cons
     if (verdict > report.worst)
         report.worst = verdict;
     if (!report.json) {
+        utf8_fit(finding, 0);
         printf("%-4s  %s: %s%s%s\n", names[verdict], what, finding, remedy != NULL ? ": " : "",
                remedy != NULL ? remedy : "");
         return;
@@ -211,11 +213,23 @@ static void check_kernel(void)
         len > 0 ? value : "not there");
 }
 
-static bool has_text(int fd, const char *needle)
+/* The runtime of AddressSanitizer ends a program in which another library comes first. Where LD_PRELOAD has
+ * it already, it stays first. */
+static void check_sanitizer(const struct program *program, int fd)
 {
-    static char buffer[1 << 20];
-    ssize_t len = pread(fd, buffer, sizeof buffer, 0);
-    return len > 0 && memmem(buffer, (size_t)len, needle, strlen(needle)) != NULL;
+    const char *preloaded = getenv("LD_PRELOAD"), *options = getenv("ASAN_OPTIONS");
+    char needed[64];
+    if (!elf_needs(fd, "libasan.so", needed, sizeof needed) &&
+        !elf_needs(fd, "libclang_rt.asan", needed, sizeof needed))
+        return;
+    if (preloaded != NULL && strstr(preloaded, "asan") != NULL)
+        say(DOCTOR_OK, "command", NULL, "%s stays the first library: LD_PRELOAD has it", needed);
+    else if (options != NULL && strstr(options, "verify_asan_link_order=0") != NULL)
+        say(DOCTOR_OK, "command", NULL, "%s need not be the first library: ASAN_OPTIONS", needed);
+    else
+        say(DOCTOR_FAIL, "command",
+            "set ASAN_OPTIONS=verify_asan_link_order=0, or LD_PRELOAD to that runtime",
+            "%s wants %s to be its first library", program->file, needed);
 }
 
 /* A dynamic program of our own class: which libc, and is its linker there. */
@@ -223,23 +237,21 @@ static void check_dynamic(const struct program *program)
 {
     char linker[PATH_MAX];
     int fd = open(program->file, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        say(DOCTOR_FAIL, "command", "let this user read it", "%s: %s", program->file, strerror(errno));
-        return;
-    }
+    if (fd < 0)
+        return; /* it could be read a moment ago */
     elf_interpreter(fd, linker, sizeof linker);
-    bool sanitized = has_text(fd, "libasan.so") || has_text(fd, "libtsan.so");
-    close(fd);
-    if (access(linker, X_OK) < 0)
+    if (*linker == '\0')
+        say(DOCTOR_OK, "command", NULL, "%s is ld.so, which preloads for what it loads", program->file);
+    else if (access(linker, X_OK) < 0)
         say(DOCTOR_FAIL, "command", "install that libc", "%s needs %s: %s", program->file, linker,
             strerror(errno));
     else if (strstr(linker, "ld-musl") != NULL)
-        say(DOCTOR_FAIL, "command", "build portshim for musl, and name that library in PORTSHIM_LIB",
+        say(DOCTOR_FAIL, "command", "use a build for glibc, or give it its port as an option",
             "%s is linked to musl, the library to glibc", program->file);
     else
         say(DOCTOR_OK, "command", NULL, "%s is dynamically linked", program->file);
-    if (sanitized)
-        say(DOCTOR_OK, "command", NULL, "its sanitizer's runtime stays first in LD_PRELOAD");
+    check_sanitizer(program, fd);
+    close(fd);
 }
 
 static void check_command(const char *command);
@@ -260,6 +272,29 @@ static bool is_by_env(const char *script, const char *interpreter, char *word, s
         }
     }
     return false;
+}
+
+/* What has neither the head of a program nor "#!", execvp(3) and shells give to /bin/sh. */
+static bool is_for_the_shell(const char *file)
+{
+    char head[128];
+    int len = text_read_file(file, head, sizeof head);
+    return len >= 0 && memchr(head, '\0', (size_t)len) == NULL && strncmp(head, "#!", 2) != 0;
+}
+
+static void check_unknown(const char *path, const char *file)
+{
+    if (access(file, F_OK) < 0)
+        say(DOCTOR_FAIL, "command", "install that interpreter, or write another after #!", "%s: %s", file,
+            strerror(errno));
+    else if (access(file, R_OK) < 0)
+        say(DOCTOR_FAIL, "command", "let this user read it, or ask as root", "%s cannot be read: %s", file,
+            strerror(errno));
+    else if (strcmp(path, file) == 0 && is_for_the_shell(file)) {
+        say(DOCTOR_OK, "command", NULL, "%s has no #!, so it is a script for /bin/sh", file);
+        check_command("/bin/sh");
+    } else
+        say(DOCTOR_FAIL, "command", "name a program or a script", "%s is neither", file);
 }
 
 static void check_program(const char *path)
@@ -294,8 +329,7 @@ static void check_program(const char *path)
             "%s is of another ELF class or machine", program.file);
         break;
     case PROGRAM_UNKNOWN:
-        say(DOCTOR_FAIL, "command", "name a program or a script with #! and an interpreter that is there",
-            "%s is no program that can be read", program.file);
+        check_unknown(path, program.file);
     }
 }
 

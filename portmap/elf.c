@@ -68,6 +68,50 @@ void elf_interpreter(int fd, char *path, size_t size)
     path[len > 0 ? len : 0] = '\0';
 }
 
+/* Where in the file an address of the program lies; 0 when it is not in it. */
+static uint64_t offset_of(int fd, const ElfW(Ehdr) * header, ElfW(Addr) address)
+{
+    ElfW(Phdr) segment;
+    for (unsigned i = 0; i < header->e_phnum; i++)
+        if (read_at(fd, &segment, sizeof segment, header->e_phoff + (ElfW(Off))i * header->e_phentsize) &&
+            segment.p_type == PT_LOAD && address - segment.p_vaddr < segment.p_filesz)
+            return address - segment.p_vaddr + segment.p_offset;
+    return 0;
+}
+
+/* The n-th entry of the dynamic section; DT_NULL past its end. */
+static ElfW(Dyn) dynamic_entry(int fd, const ElfW(Phdr) * segment, unsigned n)
+{
+    ElfW(Dyn) entry;
+    ElfW(Off) at = n * (ElfW(Off))sizeof entry;
+    if (at + sizeof entry > segment->p_filesz || !read_at(fd, &entry, sizeof entry, segment->p_offset + at))
+        entry.d_tag = DT_NULL;
+    return entry;
+}
+
+bool elf_needs(int fd, const char *prefix, char *needed, size_t size)
+{
+    ElfW(Ehdr) header;
+    ElfW(Phdr) dynamic;
+    ElfW(Dyn) entry;
+    uint64_t strings = 0;
+    if (!read_at(fd, &header, sizeof header, 0) || !is_our_kind(&header) ||
+        !find_segment(fd, &header, PT_DYNAMIC, &dynamic))
+        return false;
+    for (unsigned i = 0; (entry = dynamic_entry(fd, &dynamic, i)).d_tag != DT_NULL; i++)
+        if (entry.d_tag == DT_STRTAB)
+            strings = offset_of(fd, &header, entry.d_un.d_ptr);
+    for (unsigned i = 0; strings != 0 && (entry = dynamic_entry(fd, &dynamic, i)).d_tag != DT_NULL; i++) {
+        if (entry.d_tag != DT_NEEDED)
+            continue;
+        ssize_t len = kernel_pread(fd, needed, size - 1, (off_t)(strings + entry.d_un.d_val));
+        needed[len > 0 ? len : 0] = '\0';
+        if (strncmp(needed, prefix, strlen(prefix)) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* The linker of Go leaves its build id or build information in a section of its own, also in dynamic
  * programs. */
 static bool is_go(int fd, const ElfW(Ehdr) * header)

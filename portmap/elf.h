@@ -28,6 +28,12 @@ enum program_kind elf_judge(int fd, char *interpreter, size_t size);
 /* The dynamic linker that a program of our own class names, in path[size]; empty when it names none. */
 void elf_interpreter(int fd, char *path, size_t size);
 
+/*
+ * Whether a program of our own class names, among the libraries it needs, one whose name begins so; the whole
+ * name is in needed[size] then.
+ */
+bool elf_needs(int fd, const char *prefix, char *needed, size_t size);
+
 /* Whether an open file is a shared library of our own class and machine. */
 bool elf_is_our_library(int fd);
 
