@@ -108,7 +108,7 @@ lint:
 	@$(MAKE) -s B=$B/lint/gcc CC=gcc WARNINGS="$(WARNINGS) -Werror" $B/lint/gcc/portshim $B/lint/gcc/libportshim.so
 	@$(MAKE) -s B=$B/lint/clang CC=clang WARNINGS="$(WARNINGS) -Werror" $B/lint/clang/portshim $B/lint/clang/libportshim.so
 	@clang-format --dry-run --Werror portmap/*.[ch] shim/*.[ch]
-	@clang-tidy --quiet portmap/*.c shim/*.c -- $(STANDARD) $(DEFINES) -Iportmap 2>/dev/null
+	@clang-tidy --quiet portmap/*.c shim/*.c -- $(STANDARD) $(DEFINES) -iquote portmap 2>/dev/null
 	@shellcheck -x .ci/run $(wildcard scripts/*) tests/*.bash tests/*.bats
 
 demo: all
