@@ -54,7 +54,9 @@ lasts() {
     judgement
     assert_equal "$doubles" 0
     ((seen > 300 && served > 100))
-    assert_equal "$(cat pick.*.err run.*.err)" ''
+    # One that was killed on its way to a port is none to lease for.
+    run grep -hv 'no such process' pick.*.err run.*.err
+    assert_output ''
 }
 
 @test "no port has two holders when the server is killed and started again under load" {
