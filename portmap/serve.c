@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -334,9 +333,8 @@ static void tell_ready(int ready)
 
 int serve(const struct serve_settings *settings, const struct serve_listener *listener)
 {
-    struct server *s = calloc(1, sizeof *s);
-    if (s == NULL)
-        return -ENOMEM;
+    static struct server server;
+    struct server *s = &server;
     int error = open_server(s, settings, listener);
     if (error != 0)
         return error;
