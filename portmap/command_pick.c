@@ -31,7 +31,8 @@ enum { MOST_PORTS = 4096 };
 static const char help[] =
     "usage: portshim pick [OPTION]... [PID [TIMEOUT]]\n"
     "\n"
-    "Leases a free port for process PID until that ends, and prints it. Default: the parent, so a script that\n"
+    "Leases a free port for process PID until that ends, and prints it. Default: the parent, so a script "
+    "that\n"
     "says port=$(portshim pick) has the port until it ends; where the shell may put a process of its own in\n"
     "between, in a pipe say, give $$. The port server that PORTSERVER_ADDRESS names is\n"
     "asked, else the lease table. Without a server the port is also kept bound for TIMEOUT seconds, or "

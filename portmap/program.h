@@ -13,7 +13,7 @@ struct program {
     enum program_kind kind;
     bool privileged; /* set-user-ID, set-group-ID or with capabilities: ld.so ignores LD_PRELOAD paths */
     unsigned long long device, inode; /* as sighting_program() takes them */
-    char file[PATH_MAX]; /* what is judged: a script's interpreter in place of the script */
+    char file[PATH_MAX];              /* what is judged: a script's interpreter in place of the script */
 };
 
 /*
