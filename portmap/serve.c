@@ -18,7 +18,10 @@
 #define SECOND UINT64_C(1000000000)
 #define REQUEST_TIME (5 * SECOND)
 
-enum { MOST_CONNECTIONS = 4096, MOST_OF_A_USER = 1024, ACCEPTED_AT_ONCE = 64, EVENTS = 256 };
+enum { MOST_CONNECTIONS = 4096, ACCEPTED_AT_ONCE = 64, EVENTS = 256 };
+
+/* Descriptors that are the server's own, or that one request takes while it is answered. */
+enum { RESERVED_DESCRIPTORS = 24, FEWEST_CONNECTIONS = 4 };
 
 /* What an event is about: the high half of its data. The low half is a number. */
 #define TAG_LISTENER (UINT64_C(1) << 32)
@@ -42,6 +45,7 @@ struct server {
     struct serve_state state;
     int epoll, listener, signals;
     bool stop;
+    unsigned most, most_of_a_user; /* connections */
     struct connection connections[MOST_CONNECTIONS];
     int oldest, newest;
     int unused; /* a list through `older` */
@@ -99,9 +103,9 @@ static unsigned connections_of(const struct server *s, uid_t uid)
 static void make_room(struct server *s, uid_t uid)
 {
     static const char why[] = "too many connections, the oldest is closed";
-    if (s->state.connections >= MOST_OF_A_USER && connections_of(s, uid) >= MOST_OF_A_USER)
+    if (s->state.connections >= s->most_of_a_user && connections_of(s, uid) >= s->most_of_a_user)
         give_up(s, oldest_of(s, &uid), &s->state.refused.too_slow, why);
-    if (s->state.connections == MOST_CONNECTIONS)
+    if (s->state.connections >= s->most)
         give_up(s, oldest_of(s, NULL), &s->state.refused.too_slow, why);
 }
 
@@ -287,14 +291,22 @@ static int open_signals(struct server *s)
     return s->signals < 0 ? -errno : add(s, s->signals, TAG_SIGNAL);
 }
 
-/* A descriptor for each connection and each process that has leases. */
-static void raise_limit(void)
+/* A descriptor for each connection and each process that has leases, half of them for connections: those who
+ * connect and say nothing must not leave an honest client's request without the ones that it takes. */
+static void share_descriptors(struct server *s)
 {
     struct rlimit limit;
+    s->most = MOST_CONNECTIONS;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
+        getrlimit(RLIMIT_NOFILE, &limit);
+        if (limit.rlim_cur < 2 * (MOST_CONNECTIONS + RESERVED_DESCRIPTORS))
+            s->most = (unsigned)limit.rlim_cur / 2 > RESERVED_DESCRIPTORS + FEWEST_CONNECTIONS
+                          ? (unsigned)limit.rlim_cur / 2 - RESERVED_DESCRIPTORS
+                          : FEWEST_CONNECTIONS;
     }
+    s->most_of_a_user = s->most / 4;
 }
 
 static int open_server(struct server *s, const struct serve_settings *settings,
@@ -308,7 +320,7 @@ static int open_server(struct server *s, const struct serve_settings *settings,
         s->connections[number].older = s->unused;
         s->unused = number;
     }
-    raise_limit();
+    share_descriptors(s);
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (s->epoll < 0)
         return -errno;
