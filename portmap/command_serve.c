@@ -197,7 +197,6 @@ static int become_daemon(struct serving *s)
         command_fail(strerror(errno), "use --foreground", "the background");
     dup2(nothing, STDIN_FILENO);
     dup2(nothing, STDOUT_FILENO);
-    serve_log_open(s->level, false);
     return ready[1];
 }
 
@@ -217,7 +216,7 @@ int command_serve(int argc, char **argv)
     command_open_home(&s->home);
     if (!inherited)
         listen_on(s);
-    serve_log_open(s->level, true);
+    serve_log_open(s->level, s->foreground);
     int ready = s->foreground ? -1 : become_daemon(s);
     const struct serve_settings settings = {
         .home = &s->home, .pool = &s->pool, .address = s->address, .cap = s->cap, .ready = ready};

@@ -15,7 +15,7 @@ enum serve_log_level {
 /* From here on, up to that level, to stderr or to syslog. */
 void serve_log_open(enum serve_log_level most, bool to_stderr);
 
-/* One line. One that stderr has no room for is lost: a server does not wait for whoever reads its log. */
+/* One line. One that there is no room for is lost: a server does not wait for whoever reads its log. */
 void serve_log(enum serve_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif
