@@ -2,7 +2,6 @@
 
 #include "address.h"
 #include "error.h"
-#include "lock.h"
 #include "text.h"
 
 #include <errno.h>
@@ -13,6 +12,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Whoever connects waits for all that did so before: no user can put more than this in front of another. The
@@ -38,13 +38,28 @@ static int check_dead(const struct sockaddr_un *address, socklen_t len)
 }
 
 /* Of two servers that find a dead one's file, the second has to see the first one's: the directory is locked
- * meanwhile, if it can be read. */
+ * meanwhile, if it can be read. Whoever has the lock for two seconds is no server that starts. */
 static int lock_directory_of(const char *path)
 {
+    enum { TRIES = 100 };
+    const struct timespec pause = {.tv_nsec = 20000000};
     char copy[PATH_MAX];
     struct text t = text_in(copy, sizeof copy);
     text_str(&t, path);
-    return lock_directory(AT_FDCWD, dirname(copy));
+    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (unsigned tries = 0; fd >= 0 && tries < TRIES && flock(fd, LOCK_EX | LOCK_NB) < 0; tries++)
+        nanosleep(&pause, NULL);
+    return fd;
+}
+
+/* For every user from the first moment on: at a path that others can write, chmod(2) could be led elsewhere.
+ */
+static int bind_for_all(int fd, const struct sockaddr_un *address, socklen_t len)
+{
+    mode_t mask = umask(0111);
+    int error = bind(fd, (const struct sockaddr *)address, len) < 0 ? -errno : 0;
+    umask(mask);
+    return error;
 }
 
 static int bind_path(struct serve_listener *listener, const struct sockaddr_un *address, socklen_t len)
@@ -54,9 +69,9 @@ static int bind_path(struct serve_listener *listener, const struct sockaddr_un *
     int error = check_dead(address, len);
     if (error == 0 && unlink(address->sun_path) < 0 && errno != ENOENT)
         error = -errno;
-    if (error == 0 && bind(listener->fd, (const struct sockaddr *)address, len) < 0)
-        error = -errno;
-    if (error == 0 && (chmod(address->sun_path, 0666) < 0 || lstat(address->sun_path, &st) < 0))
+    if (error == 0)
+        error = bind_for_all(listener->fd, address, len);
+    if (error == 0 && lstat(address->sun_path, &st) < 0)
         error = -errno;
     if (error == 0 && listen(listener->fd, BACKLOG) < 0)
         error = -errno;
