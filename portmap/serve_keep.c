@@ -106,7 +106,8 @@ void serve_keep_each_user(void (*visit)(uid_t uid, void *context), void *context
         if (strncmp(name, prefix, sizeof prefix - 1) != 0)
             continue;
         name += sizeof prefix - 1;
-        if (text_take_uint(&name, end, UINT32_MAX, &uid) && name == end)
+        bool first_spelling = *name != '0' || name[1] == '\0';
+        if (first_spelling && text_take_uint(&name, end, UINT32_MAX, &uid) && name == end)
             visit((uid_t)uid, context);
     }
     closedir(tmp);
