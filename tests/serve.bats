@@ -134,6 +134,84 @@ answers() {
     answers "$ADDRESS"
 }
 
+# unread_terminal COMMAND...: its stderr is a terminal that nobody looks at.
+unread_terminal() {
+    python3 -c 'import os, pty, sys
+ours, theirs = pty.openpty()
+if os.fork():
+    os.close(theirs)
+    os.wait()
+else:
+    os.dup2(theirs, 2)
+    os.execvp(sys.argv[1], sys.argv[1:])' "$@"
+}
+
+@test "a server whose log is a terminal that nobody looks at goes on serving" {
+    start terminal bash -c "$(declare -f unread_terminal); unread_terminal \"\$@\"" - \
+        portshim serve --foreground --debug --address "$ADDRESS"
+    within 10 portshim serve --address "$ADDRESS" --status >status
+    adopt "$ADDRESS"
+    fill_log
+    answers "$ADDRESS"
+}
+
+# fill_log: two thousand refusals.
+fill_log() {
+    timeout 20 python3 -c 'import socket, sys
+for _ in range(2000):
+    client = socket.socket(socket.AF_UNIX)
+    client.connect("\0" + sys.argv[1][1:])
+    client.send(b"x\n")
+    client.recv(9)' "$ADDRESS"
+}
+
+@test "a server whose syslog daemon has stopped goes on serving" {
+    as_root && unshare -m true 2>/dev/null || skip 'needs the right to make a mount namespace'
+    mkdir dev
+    cp -a /dev/{null,zero,urandom} dev
+    # shellcheck disable=SC2016 # the shell that is meant expands it
+    start syslog unshare -m bash -c 'mount --bind dev /dev && exec python3 -c "$@"' - 'import socket, subprocess, sys, time
+log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+log.bind("/dev/log")
+subprocess.run(sys.argv[1:], check=True)
+print(log.recv(500), flush=True)
+time.sleep(1000)' portshim serve --verbose --address "$ADDRESS"
+    within 10 grep -qs serving syslog.out
+    adopt "$ADDRESS"
+    run cat syslog.out
+    assert_output --regexp "^b'<29>[A-Z][a-z]{2} [ 1-3][0-9] [0-9:]{8} portshim-serve\[$server\]: serving 10 ports on $ADDRESS'\$"
+    fill_log
+    answers "$ADDRESS"
+}
+
+@test "connections that say nothing do not take the descriptors that a request needs" {
+    (ulimit -n 64 && portshim serve --address "$ADDRESS")
+    adopt "$ADDRESS"
+    start silent python3 -c 'import socket, sys, time
+silent = [socket.socket(socket.AF_UNIX) for _ in range(100)]
+for client in silent:
+    client.connect("\0" + sys.argv[1][1:])
+print("connected", flush=True)
+time.sleep(1000)' "$ADDRESS"
+    within 10 grep -qs connected silent.out
+    answers "$ADDRESS"
+    assert_equal "$(statistic denied-failed)" 0
+}
+
+@test "a directory that somebody keeps locked does not keep a server from starting there" {
+    start locker flock --no-fork . sleep infinity
+    until ! flock -n . true; do :; done
+    timeout 10 portshim serve --address socket
+    adopt socket
+    answers "$PWD/socket"
+}
+
+@test "the socket file of a server is for every user, whatever the umask" {
+    (umask 077 && portshim serve --address socket)
+    adopt socket
+    assert_equal "$(stat -c %a socket)" 666
+}
+
 @test "the statistics have portpicker's names, and count" {
     serve
     portpicker
