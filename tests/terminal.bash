@@ -1,0 +1,27 @@
+# A terminal.
+
+# in_terminal COLUMNS COMMAND...: what the command writes to a terminal of that width; its exit status.
+in_terminal() {
+    # shellcheck disable=SC2016 # it is Python
+    /usr/bin/python3 -c '
+import fcntl, os, pty, struct, sys, termios
+pid, fd = pty.fork()
+if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("4H", 24, int(sys.argv[1]), 0, 0))
+    os.execvp(sys.argv[2], sys.argv[2:])
+while True:
+    try:
+        data = os.read(fd, 4096)
+    except OSError:
+        break
+    if not data:
+        break
+    sys.stdout.buffer.write(data.replace(b"\r\n", b"\n"))
+sys.stdout.flush()
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))' "$@"
+}
+
+# The columns of a file's longest line.
+widest() {
+    LC_ALL=C.UTF-8 wc -L <"$1"
+}
