@@ -1,0 +1,75 @@
+# portshim env: a run's ports as assignments.
+load helper
+
+setup() {
+    cd "$(test_dir)"
+    own_pool 20
+}
+
+start_keeper() {
+    start keeper portshim run -p 80-81,443/tcp,53/udp -n web -m m.json -m m.env -- sleep infinity
+    within 5 test -e m.env
+}
+
+@test "a run's ports and its directory are printed as assignments, as in a map file" {
+    start_keeper
+    for run in web m.json m.env "$(jq -r .run m.json)"; do
+        portshim env "$run" | diff m.env -
+    done
+}
+
+@test "what is printed means the same to every shell" {
+    start_keeper
+    {
+        jq -r .run m.json
+        portshim port web 80
+    } >expected
+    for shell in sh bash dash 'busybox sh' zsh ksh; do
+        type -P "${shell% *}" || continue
+        # shellcheck disable=SC2016,SC2086 # expanded inside; two words
+        $shell -c 'set -efu; IFS=0/=; eval "$(portshim env web)"; printf "%s\n" "$PORTSHIM_RUN" "$PORTSHIM_PORT_80"' |
+            diff expected -
+    done
+    refute grep -qvE '^PORTSHIM_[A-Z0-9_]+=[-A-Za-z0-9_./+]+$' m.env
+}
+
+@test "a home whose name a shell would change is refused, so that no assignment needs quotes" {
+    # shellcheck disable=SC2016 # as it is
+    for home in 'a b' "a'b" 'a$b' $'a\nb'; do
+        PORTSHIM_HOME=$PWD/$home run -125 portshim env web
+        assert_equal "${#lines[@]}" 1
+    done
+}
+
+@test "what a program has bound meanwhile is printed as well" {
+    start server portshim run -p all -n late -m late.env -- /usr/bin/python3 -c '
+import signal, socket
+s = socket.create_server(("127.0.0.1", 8080))
+signal.pause()'
+    real late 8080
+    assert_equal "$(portshim env late | sed -n 's/^PORTSHIM_PORT_8080=//p')" "$(portshim port late 8080)"
+    portshim env late | diff late.env -
+}
+
+@test "a run that is not there, or has ended, is said, and nothing is printed" {
+    run -125 --separate-stderr portshim env nobody
+    assert_equal "$output$stderr" 'portshim: run nobody: no such run: name a living run, its directory or its map file'
+    start_keeper
+    stop "$pid"
+    run -125 --separate-stderr portshim env m.json
+    assert_equal "$output$stderr" \
+        'portshim: run m.json: the run has ended: name a living run, its directory or its map file'
+}
+
+@test "env takes one run" {
+    run -125 portshim env
+    assert_output 'portshim: run: none is given: see portshim env --help'
+    run -125 portshim env one two
+    assert_output 'portshim: run: more than one is given: see portshim env --help'
+}
+
+@test "env that cannot write says so" {
+    start_keeper
+    run -125 bash -c 'portshim env web >&-'
+    assert_output 'portshim: standard output: cannot write: give it an open stdout'
+}
