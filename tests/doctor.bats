@@ -1,0 +1,252 @@
+# portshim doctor: what this host allows, and whether a command can be wrapped.
+load helper
+
+setup() {
+    cd "$(test_dir)"
+    export PORTSHIM_HOME=$PWD/home
+    printf '#include <stdio.h>\nint main(void) { return puts("it runs") < 0; }\n' >program.c
+}
+
+compile() {
+    "${CC:-gcc}" "$@" program.c 2>compile.err || skip "it cannot be built: $(tail -n 1 compile.err)"
+}
+
+# will_work COMMAND...: that is the verdict, in both formats.
+will_work() {
+    run -0 portshim doctor "$@"
+    refute_line --regexp '^fail'
+    run -0 portshim doctor --json "$@"
+    assert_equal "$(jq -r .verdict <<<"$output")" ok
+    run -0 portshim doctor "$@"
+}
+
+# will_not_work COMMAND FINDING REMEDY: the only thing that is wrong.
+will_not_work() {
+    run -1 portshim doctor --json "$1"
+    assert_equal "$(jq -r .verdict <<<"$output")" fail
+    assert_equal "$(jq -r '.checks[] | select(.verdict == "fail") | "\(.check): \(.finding): \(.remedy)"' <<<"$output")" \
+        "command: $2: $3"
+    run -1 portshim doctor "$1"
+    assert_equal "$(grep '^fail' <<<"$output")" "fail  command: $2: $3"
+}
+
+# As somebody who is not the superuser, with a command and a home of their own; the words are in ${somebody[@]}.
+become_somebody() {
+    somebody=()
+    as_root || return 0
+    cp "$BUILD/portshim" .
+    install -d -o nobody -m 700 nobody
+    somebody=(setpriv --reuid nobody --regid nogroup --clear-groups env "PATH=$PWD:$PATH" "PORTSHIM_HOME=$PWD/nobody")
+}
+
+@test "what the host allows is a line each, and without a command that is all" {
+    will_work
+    for check in library 'ephemeral range' pool 'lease directory' IPv6 sock_diag 'port server' seccomp Yama; do
+        assert_line --regexp "^(ok|note) +$check: "
+    done
+    refute_line --regexp 'command:'
+    assert_line "ok    library: $PORTSHIM_LIB"
+    assert_line --regexp "^ok    lease directory: $PWD/home, [0-9]+ KiB free$"
+    assert_line --regexp '^note  port server: .*: start portshim serve'
+}
+
+@test "a pool, a home or a library that is of no use is told, with the remedy" {
+    PORTSHIM_POOL=rubbish run -1 portshim doctor
+    assert_line --regexp '^fail  pool: .*"rubbish".*: write ports and ranges such as'
+    PORTSHIM_POOL=8000-8003 run -0 portshim doctor
+    assert_line 'ok    pool: 4 ports, from PORTSHIM_POOL'
+    : >file
+    PORTSHIM_HOME=$PWD/file run -1 portshim doctor
+    assert_line --regexp "^fail  lease directory: $PWD/file: .*: set PORTSHIM_HOME to a private directory"
+    PORTSHIM_LIB=$PWD/none.so run -1 portshim doctor
+    assert_line "fail  library: $PWD/none.so: No such file or directory: let PORTSHIM_LIB name libportshim.so"
+    PORTSHIM=0 run -1 portshim doctor
+    assert_line 'fail  PORTSHIM: is 0, so the library rewrites nothing: unset it'
+}
+
+# is_told LINE
+is_told() {
+    portshim doctor | grep -qxF "$1"
+}
+
+@test "a port server that PORTSERVER_ADDRESS names is asked" {
+    export PORTSERVER_ADDRESS=$PWD/socket
+    run -0 portshim doctor
+    assert_line --regexp "^note  port server: $PWD/socket: .*, so the lease table is used: start it with portshim serve"
+    start server portshim serve --foreground
+    within 10 test -S socket
+    within 10 is_told "ok    port server: $PWD/socket is portshim serve"
+}
+
+@test "a dynamic program will work, and what it is called with is not looked at" {
+    will_work /usr/bin/python3 -m http.server --json 8080
+    assert_line 'ok    command: /usr/bin/python3 is dynamically linked'
+    PATH=/usr/bin:$PATH will_work python3
+    assert_line 'ok    command: /usr/bin/python3 is dynamically linked'
+}
+
+@test "a static program will not" {
+    compile -static -o static
+    will_not_work ./static './static is statically linked: nothing is preloaded' 'use a dynamic build'
+    compile -static-pie -o static
+    will_not_work ./static './static is statically linked: nothing is preloaded' 'use a dynamic build'
+}
+
+@test "busybox, which is static, will not" {
+    busybox=$(type -P busybox) || skip "busybox-static is not installed"
+    will_not_work busybox "$busybox is statically linked: nothing is preloaded" 'use a dynamic build'
+}
+
+@test "a Go server will not" {
+    webhook=$(type -P webhook) || skip "webhook is not installed"
+    will_not_work webhook "$webhook is a Go program, which enters the kernel by itself" \
+        "give it its port as an option: \$PORTSHIM_PORT_8080 has the real one"
+}
+
+@test "a Go program will not, although it is dynamic" {
+    compile -o go
+    : >empty
+    objcopy --add-section .note.go.buildid=empty go
+    ./go
+    will_not_work ./go './go is a Go program, which enters the kernel by itself' \
+        "give it its port as an option: \$PORTSHIM_PORT_8080 has the real one"
+}
+
+@test "a set-user-ID program will not, but for its owner" {
+    become_somebody
+    su=$(type -P su)
+    PATH=${somebody:+$PWD:}$PATH run -1 "${somebody[@]}" portshim doctor su
+    assert_line "fail  command: $su is set-user-ID, set-group-ID or has capabilities: ld.so ignores the library: run it as its owner, or a copy without the privilege"
+    compile -o own
+    chmod 4755 own
+    will_work ./own
+    as_root || skip "only root can give a file to another user"
+    chown daemon own # which takes the mode away
+    chmod 4755 own
+    will_not_work ./own './own is set-user-ID, set-group-ID or has capabilities: ld.so ignores the library' \
+        'run it as its owner, or a copy without the privilege'
+}
+
+@test "a program with capabilities will not, but for root" {
+    as_root || skip "only root can give a file capabilities"
+    setcap=$(type -P setcap) || skip "libcap2-bin is not installed"
+    compile -o able
+    "$setcap" cap_net_bind_service=ep able 2>setcap.err || skip "no capabilities on this disk: $(cat setcap.err)"
+    become_somebody
+    run -1 "${somebody[@]}" portshim doctor ./able
+    assert_line 'fail  command: ./able is set-user-ID, set-group-ID or has capabilities: ld.so ignores the library: run it as its owner, or a copy without the privilege'
+    will_work ./able
+}
+
+@test "a 32-bit program will not, without a library of its class" {
+    compile -m32 -o small
+    will_not_work ./small './small is of another ELF class or machine' \
+        "build portshim for its class: make CC='gcc -m32', and name it in PORTSHIM_LIB"
+}
+
+@test "a program whose libc is not there, or is musl, will not" {
+    compile -Wl,--dynamic-linker=/lib/ld-none.so -o program
+    will_not_work ./program './program needs /lib/ld-none.so: No such file or directory' 'install that libc'
+    cp /bin/true ld-musl-x86_64.so.1
+    compile "-Wl,--dynamic-linker=$PWD/ld-musl-x86_64.so.1" -o program
+    will_not_work ./program './program is linked to musl, the library to glibc' \
+        'use a build for glibc, or give it its port as an option'
+}
+
+@test "a program of AddressSanitizer will, once it is let, and doctor is right about that" {
+    compile -fsanitize=address -o asan
+    runtime=$(readelf -d asan | sed -n 's/.*NEEDED.*\[\(libasan.*\)\]/\1/p')
+    [[ -n $runtime ]] || skip "this compiler links the runtime statically"
+    will_not_work ./asan "./asan wants $runtime to be its first library" \
+        'set ASAN_OPTIONS=verify_asan_link_order=0, or LD_PRELOAD to that runtime'
+    run -1 portshim run -p 80 -- ./asan
+    for variable in ASAN_OPTIONS=verify_asan_link_order=0 LD_PRELOAD="$("${CC:-gcc}" -print-file-name=libasan.so)"; do
+        export "${variable?}"
+        will_work ./asan
+        run -0 portshim run -p 80 -- ./asan
+        assert_line 'it runs'
+        unset "${variable%%=*}"
+    done
+}
+
+@test "programs of other sanitizers will" {
+    for sanitizer in undefined leak; do
+        compile "-fsanitize=$sanitizer" -o sanitized
+        will_work ./sanitized
+        run -0 portshim run -p 80 -- ./sanitized
+        assert_line 'it runs'
+    done
+}
+
+# script NAME LINE...
+script() {
+    local name=$1
+    shift
+    printf '%s\n' "$@" >"$name"
+    chmod +x "$name"
+}
+
+@test "of a script, the interpreter is judged" {
+    script good '#!/bin/sh -e' 'echo it runs'
+    will_work ./good
+    assert_line "ok    command: ./good is a script for /bin/sh"
+    compile -static -o static
+    script bad "#! $PWD/static" 'echo'
+    will_not_work ./bad "$PWD/static is statically linked: nothing is preloaded" 'use a dynamic build'
+    script nested "#!$PWD/bad"
+    will_not_work ./nested "$PWD/static is statically linked: nothing is preloaded" 'use a dynamic build'
+    script missing '#!/bin/none -u'
+    will_not_work ./missing '/bin/none: No such file or directory' \
+        'install that interpreter, or write another after #!'
+    script dos $'#!/bin/sh\r' 'echo'
+    run -1 portshim doctor ./dos
+    assert_line 'fail  command: /bin/sh?: No such file or directory: install that interpreter, or write another after #!'
+}
+
+@test "of a script for env, what env will start is judged" {
+    compile -static -o static
+    script good '#!/usr/bin/env bash' 'echo'
+    will_work ./good
+    assert_line "ok    command: ./good is a script for /usr/bin/env"
+    assert_line "ok    command: $(type -P bash) is dynamically linked"
+    script bad '#!/usr/bin/env -S NAME=value static -u' 'echo'
+    PATH=$PWD:$PATH will_not_work ./bad "$PWD/static is statically linked: nothing is preloaded" 'use a dynamic build'
+    script missing '#!/usr/bin/env none'
+    run -1 portshim doctor ./missing
+    assert_line --regexp '^fail  command: none: .*: (check its name and PATH|make it executable)$'
+}
+
+@test "a script without #! will work, as a shell's" {
+    script plain 'echo it runs'
+    will_work ./plain
+    assert_line 'ok    command: ./plain has no #!, so it is a script for /bin/sh'
+    run -0 portshim run -p 80 -- ./plain
+    assert_output 'it runs'
+}
+
+@test "what is not there, may not be executed or cannot be read will not" {
+    will_not_work ./none './none: No such file or directory' 'check its name and PATH'
+    : >data
+    chmod 644 data
+    will_not_work ./data './data: Permission denied' 'make it executable'
+    will_not_work "$PWD" "$PWD: Permission denied" 'make it executable'
+    head -c 1000 /dev/zero >zeroes
+    chmod +x zeroes
+    will_not_work ./zeroes './zeroes is neither' 'name a program or a script'
+    become_somebody
+    compile -o closed
+    chmod 111 closed
+    run -1 "${somebody[@]}" portshim doctor ./closed
+    assert_line 'fail  command: ./closed cannot be read: Permission denied: let this user read it, or ask as root'
+}
+
+@test "doctor starts nothing" {
+    script touching '#!/bin/sh' 'touch started'
+    will_work ./touching
+    refute [ -e started ]
+}
+
+@test "doctor that cannot write says so" {
+    run -125 bash -c 'portshim doctor >&-'
+    assert_output 'portshim: standard output: cannot write: give it an open stdout'
+}
