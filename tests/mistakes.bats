@@ -340,9 +340,12 @@ need_tiny_disk() {
     for port in 81 53/tcp 443/udp; do
         refused 125 'not a placeholder of this run' portshim port m.json "$port"
     done
-    for port in all '!22'; do
-        refused 125 'it names no port' portshim wait -t 5 m.json "$port"
-        refused 125 'it names no port' portshim port m.json "$port"
+    refused 125 'it names no port' portshim port m.json all
+    for words in '!22' 'all 80' '80 all'; do
+        # shellcheck disable=SC2086 # two words
+        refused 125 'it names no port' portshim wait -t 5 m.json $words
+        # shellcheck disable=SC2086
+        refused 125 'it names no port' portshim port m.json $words
     done
     for port in 0 70000 abc; do
         refused 125 "\"$port\"" portshim wait -t 5 m.json "$port"

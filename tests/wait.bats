@@ -1,9 +1,10 @@
 # portshim wait and portshim port find what was started, when it is there; portshim run gets out of the way.
 load helper
+load terminal
 
 setup() {
     cd "$(test_dir)"
-    own_pool 12
+    own_pool 30
 }
 
 # A run that nobody listens in yet, at ./m.json.
@@ -73,6 +74,42 @@ ends() {
         'portshim: m.json, port 443: the run has ended before it listened: see what its program said'
 }
 
+# Whether a wait ends in less than half of the time after which a run counts as dead wherever one looks.
+ends_at_once() {
+    local waiter begin
+    start_keeper
+    start waiter portshim wait -t 20 m.json 443
+    waiter=$pid
+    within 5 waits "$waiter"
+    begin=$(date +%s%N)
+    stop "$keeper" KILL
+    ends "$waiter"
+    (($(date +%s%N) - begin < 1000000000))
+    rm -f m m.json m.env
+}
+
+@test "such a wait ends at once" {
+    ends_at_once || ends_at_once || ends_at_once # the scheduler of a loaded machine may be late
+}
+
+@test "a program that is being loaded, with nobody else in the run, does not end the wait" {
+    printf '#include <unistd.h>\n__attribute__((constructor)) static void nap(void) { usleep(1000000); }\n' >nap.c
+    "${CC:-gcc}" -shared -fPIC -o nap.so nap.c
+    mkfifo go
+    # shellcheck disable=SC2016 # expanded inside
+    start starter portshim run -p 80 -m m.json -- bash -c '
+        { read -r <go; LD_PRELOAD=$PWD/nap.so:$LD_PRELOAD exec socat TCP-LISTEN:80 /dev/null; } &'
+    ends "$pid"
+    start waiter portshim wait -t 20 m.json 80
+    waiter=$pid
+    within 5 waits "$waiter"
+    echo >go
+    ends "$waiter"
+    assert_equal "$(cat waiter.err)" ''
+    assert_equal "$(cat waiter.out)" "$(portshim port m.json 80)"
+    kill "$(portshim ls -q m.json 80)"
+}
+
 @test "a wait for several ports ends when the last one listens, and prints them in the order asked for" {
     start_keeper
     start waiter portshim wait -t 20 m.json 443 80-81
@@ -86,6 +123,64 @@ ends() {
     ends "$waiter"
     assert_equal "$status" 0
     assert_equal "$(cat waiter.out)" "$(portshim port m.json 443 80 81)"
+}
+
+@test "all waits for every placeholder that has a real port" {
+    start_keeper
+    start waiter portshim wait -t 20 web all
+    waiter=$pid
+    for port in 53 80 81; do
+        listen "server$port" "TCP-LISTEN:$port"
+    done
+    real web 53 80 81
+    run -124 portshim wait -t 0.1 web all
+    assert_output 'portshim: web, port 53,80,81,443: nothing listens yet: wait longer with -t, or see what its program says'
+    refute gone "$waiter"
+    listen server443 TCP-LISTEN:443
+    ends "$waiter"
+    assert_equal "$status" 0
+    assert_equal "$(cat waiter.out)" "$(portshim port web 53 80 81 443)"
+}
+
+@test "all waits for the first placeholder of a run that takes every port" {
+    mkfifo go
+    # shellcheck disable=SC2016 # expanded inside
+    start server portshim run -p all -m m.json -- bash -c 'read -r <go; exec socat TCP-LISTEN:80 /dev/null'
+    within 5 test -e m.json
+    run -124 portshim wait -t 0.1 m.json all
+    assert_output 'portshim: m.json, port all: nothing listens yet: wait longer with -t, or see what its program says'
+    start waiter portshim wait -t 20 m.json all
+    waiter=$pid
+    within 5 waits "$waiter"
+    echo >go
+    ends "$waiter"
+    assert_equal "$status" 0
+    assert_equal "$(cat waiter.out)" "$(portshim port m.json 80)"
+}
+
+@test "--json prints the run and the ports" {
+    start_keeper
+    listen server TCP-LISTEN:80
+    listen other TCP-LISTEN:443
+    portshim wait -t 20 --json web 443 80 >ports.json
+    assert_equal "$(jq -c . ports.json)" \
+        "$(jq -c '{run, ports: [.ports[] | select(.placeholder == 80 or .placeholder == 443) | {placeholder, real}]}' m.json)"
+    run -124 portshim wait -t 0.1 --json web 81
+    refute_output --partial '{'
+}
+
+@test "a terminal is told what is waited for, on one line that goes away" {
+    start_keeper
+    run -124 in_terminal 80 portshim wait -t 0.5 web 80
+    assert_output --partial $'\r\e[Kwaiting for web: 80\r\e[K'
+    run -124 in_terminal 80 portshim wait -t 0.5 none.json 80
+    assert_output --partial $'\r\e[Kwaiting for none.json: no such run yet\r\e[K'
+    run -124 in_terminal 20 portshim wait -t 0.5 web 80-81,443,53
+    assert_output --partial $'\r\e[Kwaiting for web: 8>\r\e[K'
+    listen server TCP-LISTEN:80
+    real web 80
+    run -0 in_terminal 80 portshim wait -t 5 web 80
+    assert_output --partial "$(portshim port web 80)"
 }
 
 @test "53/udp waits for UDP and 53/tcp for TCP, 53 alone for either" {
@@ -170,6 +265,17 @@ is_punctual() {
         is_punctual .6 "$run" 600000000
         is_punctual 1 "$run" 1000000000
     done
+}
+
+# answers_soon: whether the middle one of 50 answers came within 5 ms. One that asks every 50 ms needs 25.
+answers_soon() {
+    portshim run -p 80 -n "$1" -- "$ROOT/build/tests/answer" "$1" 80 >"$1.out"
+    cat "$1.out"
+    (($(sed -n 's/^median \([0-9]*\) us$/\1/p' "$1.out") < 5000))
+}
+
+@test "a wait ends within 5 ms after listen()" {
+    answers_soon one || answers_soon two || answers_soon three # of a loaded machine, one of three is enough
 }
 
 # Under 5 % of two seconds, in user and system together, in milliseconds.
