@@ -191,6 +191,12 @@ static uint32_t seconds(uint64_t clock)
     return (uint32_t)(clock / 1000000000);
 }
 
+void lease_enter_namespaces(struct lease_table *table)
+{
+    uint64_t namespaces = (uint64_t)process_pid_namespace() << 32 | process_net_namespace();
+    table->namespaces = namespaces != 0 ? namespaces : 1;
+}
+
 static int map_file(struct lease_table *table, int fd)
 {
     struct stat st;
@@ -199,11 +205,8 @@ static int map_file(struct lease_table *table, int fd)
     void *file = mmap(NULL, sizeof *table->file, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (file == MAP_FAILED)
         return -errno;
-    uint64_t namespaces = (uint64_t)process_pid_namespace() << 32 | process_net_namespace();
-    *table = (struct lease_table){.file = file,
-                                  .device = st.st_dev,
-                                  .inode = st.st_ino,
-                                  .namespaces = namespaces != 0 ? namespaces : 1};
+    *table = (struct lease_table){.file = file, .device = st.st_dev, .inode = st.st_ino};
+    lease_enter_namespaces(table);
     return 0;
 }
 

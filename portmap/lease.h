@@ -81,6 +81,10 @@ int lease_install(const struct home *home);
 
 void lease_close(struct lease_table *table);
 
+/* Looks anew which namespaces this process is in: those of a child may not be its parent's, which opened the
+ * table. */
+void lease_enter_namespaces(struct lease_table *table);
+
 /* False when the table has been replaced since it was opened: claims in it are not seen by others. home->fd
  * may be closed. */
 bool lease_is_current(const struct lease_table *table, const struct home *home);

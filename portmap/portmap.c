@@ -82,6 +82,7 @@ static void begin_child(void)
     clear_all(leased);
     clear_all(reserved);
     clear_all(returning);
+    shared.pid = 0; /* in a pid namespace of its own it may have its parent's number */
     unlock();
 }
 
@@ -136,6 +137,7 @@ static int find_owner(void)
     pid_t pid = getpid();
     if (shared.pid == pid)
         return 0;
+    lease_enter_namespaces(&shared.table);
     int error = lease_process_owner(&shared.table, LEASE_PROCESS, pid, &shared.owner);
     shared.pid = error == 0 ? pid : 0;
     return error;

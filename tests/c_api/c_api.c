@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -241,6 +242,13 @@ static int child(char **words)
     return 0;
 }
 
+/* leave: the next child is in a pid namespace of its own. */
+static int leave(char **words)
+{
+    (void)words;
+    return unshare(CLONE_NEWPID) < 0 ? -errno : 0;
+}
+
 /* shell COMMAND...: what happens meanwhile. */
 static int shell(char **words)
 {
@@ -353,6 +361,7 @@ static int call(char *line)
                  {"ephemeral_range", ephemeral_range},
                  {"occupy", occupy},
                  {"child", child},
+                 {"leave", leave},
                  {"shell", shell},
                  {"server", server},
                  {"hold", hold},
