@@ -37,15 +37,15 @@ one_port() {
 
 # says LINE... -- CALL...: one process makes the calls and prints the lines.
 says() {
-    local lines=()
+    local expected=() # not lines, which are those of run
     while [[ $1 != -- ]]; do
-        lines+=("$1")
+        expected+=("$1")
         shift
     done
     shift
     run c_api "$@"
     assert_success
-    assert_output "$(printf '%s\n' "${lines[@]}")"
+    assert_output "$(printf '%s\n' "${expected[@]}")"
 }
 
 # holding NAME CALL...: makes the calls in the background and goes on being there.
@@ -312,6 +312,13 @@ is_reserved() {
 @test "what a child of fork(2) has leased is free when the child has ended" {
     one_port
     says "$port" 0 "$port" -- 'child pick' pick
+}
+
+@test "a child in a pid namespace of its own is not taken for the process of its number in its parent's" {
+    as_root && [[ $(stat -Lc %i /proc/self/ns/pid) == $((0xEFFFFFFC)) ]] ||
+        skip 'only root of the first pid namespace knows that the child has ended'
+    one_port
+    says "$port" 0 0 "$port" 0 "$port" -- pick 'release @1' leave 'child pick' pick
 }
 
 @test "eight threads lease and give back, and no two of them have the same port" {
