@@ -1,5 +1,5 @@
 /*
- * What `portshim serve` says: on stderr in the foreground, to syslog(3) as a daemon.
+ * What `portshim serve` says: on stderr in the foreground, to /dev/log as a daemon.
  */
 #ifndef PORTMAP_SERVE_LOG_H
 #define PORTMAP_SERVE_LOG_H
