@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static pid_t start(char **command, const sigset_t *mask, const struct sigaction *child,
@@ -53,11 +54,24 @@ static bool look_at(pid_t pid, int *status)
     return false;
 }
 
-/* Those of the terminal reach the command as well, and those that the kernel sends for a fault of this
- * process's own are no message to it. */
-static bool is_to_be_handed_on(const siginfo_t *info)
+/*
+ * Those of the terminal reach the command as well, but for the one of a terminal that hangs up, which goes to
+ * the leader of the session alone. What the kernel sends for a fault of this process's own is no message to
+ * the command, and what that sends to its parent is not meant for itself.
+ */
+static bool is_to_be_handed_on(const siginfo_t *info, pid_t pid)
 {
-    return info->si_signo != SIGCHLD && info->si_code <= 0;
+    if (info->si_signo == SIGHUP && info->si_code == SI_KERNEL)
+        return getsid(0) == getpid();
+    return info->si_signo != SIGCHLD && info->si_code <= 0 && info->si_pid != pid;
+}
+
+/* What came too late to be handed on would end this process otherwise, and with it what it is to say. */
+static void drop_pending(const sigset_t *all)
+{
+    const struct timespec now = {0};
+    while (sigtimedwait(all, NULL, &now) > 0)
+        ;
 }
 
 struct supervised supervise(char **command)
@@ -75,9 +89,10 @@ struct supervised supervise(char **command)
         return result;
     }
     while (!look_at(pid, &result.status)) {
-        if (sigwaitinfo(&all, &info) > 0 && is_to_be_handed_on(&info))
+        if (sigwaitinfo(&all, &info) > 0 && is_to_be_handed_on(&info, pid))
             kill(pid, info.si_signo);
     }
+    drop_pending(&all);
     sigprocmask(SIG_SETMASK, &before, NULL);
     return result;
 }
