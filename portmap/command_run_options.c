@@ -247,7 +247,8 @@ static void take_named_file(struct run_options *options)
     close(fd);
 }
 
-/* In a directory where others may write, a file of theirs says nothing to us. */
+/* In a directory where others may write, a file of theirs says nothing to us. One that a group may write is
+ * what a checkout gives to users with a group of their own. */
 static void take_found_file(struct run_options *options)
 {
     struct settings_file file = {.name = found_file, .source = RUN_FROM_FOUND_FILE};
@@ -256,12 +257,12 @@ static void take_found_file(struct run_options *options)
     if (fd < 0 && errno == ENOENT)
         return;
     bool ours = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
-                (st.st_mode & 022) == 0;
+                (st.st_mode & S_IWOTH) == 0;
     if (ours)
         take_file(options, &file, fd);
     else if (!options->quiet)
-        command_warn("not a file that this user alone can write, so it is not read", "own it, or use -f FILE",
-                     "%s", found_file);
+        command_warn("not this user's own file, so it is not read", "own it, or use -f FILE", "%s",
+                     found_file);
     if (fd >= 0)
         close(fd);
 }
