@@ -157,6 +157,34 @@ void command_check_server(const struct obtain_server *server, bool quiet)
                      "port server %s", server->address);
 }
 
+void command_find_program(const char *command, struct program *program)
+{
+    char path[PATH_MAX];
+    int error = program_find(command, path);
+    if (error != 0)
+        command_end(error == -ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE, portmap_strerror(error),
+                    "name a program", "%s", command);
+    program_inspect(path, program);
+    if (program->kind == PROGRAM_WRONG_CLASS)
+        command_fail("of another ELF class or machine than libportshim.so",
+                     "set PORTSHIM_LIB to a library of its kind", "%s", program->file);
+}
+
+char *command_line(char **words)
+{
+    size_t size = 1;
+    for (char **word = words; *word != NULL; word++)
+        size += strlen(*word) + 1;
+    char *line = calloc(1, size), *at = line;
+    if (line == NULL)
+        command_fail(strerror(ENOMEM), "free some memory", "the command line");
+    for (char **word = words; *word != NULL; word++)
+        at += sprintf(at, "%s%s", at == line ? "" : " ", *word);
+    if (size > 1024)
+        line[1024] = '\0';
+    return line;
+}
+
 void command_open_home(struct home *home)
 {
     int error = home_open(home, environ);

@@ -9,6 +9,7 @@
 #include "obtain.h"
 #include "pool.h"
 #include "portset.h"
+#include "program.h"
 
 #include <stdbool.h>
 
@@ -70,6 +71,12 @@ struct obtain_server command_port_server(pid_t pid, bool required);
 
 /* Warns of a server that has been given up for the lease table, or fails where it is required. */
 void command_check_server(const struct obtain_server *server, bool quiet);
+
+/* Finds a command and judges it, or fails: it must be there, executable, and of the library's class. */
+void command_find_program(const char *command, struct program *program);
+
+/* A command and its arguments as a line, for people, not longer than the map has room for. */
+char *command_line(char **words);
 
 /* Opens the home, or fails. */
 void command_open_home(struct home *home);

@@ -92,12 +92,24 @@ static void print_all(FILE *out, const struct map *map)
         fprintf(out, "# %s could not be looked into: see portshim doctor\n", program->name);
 }
 
+static bool any_bound(void)
+{
+    for (unsigned port = 1; port < PORT_COUNT; port++)
+        if ((used[port].bound | used[port].refused) != 0)
+            return true;
+    return false;
+}
+
 /* A client's port is a server's of the same suite, or the host's own: only what is bound is to be rewritten.
  */
 static void write_settings(void)
 {
-    unsigned count = 0;
     FILE *out = NULL;
+    if (!any_bound()) {
+        command_warn("no fixed port was bound", "see what its program says", "%s is not written",
+                     settings_file);
+        return;
+    }
     int fd = open(settings_file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd >= 0)
         out = fdopen(fd, "w");
@@ -112,16 +124,13 @@ static void write_settings(void)
                 bound == PORTMAP_TCP   ? "/tcp"
                 : bound == PORTMAP_UDP ? "/udp"
                                        : "");
-        count++;
     }
     if (fclose(out) == EOF)
         command_fail(strerror(errno), "make room", "%s", settings_file);
-    if (count == 0)
-        unlink(settings_file);
 }
 
 struct discovering {
-    bool write;
+    bool write, made_output;
     const char *output;
     char **command;
 };
@@ -151,19 +160,20 @@ static void parse_options(struct discovering *d, int argc, char **argv)
         command_fail("it is there already", "remove it, or leave --write away", "%s", settings_file);
 }
 
-static FILE *open_output(const char *name)
+static FILE *open_output(struct discovering *d)
 {
-    FILE *out = name != NULL ? fopen(name, "we") : stderr;
+    if (d->output == NULL)
+        return stderr;
+    d->made_output = access(d->output, F_OK) < 0;
+    FILE *out = fopen(d->output, "we");
     if (out == NULL)
-        command_fail(strerror(errno), "name a file that can be written", "%s", name);
+        command_fail(strerror(errno), "name a file that can be written", "%s", d->output);
     return out;
 }
 
-static void set_environment(const struct run *run)
+static void set_environment(const struct run *run, const char *library)
 {
     static char compact[COMPACT_SIZE];
-    char library[PATH_MAX];
-    library_find(library);
     library_preload(library);
     if (!compact_write(run->map, compact, sizeof compact) || setenv("PORTSHIM_RUN", run->path, 1) < 0 ||
         setenv(COMPACT_VARIABLE, compact, 1) < 0)
@@ -173,22 +183,27 @@ static void set_environment(const struct run *run)
 int command_ports(int argc, char **argv)
 {
     static struct portset none;
+    static struct program program;
+    char library[PATH_MAX];
     static struct run run;
     struct discovering d = {0};
     struct run_problem problem = {0};
     struct home home;
     struct pool pool;
     parse_options(&d, argc, argv);
-    FILE *out = open_output(d.output);
+    command_find_program(d.command[0], &program);
+    library_find(library);
     command_load_pool(&pool, true);
     command_open_home(&home);
+    FILE *out = open_output(&d);
     const struct run_request request = {
-        .home = &home, .ports = &none, .pool = &pool, .command = d.command[0], .discover = true};
+        .home = &home, .ports = &none, .pool = &pool, .command = command_line(d.command), .discover = true};
     int error = run_create(&run, &request, &problem);
     if (error != 0)
         command_fail(portmap_strerror(error), "check its disk and permissions, or set PORTSHIM_HOME", "%s",
                      home.path);
-    set_environment(&run);
+    set_environment(&run, library);
+    program_note(run.map, &program);
     struct supervised ended = supervise(d.command);
     if (ended.start_error == 0) {
         collect(run.map);
@@ -197,6 +212,8 @@ int command_ports(int argc, char **argv)
             write_settings();
     }
     run_discard(&run, &home);
+    if (ended.start_error != 0 && d.made_output)
+        unlink(d.output);
     if (ended.start_error != 0)
         command_end(ended.start_error == ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE,
                     strerror(ended.start_error), "name a program", "%s", d.command[0]);

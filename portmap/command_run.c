@@ -23,53 +23,21 @@
 
 extern char **environ;
 
-/* This very command, which is static and binds nothing: a run inside a run. */
-static bool is_portshim(const char *file)
+static void check_strict(bool strict, const struct program *program)
 {
-    struct stat own, other;
-    return stat("/proc/self/exe", &own) == 0 && stat(file, &other) == 0 && own.st_dev == other.st_dev &&
-           own.st_ino == other.st_ino;
-}
-
-static void find_command(const struct run_options *options, struct program *program)
-{
-    char path[PATH_MAX];
-    const char *command = options->command[0];
-    int error = program_find(command, path);
-    if (error != 0)
-        command_end(error == -ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE, portmap_strerror(error),
-                    "name a program", "%s", command);
-    program_inspect(path, program);
-    if (program->kind == PROGRAM_WRONG_CLASS)
-        command_fail("of another ELF class or machine than libportshim.so",
-                     "set PORTSHIM_LIB to a library of its kind", "%s", program->file);
-}
-
-/* Why the library will not reach the command, NULL when it will. */
-static const char *why_out_of_reach(const struct program *program)
-{
-    if (program->privileged)
-        return "set-user-ID, set-group-ID or with capabilities, so ld.so ignores the library";
-    if (program->kind == PROGRAM_STATIC && !is_portshim(program->file))
-        return "statically linked, so the library is not loaded";
-    return program->kind == PROGRAM_GO ? "a Go program, which passes the library by" : NULL;
+    const char *why = program_out_of_reach(program);
+    if (strict && why != NULL)
+        command_fail(why, program_remedy(program), "%s", program->file);
 }
 
 /* Whatever the library will not reach is said before it starts. */
-static void check_command(const struct run_options *options, const struct program *program)
+static void warn_of_command(const struct program *program)
 {
-    const char *why = why_out_of_reach(program), *flag = getenv("PORTSHIM");
-    const char *remedy = program->privileged           ? "run it as its owner"
-                         : program->kind == PROGRAM_GO ? "build it with its port as an option"
-                                                       : "use a dynamic build";
-    if (why != NULL && options->strict)
-        command_fail(why, remedy, "%s", program->file);
-    if (options->quiet)
-        return;
+    const char *why = program_out_of_reach(program), *flag = getenv("PORTSHIM");
     if (flag != NULL && strcmp(flag, "0") == 0)
         command_warn("no port will be rewritten", "unset it", "PORTSHIM=0 is set");
     if (why != NULL)
-        command_warn(why, remedy,
+        command_warn(why, program_remedy(program),
                      "the ports of %s stay as they are, those of programs it starts are rewritten",
                      program->file);
 }
@@ -124,22 +92,6 @@ static void fail_of_run(const struct run_request *request, const struct run_prob
         break;
     }
     command_fail(why, "check its disk and permissions, or set PORTSHIM_HOME", "%s", request->home->path);
-}
-
-static char *command_line(char **words)
-{
-    size_t size = 1;
-    for (char **word = words; *word != NULL; word++)
-        size += strlen(*word) + 1;
-    char *line = calloc(1, size), *at = line;
-    if (line == NULL)
-        command_fail(strerror(ENOMEM), "free some memory", "the command line");
-    for (char **word = words; *word != NULL; word++)
-        at += sprintf(at, "%s%s", at == line ? "" : " ", *word);
-    /* It is for people, and the map has room for a line. */
-    if (size > 1024)
-        line[1024] = '\0';
-    return line;
 }
 
 /*
@@ -229,16 +181,6 @@ static void tell(const struct run *run)
         fprintf(stderr, "portshim: others when they are first bound\n");
 }
 
-/* Programs of the run that the library cannot reach are in its map: here is the first. */
-static void note_command(const struct run *run, const struct program *program)
-{
-    if (why_out_of_reach(program) == NULL)
-        return;
-    uint32_t kind = (uint32_t)program->kind | (program->privileged ? PROGRAM_PRIVILEGED : 0);
-    unsigned number = sighting_program(run->map, program->device, program->inode, program->file, kind);
-    sighting_note(run->map, (struct sighting){.kind = SIGHTING_EXEC, .program = number});
-}
-
 static bool any_bound(const struct map *map)
 {
     for (unsigned word = 0; word < PORTBITS_WORDS; word++)
@@ -301,8 +243,8 @@ int command_run(int argc, char **argv)
     char library[PATH_MAX];
     run_options_read(&options, argc, argv);
     if (*options.command != NULL) {
-        find_command(&options, &program);
-        check_command(&options, &program);
+        command_find_program(options.command[0], &program);
+        check_strict(options.strict, &program);
     }
     library_find(library);
     command_load_pool(&pool, options.quiet);
@@ -327,7 +269,9 @@ int command_run(int argc, char **argv)
         start(&run, &request);
     command_check_server(&server, options.quiet);
     set_environment(&run, library);
-    note_command(&run, &program);
+    program_note(run.map, &program);
+    if (!options.quiet)
+        warn_of_command(&program);
     if (options.verbose)
         tell(&run);
     int error = execute(&run, &options);

@@ -84,6 +84,38 @@ void program_inspect(const char *path, struct program *program)
     }
 }
 
+static bool is_portshim(const char *file)
+{
+    struct stat own, other;
+    return stat("/proc/self/exe", &own) == 0 && stat(file, &other) == 0 && own.st_dev == other.st_dev &&
+           own.st_ino == other.st_ino;
+}
+
+const char *program_out_of_reach(const struct program *program)
+{
+    if (program->privileged)
+        return "set-user-ID, set-group-ID or with capabilities, so ld.so ignores the library";
+    if (program->kind == PROGRAM_STATIC && !is_portshim(program->file))
+        return "statically linked, so the library is not loaded";
+    return program->kind == PROGRAM_GO ? "a Go program, which passes the library by" : NULL;
+}
+
+const char *program_remedy(const struct program *program)
+{
+    return program->privileged           ? "run it as its owner"
+           : program->kind == PROGRAM_GO ? "build it with its port as an option"
+                                         : "use a dynamic build";
+}
+
+void program_note(struct map *map, const struct program *program)
+{
+    if (program_out_of_reach(program) == NULL)
+        return;
+    uint32_t kind = (uint32_t)program->kind | (program->privileged ? PROGRAM_PRIVILEGED : 0);
+    unsigned number = sighting_program(map, program->device, program->inode, program->file, kind);
+    sighting_note(map, (struct sighting){.kind = SIGHTING_EXEC, .program = number});
+}
+
 int program_check_library(const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
