@@ -23,6 +23,7 @@
 
 extern char **environ;
 
+/* A run that is strict is so for those who join it. */
 static void check_strict(bool strict, const struct program *program)
 {
     const char *why = program_out_of_reach(program);
@@ -126,7 +127,8 @@ static void start(struct run *run, const struct run_request *request)
         fail_of_run(request, &problem, error);
 }
 
-static void join(struct run *run, const struct run_options *options, const struct run_request *request)
+static void join(struct run *run, const struct run_options *options, const struct run_request *request,
+                 const struct program *program)
 {
     static const char remedy[] = "name a living run, its directory or its map file";
     struct run_problem problem = {0};
@@ -140,6 +142,7 @@ static void join(struct run *run, const struct run_options *options, const struc
         error = PORTMAP_EENDED;
     if (error != 0)
         command_fail(portmap_strerror(error), remedy, "run %s", options->join);
+    check_strict(run->map->strict, program);
     request->server->required = request->server->required || run_server(run->map, environ).required;
     if (options->source[RUN_PORTS] != RUN_FROM_DEFAULT)
         error = run_add(run, request, &problem);
@@ -264,7 +267,7 @@ int command_run(int argc, char **argv)
                                   .reveal = options.reveal,
                                   .strict = options.strict};
     if (options.join != NULL)
-        join(&run, &options, &request);
+        join(&run, &options, &request, &program);
     else
         start(&run, &request);
     command_check_server(&server, options.quiet);
