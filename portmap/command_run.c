@@ -192,6 +192,20 @@ static bool any_bound(const struct map *map)
     return false;
 }
 
+/* The mistake that everybody makes first is a list of ports that lacks one. */
+static void warn_of_unlisted(const struct map *map)
+{
+    struct sighting s;
+    char remedy[32];
+    for (unsigned n = 0; (s = sighting_get(map, n)).kind != SIGHTING_NONE; n++) {
+        if (s.kind != SIGHTING_REFUSED)
+            continue;
+        snprintf(remedy, sizeof remedy, "add -p %u", s.port);
+        command_warn("in use, and not listed", remedy, "port %u, wanted by %s", s.port,
+                     sighting_program_name(map, s.program));
+    }
+}
+
 /* What --require-bind promises. */
 static void check_bound(const struct run *run, const struct run_options *options)
 {
@@ -214,6 +228,8 @@ static int execute(const struct run *run, const struct run_options *options)
     }
     struct supervised ended = supervise(options->command);
     if (ended.start_error == 0) {
+        if (!options->quiet)
+            warn_of_unlisted(run->map);
         check_bound(run, options);
         supervise_end(ended.status);
     }
