@@ -121,6 +121,7 @@ bench: all $B/tests/bench $B/tests/bench_leases
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/portmap
+	install -d $(DESTDIR)$(PREFIX)/share/portshim
 	install -d $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(MANDIR)/man8
 	install -m 755 $B/portshim $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $B/libportshim.so $(DESTDIR)$(LIBDIR)
@@ -131,6 +132,7 @@ install: all
 	install -m 644 portmap/portmap.h portmap/error.h $(DESTDIR)$(INCLUDEDIR)/portmap
 	sed 's|@prefix@|$(PREFIX)|; s|@libdir@|$(LIBDIR)|; s|@includedir@|$(INCLUDEDIR)|; s|@version@|$(VERSION)|' \
 		portmap/portmap.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/portmap.pc
+	install -m 644 docs/ls.schema.json $(DESTDIR)$(PREFIX)/share/portshim
 	install -m 644 $(wildcard docs/*.1) $(DESTDIR)$(MANDIR)/man1
 	install -m 644 $(wildcard docs/*.3) $(DESTDIR)$(MANDIR)/man3
 	install -m 644 $(wildcard docs/*.8) $(DESTDIR)$(MANDIR)/man8
