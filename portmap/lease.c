@@ -305,7 +305,7 @@ uint32_t lease_released_at(const struct lease_table *table, unsigned port)
     return atomic_load(&table->file->released[port]);
 }
 
-lease_owner lease_peek(int fd, unsigned port)
+bool lease_is_table(int fd)
 {
     struct stat st;
     struct {
@@ -313,13 +313,17 @@ lease_owner lease_peek(int fd, unsigned port)
         uint32_t version;
         uint32_t size;
     } header;
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+           pread(fd, &header, sizeof header, 0) == sizeof header &&
+           memcmp(header.magic, magic, sizeof magic) == 0 && header.version == LEASE_VERSION &&
+           header.size == sizeof(struct lease_file);
+}
+
+lease_owner lease_peek(int fd, unsigned port)
+{
     lease_owner owner;
     off_t at = (off_t)(offsetof(struct lease_file, owner) + port * sizeof owner);
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || pread(fd, &header, sizeof header, 0) != sizeof header)
-        return 0;
-    bool good = memcmp(header.magic, magic, sizeof magic) == 0 && header.version == LEASE_VERSION &&
-                header.size == sizeof(struct lease_file);
-    return good && pread(fd, &owner, sizeof owner, at) == sizeof owner ? owner : 0;
+    return pread(fd, &owner, sizeof owner, at) == sizeof owner ? owner : 0;
 }
 
 bool lease_transfer(struct lease_table *table, unsigned port, lease_owner from, lease_owner to)

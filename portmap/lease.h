@@ -126,8 +126,11 @@ lease_owner lease_holder(const struct lease_table *table, unsigned port);
 /* When a port was given back last, in seconds since boot; 0 when it never was leased. */
 uint32_t lease_released_at(const struct lease_table *table, unsigned port);
 
-/* Who has a port by somebody else's table, open for reading, which is neither trusted nor mapped: 0 when it
- * is no table of this version. */
+/* Whether a file open for reading is somebody else's table, of this version. It is neither trusted nor
+ * mapped. */
+bool lease_is_table(int fd);
+
+/* Who has a port by such a table; 0 when it ends before. */
 lease_owner lease_peek(int fd, unsigned port);
 
 #endif

@@ -63,6 +63,10 @@ void serve_keep_open(struct serve_keep *keep, uid_t uid)
     *keep = (struct serve_keep){.uid = uid, .home = open_home_of(uid), .table = -1};
     if (keep->home >= 0)
         keep->table = open_below(keep->home, "leases", O_RDONLY);
+    if (keep->table >= 0 && !lease_is_table(keep->table)) {
+        close(keep->table);
+        keep->table = -1;
+    }
 }
 
 static uint64_t run_of(const struct serve_keep *keep, unsigned port)
@@ -80,8 +84,10 @@ bool serve_keep_is_needed(struct serve_keep *keep, unsigned port)
     uint64_t run_id = run_of(keep, port);
     if (run_id == 0)
         return false;
-    if (run_id != keep->run_id)
+    if (run_id != keep->run_id) {
         keep->alive = is_locked(keep->home, keep->uid, run_id);
+        keep->asked++;
+    }
     keep->run_id = run_id;
     return keep->alive;
 }

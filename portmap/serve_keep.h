@@ -19,6 +19,7 @@ struct serve_keep {
     int home, table; /* -1 when there is none, or it may not be looked at */
     uint64_t run_id; /* that was asked about last */
     bool alive;      /* and the answer */
+    unsigned asked;  /* how many answers had to be looked for */
 };
 
 /*

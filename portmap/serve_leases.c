@@ -23,6 +23,10 @@ enum { BUCKETS = 4096, NOBODY = 0 };
 #define BUSY_NANOSECONDS UINT64_C(1000000000)
 enum { BUSY_LOOKS = 64, RETURNED_LOOKS = 512 };
 
+/* A user may have died processes, and runs that are told of in their home, by the ten thousand: so many of
+ * both are looked at in a second, and a process started no more than so many runs. */
+enum { TICK_LOOKS = 1024, RUNS_OF_A_PROCESS = 16 };
+
 /* A user's leases, counted. Tenants and accounts are numbered from 1. */
 struct account {
     uid_t uid;
@@ -58,13 +62,14 @@ struct serve_leases {
     uint64_t tag;
     struct queue free, busy;
     uint64_t busy_since[PORT_COUNT];
-    uint16_t port_next[PORT_COUNT];
-    uint32_t port_tenant[PORT_COUNT]; /* NOBODY: not leased by us */
+    uint16_t port_next[PORT_COUNT], port_before[PORT_COUNT]; /* in its tenant's list; 0 is none */
+    uint32_t port_tenant[PORT_COUNT];                        /* NOBODY: not leased by us */
     struct tenant tenants[PORT_COUNT];
     struct account accounts[PORT_COUNT];
     uint32_t tenant_bucket[BUCKETS], account_bucket[BUCKETS];
     uint32_t free_tenant, free_account; /* lists of those that were used before */
     uint32_t tenant_mark, account_mark; /* the highest numbers used so far */
+    uint32_t looked_at;                 /* the last tenant in a tick */
     struct serve_counts counts;
 };
 
@@ -188,6 +193,8 @@ static void enter_lease(struct serve_leases *l, uint32_t number, unsigned port)
     struct tenant *tenant = &l->tenants[number];
     l->port_tenant[port] = number;
     l->port_next[port] = tenant->first;
+    l->port_before[port] = 0;
+    l->port_before[tenant->first] = (uint16_t)port;
     tenant->first = (uint16_t)port;
     tenant->leases++;
     l->accounts[tenant->account].leases++;
@@ -198,10 +205,9 @@ static void enter_lease(struct serve_leases *l, uint32_t number, unsigned port)
 static void strike_lease(struct serve_leases *l, unsigned port)
 {
     struct tenant *tenant = &l->tenants[l->port_tenant[port]];
-    uint16_t *link = &tenant->first;
-    while (*link != port)
-        link = &l->port_next[*link];
-    *link = l->port_next[port];
+    uint16_t before = l->port_before[port], next = l->port_next[port];
+    *(before != 0 ? &l->port_next[before] : &tenant->first) = next;
+    l->port_before[next] = before;
     l->port_tenant[port] = NOBODY;
     tenant->leases--;
     l->accounts[tenant->account].leases--;
@@ -455,15 +461,16 @@ void serve_leases_ended(struct serve_leases *l, uint32_t number)
         leave(l, number);
 }
 
-/* What is kept for runs goes when they were found dead for a while. */
-static void look_after_kept(struct serve_leases *l, uint32_t number)
+/* What is kept for runs goes when they were found dead for a while. Returns how many were looked at. */
+static unsigned look_after_kept(struct serve_leases *l, uint32_t number)
 {
     struct tenant *tenant = &l->tenants[number];
     struct serve_keep keep;
     uint64_t now = process_clock();
     bool needed = false;
     serve_keep_open(&keep, l->accounts[tenant->account].uid);
-    for (unsigned port = tenant->first; port != 0 && !needed; port = l->port_next[port])
+    for (unsigned port = tenant->first; port != 0 && !needed && keep.asked < RUNS_OF_A_PROCESS;
+         port = l->port_next[port])
         needed = serve_keep_is_needed(&keep, port);
     serve_keep_close(&keep);
     if (needed)
@@ -471,7 +478,7 @@ static void look_after_kept(struct serve_leases *l, uint32_t number)
     else if (tenant->dead_since == 0)
         tenant->dead_since = now;
     if (needed || now - tenant->dead_since < LIVENESS_GRACE)
-        return;
+        return keep.asked;
     while (tenant->first != 0) {
         unsigned port = tenant->first;
         strike_lease(l, port);
@@ -479,6 +486,20 @@ static void look_after_kept(struct serve_leases *l, uint32_t number)
         l->counts.reclaimed++;
     }
     leave(l, number);
+    return keep.asked;
+}
+
+/* What no event tells of a process. Returns how many looks that took. */
+static unsigned look_after(struct serve_leases *l, uint32_t number)
+{
+    const struct tenant *tenant = &l->tenants[number];
+    if (tenant->leases == 0 || (!tenant->ended && tenant->pidfd >= 0))
+        return 0;
+    if (tenant->ended)
+        return 1 + look_after_kept(l, number);
+    if (lease_owner_has_died(&l->table, tenant->owner))
+        serve_leases_ended(l, number);
+    return 1;
 }
 
 void serve_leases_tick(struct serve_leases *l)
@@ -486,16 +507,10 @@ void serve_leases_tick(struct serve_leases *l)
     /* Among the ports that are taken may be those of runs of this table, which nobody else may ever sweep. */
     if (l->busy.count > 0)
         liveness_sweep(l->home, &l->table, SWEEP_SOME, LEASE_FREE_ONLY);
-    uint32_t left = l->counts.processes;
-    for (uint32_t number = 1; number <= l->tenant_mark && left > 0; number++) {
-        const struct tenant *tenant = &l->tenants[number];
-        if (tenant->leases == 0)
-            continue;
-        left--;
-        if (tenant->ended)
-            look_after_kept(l, number);
-        else if (tenant->pidfd < 0 && lease_owner_has_died(&l->table, tenant->owner))
-            serve_leases_ended(l, number);
+    unsigned looks = 0;
+    for (uint32_t i = 0; i < l->tenant_mark && looks < TICK_LOOKS; i++) {
+        l->looked_at = l->looked_at % l->tenant_mark + 1;
+        looks += look_after(l, l->looked_at);
     }
 }
 
