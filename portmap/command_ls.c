@@ -70,10 +70,14 @@ static const char *protocol_suffix(unsigned protocols)
     return suffixes[protocols];
 }
 
+/* process_clock() for all that is printed: in the order of their ages, runs are in that of their beginnings.
+ */
+static uint64_t now;
+
 /* "45s", "12m", "3h", "2d" */
 static void write_age(const struct map *map, char *age, size_t size)
 {
-    uint64_t seconds = (process_clock() - map->created) / 1000000000;
+    uint64_t seconds = (now - map->created) / 1000000000;
     static const struct {
         uint64_t unit;
         char letter;
@@ -296,7 +300,7 @@ static void json_run(const struct survey *run)
     printf(",\"command\":");
     json_string(stdout, map_about(map, "command", 0));
     printf(",\"pid\":%d,\"age\":%.3f,\"ending\":%s,\"outer\":", (int)map->starter,
-           (double)(process_clock() - map->created) / 1e9, run->ending ? "true" : "false");
+           (double)(now - map->created) / 1e9, run->ending ? "true" : "false");
     json_string(stdout, map_about(map, "outer", 0));
     printf(",\"files\":[");
     for (unsigned n = 0; (file = map_about(map, "file", n)) != NULL; n++) {
@@ -481,18 +485,41 @@ static enum ls_kind parse_options(int argc, char **argv)
     return kind;
 }
 
-int command_ls(int argc, char **argv)
+/* Checks the words after the options; how many they are. */
+static int check_words(enum ls_kind kind, int argc, char **argv)
 {
     static const int most[] = {[LS_TABLE] = 1, [LS_JSON] = 1, [LS_PIDS] = 2, [LS_LOG] = 1};
-    struct home home;
-    enum ls_kind kind = parse_options(argc, argv);
-    int words = argc - optind, status = EXIT_SUCCESS;
+    int words = argc - optind;
     if (words > most[kind])
         command_fail("too many arguments", see_help, "%s", argv[optind + most[kind]]);
     if (kind == LS_PIDS)
         command_check_run_and_ports(words, argv + optind, see_help);
     if (kind == LS_LOG && words == 0)
         command_fail("none is given", see_help, "run");
+    return words;
+}
+
+static int print(enum ls_kind kind, const struct survey *runs, unsigned count, char **words)
+{
+    int status = EXIT_SUCCESS;
+    if (kind == LS_JSON)
+        print_json(runs, count);
+    else if (kind == LS_PIDS)
+        status = print_pids(runs, words);
+    else if (kind == LS_LOG)
+        print_log(runs->map);
+    else
+        print_table(runs, count);
+    if (fflush(stdout) == EOF)
+        command_fail("cannot write", "give it an open stdout", "standard output");
+    return status;
+}
+
+int command_ls(int argc, char **argv)
+{
+    struct home home;
+    enum ls_kind kind = parse_options(argc, argv);
+    int words = check_words(kind, argc, argv);
     command_open_home(&home);
     struct survey *runs = calloc(MOST_RUNS, sizeof *runs);
     if (runs == NULL)
@@ -500,15 +527,10 @@ int command_ls(int argc, char **argv)
     unsigned count = survey(&home, words > 0 ? argv[optind] : NULL, runs);
     if (kind != LS_LOG)
         look_at_sockets(runs, count);
-    if (kind == LS_JSON)
-        print_json(runs, count);
-    else if (kind == LS_PIDS)
-        status = print_pids(runs, argv + optind);
-    else if (kind == LS_LOG)
-        print_log(runs->map);
-    else
-        print_table(runs, count);
-    if (fflush(stdout) == EOF)
-        command_fail("cannot write", "give it an open stdout", "standard output");
+    now = process_clock();
+    int status = print(kind, runs, count, argv + optind);
+    for (unsigned i = 0; i < count; i++)
+        survey_end(&runs[i]);
+    free(runs);
     return status;
 }
