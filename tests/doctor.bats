@@ -154,6 +154,7 @@ is_told() {
 }
 
 @test "a program of AddressSanitizer will, once it is let, and doctor is right about that" {
+    unset ASAN_OPTIONS # make check-long sets it
     compile -fsanitize=address -o asan
     runtime=$(readelf -d asan | sed -n 's/.*NEEDED.*\[\(libasan.*\)\]/\1/p')
     [[ -n $runtime ]] || skip "this compiler links the runtime statically"
