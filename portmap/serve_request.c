@@ -83,7 +83,8 @@ static int lease(struct serve_state *state, pid_t pid, const struct ucred *peer)
     struct serve_refusals *refused = &state->refused;
     uid_t account;
     int pidfd = pid > 1 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
-    bool absent = pid > 1 && pidfd < 0 && (errno == ESRCH || errno == EINVAL);
+    /* A thread that is not a process' first is -EINVAL, or from Linux 6.16 on -ENOENT. */
+    bool absent = pid > 1 && pidfd < 0 && (errno == ESRCH || errno == EINVAL || errno == ENOENT);
     int may = check(refused, pid, peer, &account);
     if (may && (absent || has_ended(pidfd)))
         may = refuse(&refused->dead, "no such process", pid, peer);
