@@ -72,8 +72,10 @@ static int ask_server(struct obtaining *o)
         int error = port < 0 ? port : accept_port(o, (unsigned)port);
         if (port < 0 || error == 0)
             return port;
-        /* Only our own server can take it back; another's keeps it until the process has died. */
-        portserver_release(server->address, (unsigned)port, milliseconds_until(deadline));
+        /* Only our own server can take it back; another's keeps it until the process has died. One that has
+         * forgotten our port is to know of it again. */
+        if (lease_holder(o->leases, (unsigned)port) != o->want.owner)
+            portserver_release(server->address, (unsigned)port, milliseconds_until(deadline));
         if (error != PORTMAP_EHELD && error != PORTMAP_EINUSE && error != -EACCES)
             return error; /* no other port would do */
     }
