@@ -170,6 +170,36 @@ END
     assert_equal "$(statistic leases)" 0
 }
 
+@test "a thread that is not the first of its process is no process" {
+    own_ports 2
+    serve
+    start threads python3 -c 'import threading, time
+thread = threading.Thread(target=time.sleep, args=[1000], daemon=True)
+thread.start()
+print(thread.native_id, flush=True)
+time.sleep(1000)'
+    within 5 grep -qs . threads.out
+    is_refused denied-dead say "$(cat threads.out)\n"
+    gets "$pid"
+}
+
+@test "a port that the server has forgotten is not given back for the process that has it still" {
+    needs_two_users
+    own_ports 2
+    serve
+    start nobodys setpriv --reuid nobody --regid nogroup --clear-groups sleep infinity
+    owner=$pid
+    within 5 is_of nobody "$owner"
+    first=$(of_nobody portshim pick "$owner")
+    kill -KILL "$server"
+    within 5 gone "$server"
+    rm -r home
+    serve
+    second=$(of_nobody portshim pick "$owner")
+    are_different "$first" "$second"
+    is_refused denied-exhausted say "$$\n"
+}
+
 @test "a request is one without its newline as well, and with one of Windows" {
     own_ports 10
     serve
