@@ -3,6 +3,7 @@
 #include "error.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <math.h>
 #include <stdarg.h>
@@ -183,6 +184,15 @@ char *command_line(char **words)
     if (size > 1024)
         line[1024] = '\0';
     return line;
+}
+
+void command_fill_standard(void)
+{
+    int nothing = 0;
+    while (nothing >= 0 && nothing <= STDERR_FILENO)
+        nothing = open("/dev/null", O_RDONLY);
+    if (nothing >= 0)
+        close(nothing);
 }
 
 void command_open_home(struct home *home)

@@ -78,6 +78,9 @@ void command_find_program(const char *command, struct program *program);
 /* A command and its arguments as a line, for people, not longer than the map has room for. */
 char *command_line(char **words);
 
+/* Opens those of 0 to 2 that are closed, so that no socket becomes one of them. Writing there fails still. */
+void command_fill_standard(void);
+
 /* Opens the home, or fails. */
 void command_open_home(struct home *home);
 

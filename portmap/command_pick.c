@@ -274,9 +274,8 @@ _Noreturn static void hold_on(const struct picking *p)
 static int bind_ports(struct picking *p)
 {
     static struct probe_held held;
-    int answer = PROBE_FREE, nothing = 0;
-    while (nothing >= 0 && nothing < 3) /* no socket may become a closed stdout */
-        nothing = open("/dev/null", O_RDONLY);
+    int answer = PROBE_FREE;
+    command_fill_standard();
     close_range(3, ~0U, 0);
     for (unsigned i = 0; i < p->leased && answer == PROBE_FREE; i++)
         if (!p->served[i] &&

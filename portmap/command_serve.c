@@ -209,6 +209,7 @@ int command_serve(int argc, char **argv)
     parse_options(s, argc, argv);
     if (s->status)
         return print_status(s->address);
+    command_fill_standard();
     load_pool(s);
     bool inherited = take_inherited(s);
     if (!s->foreground)

@@ -198,6 +198,12 @@ time.sleep(1000)' "$ADDRESS"
     assert_equal "$(statistic denied-failed)" 0
 }
 
+@test "a server that is started without stdin, stdout and stderr serves" {
+    portshim serve --address "$ADDRESS" <&- >&- 2>&-
+    adopt "$ADDRESS"
+    answers "$ADDRESS"
+}
+
 @test "a directory that somebody keeps locked does not keep a server from starting there" {
     start locker flock --no-fork . sleep infinity
     until ! flock -n . true; do :; done
