@@ -9,7 +9,13 @@
 #include <string.h>
 #include <sys/types.h>
 
-enum { SCRIPT_HEAD = 256 };
+enum {
+    SCRIPT_HEAD = 256,
+    /* What is looked at, whatever the file says that it has: all this happens inside of an exec. */
+    MOST_SEGMENTS = 65536 / sizeof(ElfW(Phdr)), /* the kernel starts nothing with more (load_elf_phdrs) */
+    MOST_SECTIONS = 256,
+    MOST_DYNAMIC = 4096
+};
 
 /* The linker puts this name at the beginning of what it makes, be it a program or a library. */
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
@@ -27,11 +33,22 @@ static bool read_at(int fd, void *to, size_t size, uint64_t at)
 
 static bool find_segment(int fd, const ElfW(Ehdr) * header, ElfW(Word) type, ElfW(Phdr) * segment)
 {
-    for (unsigned i = 0; i < header->e_phnum; i++)
+    for (unsigned i = 0; i < header->e_phnum && i < MOST_SEGMENTS; i++)
         if (read_at(fd, segment, sizeof *segment, header->e_phoff + (ElfW(Off))i * header->e_phentsize) &&
             segment->p_type == type)
             return true;
     return false;
+}
+
+/* The n-th entry of the dynamic section; DT_NULL past its end. */
+static ElfW(Dyn) dynamic_entry(int fd, const ElfW(Phdr) * segment, unsigned n)
+{
+    ElfW(Dyn) entry;
+    ElfW(Off) at = n * (ElfW(Off))sizeof entry;
+    if (n >= MOST_DYNAMIC || at + sizeof entry > segment->p_filesz ||
+        !read_at(fd, &entry, sizeof entry, segment->p_offset + at))
+        entry.d_tag = DT_NULL;
+    return entry;
 }
 
 /* Without an interpreter, but with a name that programs are linked to: ld.so itself, which preloads for the
@@ -39,13 +56,11 @@ static bool find_segment(int fd, const ElfW(Ehdr) * header, ElfW(Word) type, Elf
 static bool is_dynamic_linker(int fd, const ElfW(Ehdr) * header)
 {
     ElfW(Phdr) segment;
-    ElfW(Dyn) entry = {.d_tag = DT_NULL};
     if (header->e_type != ET_DYN || !find_segment(fd, header, PT_DYNAMIC, &segment))
         return false;
-    for (ElfW(Off) at = 0; at < segment.p_filesz; at += sizeof entry)
-        if (!read_at(fd, &entry, sizeof entry, segment.p_offset + at) || entry.d_tag == DT_NULL ||
-            entry.d_tag == DT_SONAME)
-            break;
+    ElfW(Dyn) entry = {.d_tag = DT_DEBUG};
+    for (unsigned i = 0; entry.d_tag != DT_NULL && entry.d_tag != DT_SONAME; i++)
+        entry = dynamic_entry(fd, &segment, i);
     return entry.d_tag == DT_SONAME;
 }
 
@@ -72,21 +87,11 @@ void elf_interpreter(int fd, char *path, size_t size)
 static uint64_t offset_of(int fd, const ElfW(Ehdr) * header, ElfW(Addr) address)
 {
     ElfW(Phdr) segment;
-    for (unsigned i = 0; i < header->e_phnum; i++)
+    for (unsigned i = 0; i < header->e_phnum && i < MOST_SEGMENTS; i++)
         if (read_at(fd, &segment, sizeof segment, header->e_phoff + (ElfW(Off))i * header->e_phentsize) &&
             segment.p_type == PT_LOAD && address - segment.p_vaddr < segment.p_filesz)
             return address - segment.p_vaddr + segment.p_offset;
     return 0;
-}
-
-/* The n-th entry of the dynamic section; DT_NULL past its end. */
-static ElfW(Dyn) dynamic_entry(int fd, const ElfW(Phdr) * segment, unsigned n)
-{
-    ElfW(Dyn) entry;
-    ElfW(Off) at = n * (ElfW(Off))sizeof entry;
-    if (at + sizeof entry > segment->p_filesz || !read_at(fd, &entry, sizeof entry, segment->p_offset + at))
-        entry.d_tag = DT_NULL;
-    return entry;
 }
 
 bool elf_needs(int fd, const char *prefix, char *needed, size_t size)
@@ -121,7 +126,7 @@ static bool is_go(int fd, const ElfW(Ehdr) * header)
     if (header->e_shentsize != sizeof section ||
         !read_at(fd, &names, sizeof names, table + header->e_shstrndx * sizeof names))
         return false;
-    for (unsigned i = 0; i < header->e_shnum; i++) {
+    for (unsigned i = 0; i < header->e_shnum && i < MOST_SECTIONS; i++) {
         char name[20] = "";
         if (!read_at(fd, &section, sizeof section, table + i * sizeof section) ||
             kernel_pread(fd, name, sizeof name - 1, (off_t)(names.sh_offset + section.sh_name)) <= 0)
