@@ -335,9 +335,12 @@ static void check_program(const char *path)
 
 static void check_command(const char *command)
 {
+    static unsigned depth;
     char path[PATH_MAX];
     int error = program_find(command, path);
-    if (error != 0)
+    if (depth++ == SCRIPT_DEPTH)
+        say(DOCTOR_FAIL, "command", "write a program after #!", "%s: too many scripts for scripts", command);
+    else if (error != 0)
         say(DOCTOR_FAIL, "command", error == -ENOENT ? "check its name and PATH" : "make it executable",
             "%s: %s", command, portmap_strerror(error));
     else

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 enum program_kind {
     PROGRAM_DYNAMIC,     /* an ELF program with an interpreter, or that is one: ld.so preloads */
@@ -18,6 +19,9 @@ enum program_kind {
 
 /* A script's interpreter may be a script; the kernel follows this many (BINPRM_BUF_SIZE, bprm->recursion). */
 enum { SCRIPT_DEPTH = 5 };
+
+/* Without the right to execute, the bit was for mandatory locking once, and the kernel goes by it still. */
+enum { SET_GROUP_ID = S_ISGID | S_IXGRP };
 
 /*
  * Judges an open file. A script is PROGRAM_UNKNOWN, with the path of its interpreter in interpreter[size],

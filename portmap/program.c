@@ -17,7 +17,7 @@ static int check_executable(const char *path)
     struct stat st;
     if (stat(path, &st) < 0)
         return -errno;
-    if (S_ISDIR(st.st_mode) || access(path, X_OK) < 0)
+    if (!S_ISREG(st.st_mode) || access(path, X_OK) < 0)
         return -EACCES;
     return 0;
 }
@@ -53,7 +53,7 @@ int program_find(const char *command, char path[static PATH_MAX])
 static bool is_privileged(int fd, const struct stat *st)
 {
     return ((st->st_mode & S_ISUID) != 0 && st->st_uid != geteuid()) ||
-           ((st->st_mode & S_ISGID) != 0 && st->st_gid != getegid()) ||
+           ((st->st_mode & SET_GROUP_ID) == SET_GROUP_ID && st->st_gid != getegid()) ||
            (geteuid() != 0 && fgetxattr(fd, "security.capability", NULL, 0) > 0);
 }
 
@@ -67,7 +67,7 @@ void program_inspect(const char *path, struct program *program)
     program->privileged = false;
     program->inode = 0;
     for (unsigned depth = 0; depth < SCRIPT_DEPTH; depth++) {
-        int fd = open(program->file, O_RDONLY | O_CLOEXEC);
+        int fd = open(program->file, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* "#!" may name a pipe */
         if (fd < 0)
             return;
         program->kind = elf_judge(fd, interpreter, sizeof interpreter);

@@ -107,7 +107,7 @@ static bool is_out_of_reach(uint32_t kind, const char *path)
 static bool changes_user(const struct stat *st)
 {
     return ((st->st_mode & S_ISUID) != 0 && st->st_uid != geteuid()) ||
-           ((st->st_mode & S_ISGID) != 0 && st->st_gid != getegid());
+           ((st->st_mode & SET_GROUP_ID) == SET_GROUP_ID && st->st_gid != getegid());
 }
 
 /* What a program is, for the map: PROGRAM_PRIVILEGED says here that it has capabilities. */

@@ -241,6 +241,43 @@ script() {
     assert_line 'fail  command: ./closed cannot be read: Permission denied: let this user read it, or ask as root'
 }
 
+@test "a pipe is not waited for, be it the command or a script's interpreter" {
+    mkfifo -m 755 pipe
+    will_not_work ./pipe './pipe: Permission denied' 'make it executable'
+    run -126 timeout 20 portshim run -p 8080 -- ./pipe
+    assert_output 'portshim: ./pipe: Permission denied: name a program'
+    script by_pipe '#!./pipe'
+    run -126 timeout 20 portshim run -q -p 8080 -- ./by_pipe
+    run -1 timeout 20 portshim doctor ./by_pipe
+}
+
+@test "a script that leads to itself is not followed for ever" {
+    script circle "#!$(type -P env) circle"
+    PATH=$PWD:$PATH run -1 portshim doctor circle
+    assert_line 'fail  command: circle: too many scripts for scripts: write a program after #!'
+}
+
+@test "what a file says of its own size is not believed" {
+    /usr/bin/python3 - <<'.'
+from struct import pack
+def elf(kind, segments, sections):
+    return pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", kind, 62, 1, 4096, 64, 120, 0, 64, 56, segments, 64, sections, 0)
+def program(kind, offset, size):
+    return pack("<IIQQQQQQ", kind, 4, offset, 0, 0, size, size, 8)
+section = pack("<IIQQQQIIQQ", 1, 3, 0, 0, 120, 99, 0, 0, 1, 0)
+open("sections", "wb").write(elf(2, 1, 65535) + program(1, 0, 99) + 65535 * section)
+open("segments", "wb").write(elf(2, 65535, 0) + 65535 * program(6, 0, 99))
+open("entries", "wb").write(elf(3, 1, 0) + program(2, 120, 1 << 40) + 65535 * pack("<QQ", 21, 0))
+.
+    chmod 755 sections segments entries
+    [[ $(uname -m) == x86_64 ]] || skip 'those programs are made for another machine'
+    for file in sections segments entries; do
+        strace -f -o calls portshim doctor "./$file" >out || :
+        grep -q "^fail  command: ./$file is statically linked" out
+        (($(wc -l <calls) < 15000)) || fail "$file: $(wc -l <calls) calls"
+    done
+}
+
 @test "doctor starts nothing" {
     script touching '#!/bin/sh' 'touch started'
     will_work ./touching
