@@ -92,6 +92,15 @@ static void print_all(FILE *out, const struct map *map)
         fprintf(out, "# %s could not be looked into: see portshim doctor\n", program->name);
 }
 
+static void warn_of_lost(const struct map *map)
+{
+    static const char why[] = "there was no room for more", remedy[] = "run its parts one by one";
+    if (sighting_is_full(map, SIGHTING_BIND))
+        command_warn(why, remedy, "some of the ports that were bound may be missing");
+    if (sighting_is_full(map, SIGHTING_CONNECT))
+        command_warn(why, remedy, "some of the ports that were connected to may be missing");
+}
+
 static bool any_bound(void)
 {
     for (unsigned port = 1; port < PORT_COUNT; port++)
@@ -158,6 +167,8 @@ static void parse_options(struct discovering *d, int argc, char **argv)
         command_fail("nothing to run", "name one after the options", "command");
     if (d->write && access(settings_file, F_OK) == 0)
         command_fail("it is there already", "remove it, or leave --write away", "%s", settings_file);
+    if (d->write && access(".", W_OK) < 0)
+        command_fail(strerror(errno), "go to another directory, or leave --write away", "%s", settings_file);
 }
 
 static FILE *open_output(struct discovering *d)
@@ -199,6 +210,8 @@ int command_ports(int argc, char **argv)
     const struct run_request request = {
         .home = &home, .ports = &none, .pool = &pool, .command = command_line(d.command), .discover = true};
     int error = run_create(&run, &request, &problem);
+    if (error != 0 && d.made_output)
+        unlink(d.output);
     if (error != 0)
         command_fail(portmap_strerror(error), "check its disk and permissions, or set PORTSHIM_HOME", "%s",
                      home.path);
@@ -208,10 +221,11 @@ int command_ports(int argc, char **argv)
     if (ended.start_error == 0) {
         collect(run.map);
         print_all(out, run.map);
-        if (d.write)
-            write_settings();
+        warn_of_lost(run.map);
     }
     run_discard(&run, &home);
+    if (ended.start_error == 0 && d.write)
+        write_settings();
     if (ended.start_error != 0 && d.made_output)
         unlink(d.output);
     if (ended.start_error != 0)

@@ -11,6 +11,21 @@ enum { PROTOCOLS_SHIFT = 16, KIND_SHIFT = 18, PROGRAM_SHIFT = 24 };
 /* One that there was no room for, or that was started by a descriptor. */
 static const struct map_program unknown = {.name = "a program", .kind = PROGRAM_STATIC};
 
+/* Places of the set. Each kind has its own: what a suite connects to must not leave what it binds without. */
+struct places {
+    unsigned first, count;
+};
+
+static struct places places_of(enum sighting_kind kind)
+{
+    enum { PROGRAMS = MAP_PROGRAMS + 1, CONNECTED = MAP_SIGHTINGS / 4, REST = PROGRAMS + CONNECTED };
+    if (kind == SIGHTING_EXEC)
+        return (struct places){0, PROGRAMS};
+    if (kind == SIGHTING_CONNECT)
+        return (struct places){PROGRAMS, CONNECTED};
+    return (struct places){REST, MAP_SIGHTINGS - REST};
+}
+
 static uint64_t pack(struct sighting s)
 {
     return (uint64_t)s.program << PROGRAM_SHIFT | (uint64_t)s.kind << KIND_SHIFT |
@@ -33,7 +48,7 @@ uint64_t sighting_device(const struct stat *file)
 
 unsigned sighting_known_program(const struct map *map, uint64_t device, uint64_t inode)
 {
-    unsigned i = 0;
+    unsigned i = inode != 0 ? 0 : MAP_PROGRAMS; /* nor does an empty entry have one */
     while (i < MAP_PROGRAMS &&
            (atomic_load(&map->programs[i].inode) != inode || atomic_load(&map->programs[i].device) != device))
         i++;
@@ -63,15 +78,25 @@ unsigned sighting_program(struct map *map, uint64_t device, uint64_t inode, cons
 void sighting_note(struct map *map, struct sighting sighting)
 {
     uint64_t word = pack(sighting);
-    unsigned start = (unsigned)(word * UINT64_C(0x9E3779B97F4A7C15) >> 32);
-    for (unsigned i = 0; i < MAP_SIGHTINGS; i++) {
-        _Atomic uint64_t *place = &map->sightings[(start + i) % MAP_SIGHTINGS];
+    struct places places = places_of(sighting.kind);
+    unsigned start = (unsigned)(word * UINT64_C(0x9E3779B97F4A7C15) >> 33);
+    for (unsigned i = 0; i < places.count; i++) {
+        _Atomic uint64_t *place = &map->sightings[places.first + (start + i) % places.count];
         uint64_t there = atomic_load_explicit(place, memory_order_relaxed);
         if (there == 0 && atomic_compare_exchange_strong(place, &there, word))
             return;
         if (there == word)
             return;
     }
+}
+
+bool sighting_is_full(const struct map *map, enum sighting_kind kind)
+{
+    struct places places = places_of(kind);
+    unsigned i = 0;
+    while (i < places.count && atomic_load(&map->sightings[places.first + i]) != 0)
+        i++;
+    return i == places.count;
 }
 
 struct sighting sighting_get(const struct map *map, unsigned n)

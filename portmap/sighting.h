@@ -4,8 +4,8 @@
  * A fixed port that nobody listed, bound; with `portshim ports`, every fixed port, bound or connected to; a
  * program that the library cannot reach, started. Each is noted once, in a set in the map: one word made of
  * what was done, the port, the protocol and the program, entered by compare-and-swap. Nothing is allocated
- * and no system call made; async-signal-safe, and safe between vfork(2) and exec. When the set is full,
- * sightings are lost.
+ * and no system call made; async-signal-safe, and safe between vfork(2) and exec. Each kind has
+ * places of its own; when they are full, sightings are lost.
  */
 #ifndef PORTMAP_SIGHTING_H
 #define PORTMAP_SIGHTING_H
@@ -49,6 +49,9 @@ unsigned sighting_program(struct map *map, uint64_t device, uint64_t inode, cons
 unsigned sighting_known_program(const struct map *map, uint64_t device, uint64_t inode);
 
 void sighting_note(struct map *map, struct sighting sighting);
+
+/* Whether there is no room left for a kind, so that some of it may have been lost. */
+bool sighting_is_full(const struct map *map, enum sighting_kind kind);
 
 /* The n-th sighting, from 0, in no order; kind is SIGHTING_NONE at the end. */
 struct sighting sighting_get(const struct map *map, unsigned n);

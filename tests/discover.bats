@@ -210,6 +210,27 @@ listens() {
     [[ -z $(find home/runs home/names -mindepth 1) ]]
 }
 
+@test "what is connected to leaves room for what is bound, and what there is no room for is said" {
+    port=$(fixed 1)
+    run -0 --separate-stderr portshim ports -o found -- /usr/bin/python3 -c 'import socket, sys
+client = socket.socket(type=socket.SOCK_DGRAM)
+for port in range(20000, 21500):
+    client.connect(("127.0.0.1", port))
+socket.socket().bind(("127.0.0.1", int(sys.argv[1])))' "$port"
+    grep -qE "^ *$port +tcp +bind " found
+    assert_equal "${#stderr_lines[@]}" 1
+    assert_equal "$stderr" 'portshim: warning: some of the ports that were connected to may be missing:'\
+' there was no room for more: run its parts one by one'
+}
+
+@test "a list or a .portshim that cannot be written leaves no run behind" {
+    export PORTSHIM_HOME=$PWD/home
+    run -125 portshim ports --write -o found -- sh -c 'touch .portshim; /usr/bin/python3 -c "$0" "$1"' \
+        "$server_and_client" "$(PORTSHIM_HOME='' fixed 1)"
+    assert_output 'portshim: .portshim: File exists: remove it, or go to another directory'
+    [[ -z $(find "$PORTSHIM_HOME/runs" -mindepth 1) ]]
+}
+
 @test "--write makes a .portshim of what was bound, for portshim run" {
     read -ra ports < <(fixed 2 | paste -sd ' ')
     start other socat "TCP-LISTEN:${ports[1]},bind=127.0.0.1,fork" /dev/null
