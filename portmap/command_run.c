@@ -23,7 +23,7 @@
 
 extern char **environ;
 
-/* A run that is strict is so for those who join it. */
+/* A run that is strict is so for those who join it, and for the runs inside of it. */
 static void check_strict(bool strict, const struct program *program)
 {
     const char *why = program_out_of_reach(program);
@@ -99,7 +99,7 @@ static void fail_of_run(const struct run_request *request, const struct run_prob
  * The run this command is started in. It stays attached until exec, as its last process may be the one that
  * became this command.
  */
-static const char *outer_run(const struct home *home, bool quiet)
+static const char *outer_run(const struct home *home, bool quiet, const struct program *program)
 {
     static char path[PATH_MAX];
     struct map *map;
@@ -110,8 +110,10 @@ static const char *outer_run(const struct home *home, bool quiet)
     int error = find_run(home, outer, path, &run_id);
     if (error == 0)
         error = map_attach(&map, path);
-    if (error == 0)
+    if (error == 0) {
+        check_strict(map->strict, program);
         return path;
+    }
     if (!quiet)
         command_warn(error == -ENOENT ? portmap_strerror(PORTMAP_EENDED) : portmap_strerror(error),
                      "unset PORTSHIM_RUN, or start it in a living run",
@@ -277,7 +279,8 @@ int command_run(int argc, char **argv)
                                   .name = options.name,
                                   .files = (const char *const *)options.files,
                                   .command = command_line(options.command),
-                                  .outer = options.join == NULL ? outer_run(&home, options.quiet) : NULL,
+                                  .outer =
+                                      options.join == NULL ? outer_run(&home, options.quiet, &program) : NULL,
                                   .server = &server,
                                   .patience = OBTAIN_PATIENT,
                                   .reveal = options.reveal,

@@ -119,7 +119,8 @@ static int fill_stock(struct assigning *a)
     return 0;
 }
 
-/* What the outer run has and this one does not list is this run's too; the leases stay the outer's. */
+/* What the outer run has and this one does not list is this run's too; the leases stay the outer's. So is
+ * what the outer one forbids. */
 static int inherit(struct assigning *a)
 {
     struct map *outer, *map = a->map;
@@ -141,6 +142,7 @@ static int inherit(struct assigning *a)
     }
     if (atomic_load(&outer->grows))
         atomic_store(&map->grows, 1);
+    map->strict = map->strict || outer->strict;
     map_detach(outer);
     return error;
 }

@@ -8,6 +8,7 @@
 #include "attach.h"
 #include "calls.h"
 #include "carry.h"
+#include "notice.h"
 
 #include <stdarg.h>
 #include <sys/syscall.h>
@@ -141,8 +142,12 @@ long syscall(long number, ...)
     case SYS_recvmmsg:
         return call_recvmmsg(&raw, (int)a, POINTER(b), (unsigned)c, (int)d, POINTER(e));
     case SYS_execve:
+        if (!notice_exec(AT_FDCWD, POINTER(a), 0))
+            return -1;
         return libc->syscall(number, a, b, CARRY(POINTER(c)));
     case SYS_execveat:
+        if (!notice_exec((int)a, POINTER(b), (int)e))
+            return -1;
         return libc->syscall(number, a, b, c, CARRY(POINTER(d)), e);
     default:
         return libc->syscall(number, a, b, c, d, e, f);
