@@ -6,12 +6,26 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-static pid_t start(char **command, const sigset_t *mask, const struct sigaction *child,
-                   struct supervised *result)
+/* What this process has changed of itself, and the command is to find as it was. */
+struct before {
+    sigset_t mask;
+    struct sigaction child;
+    struct itimerval alarm; /* an exec would have kept it, a fork does not */
+};
+
+static void put_back(const struct before *before)
+{
+    setitimer(ITIMER_REAL, &before->alarm, NULL);
+    sigaction(SIGCHLD, &before->child, NULL);
+    sigprocmask(SIG_SETMASK, &before->mask, NULL);
+}
+
+static pid_t start(char **command, const struct before *before, struct supervised *result)
 {
     int failed[2], error = 0;
     if (pipe2(failed, O_CLOEXEC) < 0) {
@@ -22,8 +36,7 @@ static pid_t start(char **command, const sigset_t *mask, const struct sigaction 
     if (pid < 0)
         result->start_error = errno;
     if (pid == 0) {
-        sigaction(SIGCHLD, child, NULL);
-        sigprocmask(SIG_SETMASK, mask, NULL);
+        put_back(before);
         execvp(command[0], command);
         error = errno;
         if (write(failed[1], &error, sizeof error) < 0)
@@ -77,15 +90,18 @@ static void drop_pending(const sigset_t *all)
 struct supervised supervise(char **command)
 {
     struct supervised result = {0};
-    sigset_t all, before;
+    sigset_t all;
     siginfo_t info;
-    struct sigaction child = {.sa_handler = SIG_DFL}, child_before;
+    struct before before;
+    const struct sigaction child = {.sa_handler = SIG_DFL};
+    const struct itimerval none = {0};
     sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before);
-    sigaction(SIGCHLD, &child, &child_before); /* where it is ignored, nothing can be waited for */
-    pid_t pid = start(command, &before, &child_before, &result);
+    setitimer(ITIMER_REAL, &none, &before.alarm);
+    sigprocmask(SIG_SETMASK, &all, &before.mask);
+    sigaction(SIGCHLD, &child, &before.child); /* where it is ignored, nothing can be waited for */
+    pid_t pid = start(command, &before, &result);
     if (pid < 0) {
-        sigprocmask(SIG_SETMASK, &before, NULL);
+        sigprocmask(SIG_SETMASK, &before.mask, NULL);
         return result;
     }
     while (!look_at(pid, &result.status)) {
@@ -93,7 +109,7 @@ struct supervised supervise(char **command)
             kill(pid, info.si_signo);
     }
     drop_pending(&all);
-    sigprocmask(SIG_SETMASK, &before, NULL);
+    sigprocmask(SIG_SETMASK, &before.mask, NULL);
     return result;
 }
 

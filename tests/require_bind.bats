@@ -195,6 +195,53 @@ fails_for() {
     fails_for './static: statically linked' portshim run -j m.json -- ./static
     run -0 portshim run -j m.json -- ./dynamic
     run -0 portshim run -j m.json -- sh -c 'portshim run -p 81 -- ./dynamic'
+    fails_for './static: statically linked' portshim run -j m.json -- sh -c 'exec portshim run -p 81 -- ./static'
+    run portshim run -j m.json -- sh -c 'exec portshim run -p 81 -- sh -c ./static'
+    assert_equal "$status" 126
+}
+
+@test "--strict holds for syscall(2), too" {
+    [[ $(uname -m) == x86_64 ]] || skip 'its numbers are those of another machine'
+    make_programs
+    run -0 portshim run --strict -p 8080 -- /usr/bin/python3 -c '
+import ctypes, errno
+libc = ctypes.CDLL(None, use_errno=True)
+words, none = (ctypes.c_char_p * 2)(b"./static", None), (ctypes.c_char_p * 1)(None)
+assert libc.syscall(59, b"./static", words, none) == -1 and ctypes.get_errno() == errno.EPERM
+ctypes.set_errno(0)
+assert libc.syscall(322, -100, b"./static", words, none, 0) == -1 and ctypes.get_errno() == errno.EPERM'
+    assert_output ''
+}
+
+@test "a program that cannot be wrapped is noticed however many ports were bound and connected to" {
+    make_programs
+    fails_for 'program static:' portshim run -q --require-bind -p 8080 -- /usr/bin/python3 -c '
+import socket, subprocess
+socket.create_server(("127.0.0.1", 8080))
+for port in range(10000, 12000):
+    with socket.socket(type=socket.SOCK_DGRAM) as bound:
+        try:
+            bound.bind(("127.0.0.1", port))
+        except OSError:
+            pass
+subprocess.run(["./static"])'
+}
+
+@test "an alarm that was set before is the command's, as it is without --require-bind" {
+    for options in '' --require-bind; do
+        # shellcheck disable=SC2086 # nothing, where there is none
+        /usr/bin/python3 -c 'import os, signal, sys; signal.alarm(1); os.execvp(sys.argv[1], sys.argv[1:])' \
+            portshim run $options -p 8080 -- /usr/bin/python3 -c 'import socket, time
+socket.create_server(("127.0.0.1", 8080))
+time.sleep(20)' && status=0 || status=$?
+        assert_equal "$options $status" "$options 142"
+    done
+    # and the command can take it back
+    run -0 /usr/bin/python3 -c 'import os, signal, sys; signal.alarm(1); os.execvp(sys.argv[1], sys.argv[1:])' \
+        portshim run --require-bind -p 8080 -- /usr/bin/python3 -c 'import signal, socket, time
+assert signal.alarm(0) == 1
+socket.create_server(("127.0.0.1", 8080))
+time.sleep(1.5)'
 }
 
 @test "what the functions return is what they return outside of a run" {
