@@ -42,7 +42,8 @@ struct waiting {
     char **words;
     unsigned done; /* how many of the words are listening */
     bool all, json, terminal;
-    uint64_t told; /* process_clock() when the terminal was last written to */
+    uint64_t tell_at; /* process_clock() when the terminal is to be written to next */
+    bool told;        /* a line stands there */
 };
 
 #define TELL_AFTER UINT64_C(300000000) /* nanoseconds */
@@ -64,23 +65,26 @@ static void tell(struct waiting *waiting)
 {
     char line[512];
     uint64_t now = process_clock();
-    if (!waiting->terminal || now - waiting->told < TELL_AFTER)
+    if (!waiting->terminal || now < waiting->tell_at)
         return;
     unsigned width = terminal_width();
     snprintf(line, sizeof line, "waiting for %s: %s", waiting->watch.word,
              waiting->watch.map == NULL ? "no such run yet" : missing(waiting));
     utf8_fit(line, width > 1 ? width - 1 : width);
     fprintf(stderr, "\r\033[K%s", line);
-    waiting->told = now;
+    waiting->tell_at = now + TELL_AFTER;
+    waiting->told = true;
 }
 
-static void end_telling(const struct waiting *waiting)
+/* Before anything else is written: it has the line to itself. */
+static void end_telling(struct waiting *waiting)
 {
-    if (waiting->terminal && waiting->told != 0)
+    if (waiting->told)
         fputs("\r\033[K", stderr);
+    waiting->told = false;
 }
 
-static void give_up(const struct waiting *waiting)
+static void give_up(struct waiting *waiting)
 {
     end_telling(waiting);
     const char *what = waiting->watch.map == NULL ? "no such run yet" : "nothing listens yet";
@@ -89,7 +93,7 @@ static void give_up(const struct waiting *waiting)
 }
 
 /* Milliseconds to sleep, at most `most`, so that the deadline is kept; does not return when it is over. */
-static unsigned nap(const struct waiting *waiting, unsigned most)
+static unsigned nap(struct waiting *waiting, unsigned most)
 {
     uint64_t now = process_clock();
     if (waiting->deadline == 0)
@@ -102,16 +106,15 @@ static unsigned nap(const struct waiting *waiting, unsigned most)
 
 static void find(struct waiting *waiting)
 {
-    for (;;) {
+    int error;
+    while ((error = watch_find(&waiting->watch)) == PORTMAP_ENORUN || error == PORTMAP_EENDED) {
         tell(waiting);
-        int error = watch_find(&waiting->watch);
-        if (error == 0)
-            break;
-        if (error != PORTMAP_ENORUN && error != PORTMAP_EENDED)
-            command_fail(portmap_strerror(error), "name a run, its directory or its map file", "%s",
-                         waiting->watch.word);
         usleep(nap(waiting, FIND_MILLISECONDS) * 1000);
     }
+    end_telling(waiting);
+    if (error != 0)
+        command_fail(portmap_strerror(error), "name a run, its directory or its map file", "%s",
+                     waiting->watch.word);
     if (waiting->watch.map->net_namespace != process_net_namespace())
         command_fail("the run is in another network namespace", "run this command inside of it", "%s",
                      waiting->watch.word);
@@ -146,7 +149,7 @@ static void check_placeholders(const struct waiting *waiting, const char *word)
 }
 
 /* Whether all ports of a word are listening. */
-static bool is_listening(const struct waiting *waiting, const char *word)
+static bool is_listening(struct waiting *waiting, const char *word)
 {
     static struct portset ports;
     memset(&ports, 0, sizeof ports);
@@ -158,9 +161,11 @@ static bool is_listening(const struct waiting *waiting, const char *word)
         if (protocols == 0)
             continue;
         int listening = watch_is_listening(&waiting->watch, waiting->diag, port, protocols);
-        if (listening < 0)
+        if (listening < 0) {
+            end_telling(waiting);
             command_fail(portmap_strerror(listening), "enable the kernel's inet_diag", "sockets on port %u",
                          port);
+        }
         if (listening == 0)
             return false;
     }
@@ -235,6 +240,7 @@ int command_wait(int argc, char **argv)
     if (!waiting.all)
         command_check_run_and_ports(argc - optind, argv + optind, see_help);
     waiting.terminal = isatty(STDERR_FILENO);
+    waiting.tell_at = process_clock() + TELL_AFTER;
     command_open_home(&home);
     waiting.watch.home = &home;
     waiting.watch.word = argv[optind];
