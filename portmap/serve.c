@@ -182,6 +182,13 @@ static void serve_new(struct server *s, int fd)
         end_connection(s, number);
 }
 
+/* What epoll is to say about the listener: EPOLLIN or nothing. */
+static void listen_for(const struct server *s, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.u64 = TAG_LISTENER};
+    epoll_ctl(s->epoll, EPOLL_CTL_MOD, s->listener, &event);
+}
+
 static void accept_some(struct server *s)
 {
     for (unsigned i = 0; i < ACCEPTED_AT_ONCE; i++) {
@@ -191,6 +198,8 @@ static void accept_some(struct server *s)
         } else if ((errno == EMFILE || errno == ENFILE) && s->oldest != NONE) {
             give_up(s, s->oldest, &s->state.refused.too_slow, "no descriptor is left");
         } else {
+            if (errno == EMFILE || errno == ENFILE)
+                listen_for(s, 0); /* until the next tick: epoll would say the same again and again */
             break;
         }
     }
@@ -266,6 +275,7 @@ static void run(struct server *s)
         end_overdue(s, now);
         if (now >= s->next_tick) {
             serve_leases_tick(s->state.leases);
+            listen_for(s, EPOLLIN);
             s->next_tick = now + SECOND;
         }
     }
