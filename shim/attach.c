@@ -27,7 +27,7 @@ extern char **environ;
 
 bool attach_done;
 
-enum { FAILURE = 125 };
+enum { FAILURE = 125, ANSWER_MILLISECONDS = 1000 };
 
 static void say(const char *kind, const char *what, const char *why, const char *remedy)
 {
@@ -221,6 +221,8 @@ static void join_or_create(struct by_hand *hand, struct run *run)
 {
     struct run_problem problem = {0};
     struct obtain_server server = obtain_server_of(environ, getpid());
+    server.milliseconds =
+        ANSWER_MILLISECONDS; /* others who begin by hand wait meanwhile for the home's lock */
     struct run_request request = {.home = &hand->home,
                                   .ports = &hand->ports,
                                   .pool = &hand->pool,
