@@ -228,20 +228,22 @@ subprocess.run(["./static"])'
 }
 
 @test "an alarm that was set before is the command's, as it is without --require-bind" {
+    local with_alarm='import os, signal, sys
+signal.signal(signal.SIGALRM, signal.SIG_DFL) # who runs the tests may ignore it
+signal.alarm(int(sys.argv[1]))
+os.execvp(sys.argv[2], sys.argv[2:])'
     for options in '' --require-bind; do
         # shellcheck disable=SC2086 # nothing, where there is none
-        /usr/bin/python3 -c 'import os, signal, sys; signal.alarm(1); os.execvp(sys.argv[1], sys.argv[1:])' \
-            portshim run $options -p 8080 -- /usr/bin/python3 -c 'import socket, time
-socket.create_server(("127.0.0.1", 8080))
+        /usr/bin/python3 -c "$with_alarm" 1 portshim run $options -p 8080 -- /usr/bin/python3 -c 'import socket, time
+socket.socket().bind(("127.0.0.1", 8080))
 time.sleep(20)' && status=0 || status=$?
-        assert_equal "$options $status" "$options 142"
+        [[ $status == 142 || ($options == --require-bind && $status == 125) ]] || fail "$options: $status"
     done
-    # and the command can take it back
-    run -0 /usr/bin/python3 -c 'import os, signal, sys; signal.alarm(1); os.execvp(sys.argv[1], sys.argv[1:])' \
-        portshim run --require-bind -p 8080 -- /usr/bin/python3 -c 'import signal, socket, time
-assert signal.alarm(0) == 1
-socket.create_server(("127.0.0.1", 8080))
-time.sleep(1.5)'
+    # and the command may take it back
+    run -0 /usr/bin/python3 -c "$with_alarm" 20 portshim run --require-bind -p 8080 -- /usr/bin/python3 -c '
+import signal, socket
+assert signal.alarm(0) > 0
+socket.create_server(("127.0.0.1", 8080))'
 }
 
 @test "what the functions return is what they return outside of a run" {
