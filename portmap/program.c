@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -52,8 +53,9 @@ int program_find(const char *command, char path[static PATH_MAX])
 
 static bool is_privileged(int fd, const struct stat *st)
 {
-    return ((st->st_mode & S_ISUID) != 0 && st->st_uid != geteuid()) ||
-           ((st->st_mode & SET_GROUP_ID) == SET_GROUP_ID && st->st_gid != getegid()) ||
+    bool other_user = ((st->st_mode & S_ISUID) != 0 && st->st_uid != geteuid()) ||
+                      ((st->st_mode & SET_GROUP_ID) == SET_GROUP_ID && st->st_gid != getegid());
+    return (other_user && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1) ||
            (geteuid() != 0 && fgetxattr(fd, "security.capability", NULL, 0) > 0);
 }
 

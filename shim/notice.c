@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -103,11 +104,13 @@ static bool is_out_of_reach(uint32_t kind, const char *path)
     return kind == PROGRAM_STATIC || kind == PROGRAM_GO || kind == PROGRAM_WRONG_CLASS;
 }
 
-/* By the file's mode; a script's is of no account, nor are both for who has the rights anyway. */
+/* By the file's mode; a script's is of no account, nor are both for who has the rights anyway, or will never
+ * be given them. */
 static bool changes_user(const struct stat *st)
 {
-    return ((st->st_mode & S_ISUID) != 0 && st->st_uid != geteuid()) ||
-           ((st->st_mode & SET_GROUP_ID) == SET_GROUP_ID && st->st_gid != getegid());
+    bool says = ((st->st_mode & S_ISUID) != 0 && st->st_uid != geteuid()) ||
+                ((st->st_mode & SET_GROUP_ID) == SET_GROUP_ID && st->st_gid != getegid());
+    return says && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1;
 }
 
 /* What a program is, for the map: PROGRAM_PRIVILEGED says here that it has capabilities. */

@@ -278,6 +278,18 @@ open("entries", "wb").write(elf(3, 1, 0) + program(2, 120, 1 << 40) + 65535 * pa
     done
 }
 
+@test "a set-user-ID program is as good as another where it gains nothing" {
+    as_root || skip 'only root can make one of another user'
+    become_somebody
+    compile -o setuid
+    chmod 4755 setuid
+    run -1 "${somebody[@]}" portshim doctor ./setuid
+    run -0 "${somebody[@]}" setpriv --no-new-privs portshim doctor ./setuid
+    run -0 "${somebody[@]}" setpriv --no-new-privs portshim run --strict -p 80 -- sh -c './setuid'
+    assert_output 'it runs'
+    run -126 "${somebody[@]}" portshim run --strict -p 80 -- sh -c './setuid'
+}
+
 @test "doctor starts nothing" {
     script touching '#!/bin/sh' 'touch started'
     will_work ./touching
