@@ -49,6 +49,15 @@ void command_end(int status, const char *why, const char *remedy, const char *wh
     exit(status);
 }
 
+void command_end_unstarted(int error, const char *command)
+{
+    if (error < 0)
+        command_fail(strerror(-error), "end some processes, or close some descriptors", "a parent for %s",
+                     command);
+    command_end(error == ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE, strerror(error),
+                "name a program", "%s", command);
+}
+
 void command_warn(const char *why, const char *remedy, const char *what, ...)
 {
     va_list arguments;

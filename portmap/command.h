@@ -41,6 +41,9 @@ _Noreturn void command_end(int status, const char *why, const char *remedy, cons
 /* The same for a failure of our own: command_fail(why, remedy, what, ...). */
 #define command_fail(...) command_end(COMMAND_FAILED, __VA_ARGS__)
 
+/* The end of a command that could not be started: `error` as supervise() has it. */
+_Noreturn void command_end_unstarted(int error, const char *command);
+
 /* The same line as a warning; the caller goes on. */
 void command_warn(const char *why, const char *remedy, const char *what, ...)
     __attribute__((format(printf, 3, 4)));

@@ -229,8 +229,7 @@ int command_ports(int argc, char **argv)
     if (ended.start_error != 0 && d.made_output)
         unlink(d.output);
     if (ended.start_error != 0)
-        command_end(ended.start_error == ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE,
-                    strerror(ended.start_error), "name a program", "%s", d.command[0]);
+        command_end_unstarted(ended.start_error, d.command[0]);
     if (fflush(out) == EOF)
         command_fail("cannot write", "name a file with -o", "the list of ports");
     supervise_end(ended.status);

@@ -112,6 +112,7 @@ static const char *outer_run(const struct home *home, bool quiet, const struct p
         error = map_attach(&map, path);
     if (error == 0) {
         check_strict(map->strict, program);
+        program_note(map, program); /* what is started in the inner run is started in this one */
         return path;
     }
     if (!quiet)
@@ -299,6 +300,5 @@ int command_run(int argc, char **argv)
     int error = execute(&run, &options);
     if (options.join == NULL)
         run_discard(&run, &home);
-    command_end(error == ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE, strerror(error),
-                "name a program", "%s", options.command[0]);
+    command_end_unstarted(error, options.command[0]);
 }

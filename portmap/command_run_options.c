@@ -256,13 +256,14 @@ static void take_found_file(struct run_options *options)
     int fd = open(found_file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT)
         return;
+    const char *why = fd < 0 ? strerror(errno) : "not this user's own file";
+    /* Nor is a link ours that another has put there, whatever it leads to. */
     bool ours = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
-                (st.st_mode & S_IWOTH) == 0;
+                (st.st_mode & S_IWOTH) == 0 && lstat(found_file, &st) == 0 && st.st_uid == geteuid();
     if (ours)
         take_file(options, &file, fd);
     else if (!options->quiet)
-        command_warn("not this user's own file, so it is not read", "own it, or use -f FILE", "%s",
-                     found_file);
+        command_warn(why, "own it, use -f FILE, or remove it", "%s is not read", found_file);
     if (fd >= 0)
         close(fd);
 }

@@ -29,12 +29,12 @@ static pid_t start(char **command, const struct before *before, struct supervise
 {
     int failed[2], error = 0;
     if (pipe2(failed, O_CLOEXEC) < 0) {
-        result->start_error = errno;
+        result->start_error = -errno;
         return -1;
     }
     pid_t pid = fork();
     if (pid < 0)
-        result->start_error = errno;
+        result->start_error = -errno;
     if (pid == 0) {
         put_back(before);
         execvp(command[0], command);

@@ -7,7 +7,7 @@
 
 /* How a command ended. */
 struct supervised {
-    int start_error; /* errno of the exec that failed, else 0 */
+    int start_error; /* errno of the exec that failed; negated, of what came before it; else 0 */
     int status;      /* as waitpid(2) has it */
 };
 

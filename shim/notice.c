@@ -81,9 +81,10 @@ void notice_destination(int fd, const struct sockaddr *address, socklen_t len)
     struct map *map = map_to_note_in();
     union address copy = {.any = {.sa_family = AF_UNSPEC}};
     int saved = errno;
-    if (map == NULL || !map->discover || len < sizeof copy.ipv4 || !memory_is_readable(address, len))
+    if (map == NULL || !map->discover || len < sizeof copy.ipv4 || len > sizeof copy.storage ||
+        !memory_is_readable(address, len))
         return;
-    memcpy(&copy, address, len < sizeof copy ? len : sizeof copy);
+    memcpy(&copy, address, len);
     bool here = false;
     if (copy.any.sa_family == AF_INET)
         here = host_has_ipv4(copy.ipv4.sin_addr);
@@ -153,6 +154,15 @@ static bool will_be_refused(int dirfd, const char *path, int flags)
  * Whether a program may be started; a script's interpreter, which is to be judged then, is in
  * interpreter[size]. A path is only empty where the flags have AT_EMPTY_PATH.
  */
+/* Also those of the runs around this one: whatever is started in here is started in them. */
+static void note_exec(struct map *map, const struct stat *st, const char *path, uint32_t kind)
+{
+    unsigned program = sighting_program(map, sighting_device(st), st->st_ino, path, kind);
+    if (program < MAP_PROGRAMS)
+        atomic_fetch_or(&map->programs[program].kind, kind & PROGRAM_PRIVILEGED);
+    sighting_note(map, (struct sighting){.kind = SIGHTING_EXEC, .program = program});
+}
+
 static bool judge(int dirfd, const char *path, int flags, char *interpreter, size_t size)
 {
     struct map *map = map_to_note_in();
@@ -171,9 +181,8 @@ static bool judge(int dirfd, const char *path, int flags, char *interpreter, siz
         program = sighting_program(map, device, st.st_ino, path, kind);
     if ((!privileged && !is_out_of_reach(kind, path)) || will_be_refused(dirfd, path, flags))
         return true;
-    if (privileged && program < MAP_PROGRAMS)
-        atomic_fetch_or(&map->programs[program].kind, PROGRAM_PRIVILEGED);
-    sighting_note(map, (struct sighting){.kind = SIGHTING_EXEC, .program = program});
+    for (unsigned i = 0; table.map[i] != NULL; i++)
+        note_exec(table.map[i], &st, path, kind | (privileged ? PROGRAM_PRIVILEGED : 0));
     return !map->strict;
 }
 

@@ -227,6 +227,12 @@ for port in range(10000, 12000):
 subprocess.run(["./static"])'
 }
 
+@test "a program that cannot be wrapped is noticed in the runs around its own, too" {
+    make_programs
+    fails_for 'program static:' required -- portshim run -q -p 9090 -- ./static
+    fails_for 'program static:' required -- portshim run -q -p 9090 -- sh -c './static; exit 0'
+}
+
 @test "an alarm that was set before is the command's, as it is without --require-bind" {
     local with_alarm='import os, signal, sys
 signal.signal(signal.SIGALRM, signal.SIG_DFL) # who runs the tests may ignore it
