@@ -390,6 +390,7 @@ signal.pause()'
         ((${#stderr_lines[@]} <= 1))
     done
     stop "$pid"
+    rm -f home/leases # the last pick may have had its port in a table that stayed
     pool_has 3
 }
 

@@ -132,7 +132,7 @@ foreign() {
     echo 'ports 8080' >.portshim
     foreign .portshim
     run -0 --separate-stderr portshim run -p 80 -- true
-    assert_equal "$stderr" 'portshim: warning: .portshim: not this user'"'"'s own file, so it is not read: own it, or use -f FILE'
+    assert_equal "$stderr" 'portshim: warning: .portshim is not read: not this user'"'"'s own file: own it, use -f FILE, or remove it'
     run -0 portshim run -q -p 80 -- true
     assert_output ''
     run portshim run -q -- touch started
