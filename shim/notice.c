@@ -178,7 +178,7 @@ static bool judge(int dirfd, const char *path, int flags, char *interpreter, siz
         return true;
     bool privileged = changes_user(&st) || ((kind & PROGRAM_PRIVILEGED) != 0 && geteuid() != 0);
     if (program == MAP_PROGRAMS && (kind != PROGRAM_UNKNOWN || privileged))
-        program = sighting_program(map, device, st.st_ino, path, kind);
+        sighting_program(map, device, st.st_ino, path, kind); /* the next exec finds it */
     if ((!privileged && !is_out_of_reach(kind, path)) || will_be_refused(dirfd, path, flags))
         return true;
     for (unsigned i = 0; table.map[i] != NULL; i++)

@@ -4,7 +4,7 @@ bats_require_minimum_version 1.8.0
 ROOT=$(cd "${BATS_TEST_DIRNAME}/.." && pwd)
 # What is tested: make check-long names other builds.
 BUILD=${PORTSHIM_BUILD:-$ROOT/build}
-PATH=$BUILD:$PATH:/usr/sbin:/sbin
+PATH=$SUITE_DIR:$BUILD:$PATH:/usr/sbin:/sbin
 
 for library in bats-support bats-assert; do
     if [[ -d /usr/lib/bats/$library ]]; then
@@ -15,7 +15,7 @@ for library in bats-support bats-assert; do
 done
 
 # setup_suite made SUITE_DIR: readable by every user, with a copy of the products, so that servers which drop
-# privileges find the library. The home is the user's own, not one of the suite's: with two lease tables, suites that
+# privileges find the library, and other users the command. The home is the user's own, not one of the suite's: with two lease tables, suites that
 # run side by side would be given the same ports.
 export PORTSHIM_LIB=$SUITE_DIR/libportshim.so
 unset PORTSHIM_HOME PORTSHIM_PORTS PORTSHIM_MAP_FILE PORTSHIM_RUN PORTSHIM_COMPACT PORTSHIM_POOL PORTSHIM_POOL_FILE PORTSHIM PORTSERVER_ADDRESS

@@ -3,7 +3,8 @@ setup_suite() {
     SUITE_DIR=$(mktemp -d /tmp/portshim-test.XXXXXX)
     export SUITE_DIR
     chmod 755 "$SUITE_DIR"
-    cp "${PORTSHIM_BUILD:-$BATS_TEST_DIRNAME/../build}/libportshim.so" "$SUITE_DIR"
+    local build=${PORTSHIM_BUILD:-$BATS_TEST_DIRNAME/../build}
+    cp "$build/portshim" "$build/libportshim.so" "$SUITE_DIR"
 }
 
 teardown_suite() {
