@@ -207,12 +207,10 @@ static void take_line(struct run_options *options, const struct settings_file *f
     if (file->source == RUN_FROM_FOUND_FILE && setting != RUN_PORTS && setting != RUN_NAME)
         command_fail("a file that was found by itself may set ports and name only", "give it with -f",
                      "%s, line %u: \"%s\"", file->name, file->line, line);
-    char *kept = strdup(value);
-    if (kept == NULL)
-        command_fail(strerror(ENOMEM), "free some memory", "%s", file->name);
-    set(options, (enum run_setting)setting, kept, file->source, file->line);
+    set(options, (enum run_setting)setting, value, file->source, file->line);
 }
 
+/* One file is read, so what is taken from its text stays. */
 static void take_file(struct run_options *options, struct settings_file *file, int fd)
 {
     static char text[FILE_SIZE_MAX];
