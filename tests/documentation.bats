@@ -106,8 +106,12 @@ keep_suite_ports() {
 
 keeps_suite_ports() {
     start keeper portshim run -q -p 1=9123,2=9124,3=9125 -m keeper.env -- sleep infinity
-    within 5 eval 'test -e keeper.env || gone "$pid"'
+    within 5 has_decided "$pid"
     [[ -e keeper.env ]]
+}
+
+has_decided() {
+    [[ -e keeper.env ]] || gone "$1"
 }
 
 @test "the README's recipes do what they say" {
