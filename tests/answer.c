@@ -50,6 +50,7 @@ static long once(char *run, char *port)
         exit(1);
     }
     pid_t pid = start_wait(run, port, ends[1]);
+    /* wait is to be asleep by then, in its run or not: no event tells, and another moment each time is what is meant. */
     usleep(20000 + (useconds_t)(rand() % 50000));
     long begin = microseconds();
     listen(fd, 1);

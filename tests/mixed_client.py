@@ -52,7 +52,7 @@ def ask():
 
 def be_process(said):
     while not (port := ask()):
-        time.sleep(0.05)
+        time.sleep(0.05)  # how often it asks again: nobody tells when a port is free
     observer = announce(port)
     os.write(said, b'.')
     signal.pause()

@@ -25,8 +25,9 @@
 /* With the port that is being picked and one that a killed pick has left, a worker has four at most. */
 enum { KEPT = 2 };
 
-/* A worker is killed every so often, and one pick in so many. */
-enum { KILL_MICROSECONDS = 2000, PICKS_PER_KILL = 50 };
+/* A worker is killed every so often, but no more of them than one for so many ports, however slow the machine is; and
+ * one pick in so many. */
+enum { KILL_MICROSECONDS = 2000, PORTS_PER_KILL = 10, PICKS_PER_KILL = 50 };
 
 /* A release that outlives its worker would give back the port of whoever has it then: nobody is killed during one. */
 enum state { KILLABLE, RELEASING, DOOMED };
@@ -222,7 +223,8 @@ int main(int argc, char **argv)
     }
     while (rounds_are_left()) {
         sleep_microseconds(chance(2 * KILL_MICROSECONDS));
-        killed += kill_one();
+        if (atomic_load(&shared->picks) >= PORTS_PER_KILL * killed)
+            killed += kill_one();
         while (reap(WNOHANG))
             ;
     }

@@ -26,8 +26,7 @@ judgement() {
     assert_equal "$(grep -v 'no such process' picker.err)" ''
     assert_equal "$doubles" 0
     read -r _ picks _ killed <picker.out
-    # The slower the machine, the more of the twenty thousand are killed before they say their port.
-    ((picks > 5000 && picks <= seen && seen <= 20000 && killed > 500))
+    ((picks > 15000 && picks <= seen && seen <= 20000 && killed > 1000))
     run --separate-stderr portshim pick -n "$pool_size"
     assert_success
     assert_equal "$(sort -u <<<"$output" | wc -l)" "$pool_size"
