@@ -112,6 +112,17 @@ nobody_in() {
     ! grep -qsF "$1/" /proc/[0-9]*/maps
 }
 
+# fails_with WORDS COMMAND...: it fails with 125, nothing on stdout and one line with the words in it on stderr.
+fails_with() {
+    local words=$1
+    shift
+    run --separate-stderr "$@"
+    assert_equal "$status: $stderr" "125: $stderr"
+    assert_equal "$output" ''
+    assert_equal "${#stderr_lines[@]}" 1
+    [[ $stderr == 'portshim: '*': '*': '* && $stderr == *"$words"* ]] || fail "not a line about $words: $stderr"
+}
+
 as_root() {
     ((EUID == 0))
 }

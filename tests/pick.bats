@@ -11,17 +11,6 @@ setup() {
     owner=$pid
 }
 
-# refused WORDS COMMAND...: the command fails with 125, nothing on stdout and one line with the words in it on stderr.
-refused() {
-    local words=$1
-    shift
-    run --separate-stderr "$@"
-    assert_equal "$status: $stderr" "125: $stderr"
-    assert_equal "$output" ''
-    assert_equal "${#stderr_lines[@]}" 1
-    [[ $stderr == 'portshim: '*': '*': '* && $stderr == *"$words"* ]] || fail "not a line about $words: $stderr"
-}
-
 # pool_has COUNT: that many ports can be leased, by a process that ends at once: the shell of this list.
 pool_has() {
     (
@@ -81,14 +70,14 @@ full() {
 @test "a port is leased for the parent, until that has ended" {
     start parent bash -c 'portshim pick -n 3; sleep infinity'
     within 10 has_lines 3 parent.out
-    refused 'pool exhausted' portshim pick "$owner"
+    fails_with 'pool exhausted' portshim pick "$owner"
     stop "$pid"
     pool_has 3
 }
 
 @test "a port is leased for the process that is named, and for nobody else before that has ended" {
     portshim pick -n 3 "$owner"
-    refused 'pool exhausted' portshim pick $$
+    fails_with 'pool exhausted' portshim pick $$
     stop "$owner"
     pool_has 3
 }
@@ -110,11 +99,11 @@ signal.pause()'
     within 10 test -s parent.out
     child=$(<parent.out)
     portshim pick -n 3 "$child"
-    refused 'pool exhausted' portshim pick $$
+    fails_with 'pool exhausted' portshim pick $$
     kill -KILL "$child"
     within 5 gone "$child"
     pool_has 3
-    refused 'no such process' portshim pick "$child"
+    fails_with 'no such process' portshim pick "$child"
 }
 
 @test "two picks differ, and so do the ports of one" {
@@ -126,45 +115,45 @@ signal.pause()'
 }
 
 @test "a pick of more ports than there are leases none" {
-    refused 'pool exhausted' portshim pick -n 4 "$owner"
+    fails_with 'pool exhausted' portshim pick -n 4 "$owner"
     nothing_leased
 }
 
 @test "a process that is not there gets nothing" {
     stop "$owner"
-    refused "pid $owner: no such process" portshim pick "$owner"
-    refused 'pid 2147483647: no such process' portshim pick 2147483647
+    fails_with "pid $owner: no such process" portshim pick "$owner"
+    fails_with 'pid 2147483647: no such process' portshim pick 2147483647
     local word
     for word in 0 x 1x 1.5 '' ' 1' +1 2147483648 99999999999999999999; do
-        refused "pid \"$word\": not a number in its range" portshim pick "$word"
+        fails_with "pid \"$word\": not a number in its range" portshim pick "$word"
     done
-    refused '-1: unknown option' portshim pick -1
+    fails_with '-1: unknown option' portshim pick -1
     nothing_leased
 }
 
 @test "what makes no sense is named and refused" {
     local word
-    refused '5: too many arguments' portshim pick "$owner" 4 5
+    fails_with '5: too many arguments' portshim pick "$owner" 4 5
     for word in 0 -1 x 4097 '' 99999999999; do
-        refused "count \"$word\"" portshim pick -n "$word" "$owner"
-        refused "count \"$word\"" portshim pick "--count=$word" "$owner"
+        fails_with "count \"$word\"" portshim pick -n "$word" "$owner"
+        fails_with "count \"$word\"" portshim pick "--count=$word" "$owner"
     done
     for word in -1 x '' 5s inf nan 1e30; do
-        refused "timeout \"$word\"" portshim pick -- "$owner" "$word"
+        fails_with "timeout \"$word\"" portshim pick -- "$owner" "$word"
     done
-    refused 'family "ipv4": no such family' portshim pick --family ipv4 "$owner"
-    refused 'type "tcp": no such type' portshim pick --type tcp "$owner"
+    fails_with 'family "ipv4": no such family' portshim pick --family ipv4 "$owner"
+    fails_with 'type "tcp": no such type' portshim pick --type tcp "$owner"
     for word in example 127.0.0 127.0.0.1:80 ::g ' '; do
-        refused "host \"$word\": no address of that family" portshim pick --host "$word" "$owner"
+        fails_with "host \"$word\": no address of that family" portshim pick --host "$word" "$owner"
     done
-    refused 'host "::1": no address of that family' portshim pick --host ::1 --family inet "$owner"
-    refused 'host "127.0.0.1": no address of that family' portshim pick --family inet6 --host 127.0.0.1 "$owner"
+    fails_with 'host "::1": no address of that family' portshim pick --host ::1 --family inet "$owner"
+    fails_with 'host "127.0.0.1": no address of that family' portshim pick --family inet6 --host 127.0.0.1 "$owner"
     # shellcheck disable=SC2046 # many words
-    refused 'host 127.0.0.17: more than 16' portshim pick $(printf -- '--host 127.0.0.%s ' {1..17}) "$owner"
-    refused '--frob: unknown option' portshim pick --frob "$owner"
-    refused '-x: unknown option' portshim pick -x
-    refused '-n: unknown option, or its argument is missing' portshim pick -n
-    refused 'Cannot assign requested address' portshim pick --host 192.0.2.1 "$owner"
+    fails_with 'host 127.0.0.17: more than 16' portshim pick $(printf -- '--host 127.0.0.%s ' {1..17}) "$owner"
+    fails_with '--frob: unknown option' portshim pick --frob "$owner"
+    fails_with '-x: unknown option' portshim pick -x
+    fails_with '-n: unknown option, or its argument is missing' portshim pick -n
+    fails_with 'Cannot assign requested address' portshim pick --host 192.0.2.1 "$owner"
     nothing_leased
 }
 
@@ -179,7 +168,7 @@ signal.pause()'
     cannot_bind "$port"
     can_bind "$port" reuse
     within 10 can_bind "$port"
-    refused 'pool exhausted' portshim pick -n 3 $$
+    fails_with 'pool exhausted' portshim pick -n 3 $$
 }
 
 @test "with a timeout every port is bound until the process has ended" {
@@ -216,10 +205,10 @@ signal.pause()'
 @test "a port need only be free on the host that is named" {
     PORTSHIM_POOL=${ports[0]}
     occupy "TCP-LISTEN:$PORTSHIM_POOL,bind=127.0.0.2"
-    refused "1 by other programs" portshim pick "$owner"
-    refused "1 by other programs" portshim pick --host '' "$owner"
-    refused "1 by other programs" portshim pick --host 127.0.0.2 "$owner"
-    refused "1 by other programs" portshim pick --host 127.0.0.1 --host 127.0.0.2 "$owner"
+    fails_with "1 by other programs" portshim pick "$owner"
+    fails_with "1 by other programs" portshim pick --host '' "$owner"
+    fails_with "1 by other programs" portshim pick --host 127.0.0.2 "$owner"
+    fails_with "1 by other programs" portshim pick --host 127.0.0.1 --host 127.0.0.2 "$owner"
     leased --host 127.0.0.1
     leased --host localhost
     leased --host 127.0.0.1 --host 127.0.0.3 --type stream
@@ -233,14 +222,14 @@ signal.pause()'
     PORTSHIM_POOL=${ports[0]}
     grep -qs . /proc/net/if_inet6 || skip 'this host has no IPv6 address'
     occupy "TCP6-LISTEN:$PORTSHIM_POOL,bind=[::1]"
-    refused "pool exhausted" portshim pick "$owner"
-    refused "pool exhausted" portshim pick --family inet6 "$owner"
-    refused "pool exhausted" portshim pick --host localhost "$owner"
+    fails_with "pool exhausted" portshim pick "$owner"
+    fails_with "pool exhausted" portshim pick --family inet6 "$owner"
+    fails_with "pool exhausted" portshim pick --host localhost "$owner"
     leased --family inet
     leased --family inet --host localhost
     stop "$pid"
     occupy "UDP4-RECVFROM:$PORTSHIM_POOL,bind=127.0.0.1"
-    refused "pool exhausted" portshim pick --family inet "$owner"
+    fails_with "pool exhausted" portshim pick --family inet "$owner"
     leased --family inet6
     leased --host ::1
 }
@@ -248,11 +237,11 @@ signal.pause()'
 @test "a port need only be free for the type that is named" {
     PORTSHIM_POOL=${ports[0]}
     occupy "TCP-LISTEN:$PORTSHIM_POOL"
-    refused "pool exhausted" portshim pick --type stream "$owner"
+    fails_with "pool exhausted" portshim pick --type stream "$owner"
     leased --type dgram
     stop "$pid"
     occupy "UDP-RECVFROM:$PORTSHIM_POOL"
-    refused "pool exhausted" portshim pick --type dgram "$owner"
+    fails_with "pool exhausted" portshim pick --type dgram "$owner"
     leased --type stream
 }
 
@@ -261,19 +250,19 @@ signal.pause()'
     portshim pick "$owner"
     portshim pick "$owner"
     portshim pick "$pid"
-    refused "no port for pid $$: pool exhausted, held by: 0 ports of 3 by 0 runs, 3 by 2 processes (pid " \
+    fails_with "no port for pid $$: pool exhausted, held by: 0 ports of 3 by 0 runs, 3 by 2 processes (pid " \
         portshim pick $$
     stop "$pid"
     start holder portshim run -p 80 -n web -m web.json -- sleep infinity
     within 10 test -e web.json
-    refused "1 ports of 3 by 1 run (web pid $pid), 2 by 1 process (pid $owner), 0 by other programs" portshim pick $$
+    fails_with "1 ports of 3 by 1 run (web pid $pid), 2 by 1 process (pid $owner), 0 by other programs" portshim pick $$
 }
 
 @test "a stdout that cannot be written is said, and nothing stays leased or bound" {
     local command
     for command in closed full; do
-        refused 'standard output: cannot write' "$command" portshim pick "$owner"
-        refused 'standard output: cannot write' "$command" portshim pick -n 3 "$owner" 600
+        fails_with 'standard output: cannot write' "$command" portshim pick "$owner"
+        fails_with 'standard output: cannot write' "$command" portshim pick -n 3 "$owner" 600
         nothing_leased
     done
     portshim pick -n 3 "$owner" 600 <&- >&- 2>&- 3>&- || status=$?
@@ -295,17 +284,17 @@ signal.pause()'
 @test "a pool that makes no sense is named with its line and word" {
     local list
     for list in x 8000-x 0 70000 9000-8000 '8000,,' '8000;9000'; do
-        PORTSHIM_POOL=$list refused 'PORTSHIM_POOL: "' portshim pick "$owner"
-        PORTSHIM_POOL='' PYSYS_PORTS=$list refused 'PYSYS_PORTS: "' portshim pick "$owner"
+        PORTSHIM_POOL=$list fails_with 'PORTSHIM_POOL: "' portshim pick "$owner"
+        PORTSHIM_POOL='' PYSYS_PORTS=$list fails_with 'PYSYS_PORTS: "' portshim pick "$owner"
     done
     unset PORTSHIM_POOL
     printf '# ports\n8000-8099\n\n9000,  eleven , 12\n' >list
-    PORTSHIM_POOL_FILE=$PWD/list refused "$PWD/list, line 4: \"eleven\"" portshim pick "$owner"
-    PYSYS_PORTS_FILE=$PWD/list refused "$PWD/list, line 4: \"eleven\"" portshim pick "$owner"
-    PORTSHIM_POOL_FILE=$PWD/none refused "$PWD/none: No such file" portshim pick "$owner"
-    PORTSHIM_POOL_FILE=$PWD refused "$PWD: Is a directory" portshim pick "$owner"
+    PORTSHIM_POOL_FILE=$PWD/list fails_with "$PWD/list, line 4: \"eleven\"" portshim pick "$owner"
+    PYSYS_PORTS_FILE=$PWD/list fails_with "$PWD/list, line 4: \"eleven\"" portshim pick "$owner"
+    PORTSHIM_POOL_FILE=$PWD/none fails_with "$PWD/none: No such file" portshim pick "$owner"
+    PORTSHIM_POOL_FILE=$PWD fails_with "$PWD: Is a directory" portshim pick "$owner"
     echo '# nothing' >list
-    PORTSHIM_POOL_FILE=$PWD/list refused 'the pool: no port in it' portshim pick "$owner"
+    PORTSHIM_POOL_FILE=$PWD/list fails_with 'the pool: no port in it' portshim pick "$owner"
 }
 
 @test "a port that is given back can be leased again" {
@@ -317,17 +306,17 @@ signal.pause()'
 }
 
 @test "only a leased port can be given back" {
-    refused 'nobody has leased it' portshim release "${ports[0]}"
-    refused 'port: none is given' portshim release
+    fails_with 'nobody has leased it' portshim release "${ports[0]}"
+    fails_with 'port: none is given' portshim release
     portshim pick -n 3 "$owner"
     local word
     for word in 0 65536 x -- '' 80-90 99999999999; do
-        refused "port \"$word\": not a port" portshim release "${ports[0]}" "$word"
+        fails_with "port \"$word\": not a port" portshim release "${ports[0]}" "$word"
     done
-    refused '-1: unknown option' portshim release -1 "${ports[0]}"
-    refused 'pool exhausted' portshim pick "$owner"
+    fails_with '-1: unknown option' portshim release -1 "${ports[0]}"
+    fails_with 'pool exhausted' portshim pick "$owner"
     portshim release "${ports[0]}"
-    refused "port ${ports[0]}: nobody has leased it" portshim release "${ports[0]}"
+    fails_with "port ${ports[0]}: nobody has leased it" portshim release "${ports[0]}"
     portshim release "${ports[@]:1}"
     nothing_leased
 }
@@ -336,15 +325,15 @@ signal.pause()'
     start holder portshim run -p 80 -n web -m web.json -- sleep infinity
     within 10 test -e web.json
     real=$(portshim port web 80)
-    refused "port $real of run web pid $pid: it belongs to a run" portshim release "$real"
+    fails_with "port $real of run web pid $pid: it belongs to a run" portshim release "$real"
     assert_equal "$(portshim port web 80)" "$real"
-    refused 'pool exhausted' portshim pick -n 3 "$owner"
+    fails_with 'pool exhausted' portshim pick -n 3 "$owner"
     pool_has 2
 }
 
 @test "a real port that a process has is refused to a run, with the process" {
     PORTSHIM_POOL=${ports[0]} portshim pick "$owner"
-    refused "held by process pid $owner" portshim run -p "80=${ports[0]}" -- true
+    fails_with "held by process pid $owner" portshim run -p "80=${ports[0]}" -- true
 }
 
 @test "picks and runs at the same time never get the same port" {
@@ -364,7 +353,7 @@ signal.pause()'
     done
     { cat ../pick.*.out; sed -n 's/^PORTSHIM_PORT_80=//p' run.*.env; } >picked
     assert_equal "$(sort -u picked | wc -l)" 30
-    refused 'pool exhausted' portshim pick "$owner"
+    fails_with 'pool exhausted' portshim pick "$owner"
 }
 
 @test "a table that is damaged, cut short or gone is made again, and runs keep their ports" {
@@ -374,7 +363,7 @@ signal.pause()'
     for damage in ': >home/leases' 'rm home/leases' 'truncate -s 1000 home/leases' \
         'truncate -s +1 home/leases' 'dd if=/dev/zero of=home/leases bs=64 count=1 conv=notrunc status=none'; do
         eval "$damage"
-        refused 'pool exhausted' portshim pick -n 3 "$owner"
+        fails_with 'pool exhausted' portshim pick -n 3 "$owner"
         pool_has 2
     done
     assert_equal "$(find home -name 'leases*' | wc -l)" 1
@@ -406,8 +395,8 @@ leased_elsewhere() {
     # shellcheck disable=SC2016 # expanded inside, here and below
     start inside "${namespace[@]}" "$@" bash -c 'portshim pick -n 3 $$; exec sleep infinity'
     within 10 has_lines 3 inside.out
-    refused "3 by 1 process (pid 1)" portshim pick "$owner"
-    refused "3 by 1 process (pid 1)" "${namespace[@]}" --mount-proc bash -c 'portshim pick $$; exit $?'
+    fails_with "3 by 1 process (pid 1)" portshim pick "$owner"
+    fails_with "3 by 1 process (pid 1)" "${namespace[@]}" --mount-proc bash -c 'portshim pick $$; exit $?'
     pkill -KILL -P "$pid" # unshare itself is deaf
     within 10 gone "$pid"
 }
@@ -433,7 +422,7 @@ judges_other_namespaces() {
 
 @test "a parent outside of the pid namespace gets nothing" {
     need_pid_namespace
-    refused 'pid 0: no such process' "${namespace[@]}" --mount-proc portshim pick
+    fails_with 'pid 0: no such process' "${namespace[@]}" --mount-proc portshim pick
     pool_has 3
 }
 
@@ -442,7 +431,7 @@ judges_other_namespaces() {
     # shellcheck disable=SC2016 # expanded inside
     start inside unshare -rn bash -c 'portshim pick -n 3 $$; exec sleep infinity'
     within 10 has_lines 3 inside.out
-    refused "3 by 1 process (pid $pid)" portshim pick "$owner"
+    fails_with "3 by 1 process (pid $pid)" portshim pick "$owner"
     stop "$pid"
     pool_has 3
 }

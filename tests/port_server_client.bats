@@ -72,13 +72,8 @@ table_lacks() {
 
 # refused WORDS COMMAND...: fails with 125, nothing on stdout and one line with the words in it on stderr, in time.
 refused() {
-    local words=$1 began=$SECONDS
-    shift
-    run --separate-stderr "$@"
-    assert_equal "$status: $stderr" "125: $stderr"
-    assert_equal "$output" ''
-    assert_equal "${#stderr_lines[@]}" 1
-    [[ $stderr == 'portshim: '*': '*': '* && $stderr == *"$words"* ]] || fail "not a line about $words: $stderr"
+    local began=$SECONDS
+    fails_with "$@"
     ((SECONDS - began <= 7))
 }
 

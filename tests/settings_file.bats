@@ -14,13 +14,7 @@ placeholders() {
 
 # refused WORDS COMMAND...: 125, one line with the words in it, nothing started.
 refused() {
-    local words=$1
-    shift
-    run --separate-stderr "$@"
-    assert_equal "$status: $stderr" "125: $stderr"
-    assert_equal "$output" ''
-    assert_equal "${#stderr_lines[@]}" 1
-    [[ $stderr == 'portshim: '*': '*': '* && $stderr == *"$words"* ]] || fail "not a line about $words: $stderr"
+    fails_with "$@"
     [[ ! -e started ]]
 }
 
