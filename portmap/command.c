@@ -204,6 +204,15 @@ void command_fill_standard(void)
         close(nothing);
 }
 
+void command_look_at_run(struct watch *watch)
+{
+    int error = watch_find(watch);
+    if (error != 0)
+        command_fail(portmap_strerror(error), "name a living run, its directory or its map file", "run %s",
+                     watch->word);
+    watch_look_after(watch);
+}
+
 void command_open_home(struct home *home)
 {
     int error = home_open(home, environ);

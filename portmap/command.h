@@ -10,6 +10,7 @@
 #include "pool.h"
 #include "portset.h"
 #include "program.h"
+#include "watch.h"
 
 #include <stdbool.h>
 
@@ -83,6 +84,9 @@ char *command_line(char **words);
 
 /* Opens those of 0 to 2 that are closed, so that no socket becomes one of them. Writing there fails still. */
 void command_fill_standard(void);
+
+/* Finds the living run that watch->word means, or fails; does for it what watch_look_after() does. */
+void command_look_at_run(struct watch *watch);
 
 /* Opens the home, or fails. */
 void command_open_home(struct home *home);

@@ -1,6 +1,5 @@
 /* portshim env: a run's ports as assignments, for eval or an env file. */
 #include "command.h"
-#include "error.h"
 #include "publish.h"
 #include "watch.h"
 
@@ -44,11 +43,7 @@ int command_env(int argc, char **argv)
     command_open_home(&home);
     watch.home = &home;
     watch.word = argv[optind];
-    int error = watch_find(&watch);
-    if (error != 0)
-        command_fail(portmap_strerror(error), "name a living run, its directory or its map file", "run %s",
-                     watch.word);
-    watch_look_after(&watch);
+    command_look_at_run(&watch);
     /* The path of a home is of characters that every shell takes as they are (home.h). */
     printf("PORTSHIM_RUN=%s\n", watch.path);
     publish_variables(watch.map, print_assignment, NULL);

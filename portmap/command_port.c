@@ -1,6 +1,5 @@
 /* portshim port: prints what a placeholder is called by the kernel. */
 #include "command.h"
-#include "error.h"
 #include "watch.h"
 
 #include <getopt.h>
@@ -31,10 +30,6 @@ int command_port(int argc, char **argv)
     command_check_run_and_ports(argc - optind, argv + optind, see_help);
     command_open_home(&home);
     struct watch watch = {.home = &home, .word = argv[optind]};
-    int error = watch_find(&watch);
-    if (error != 0)
-        command_fail(portmap_strerror(error), "name a living run, its directory or its map file", "run %s",
-                     watch.word);
-    watch_look_after(&watch);
+    command_look_at_run(&watch);
     return command_print_ports(watch.map, watch.word, argv + optind + 1);
 }
