@@ -26,6 +26,7 @@ PREFIX = /usr/local
 LIBDIR = $(PREFIX)/lib
 INCLUDEDIR = $(PREFIX)/include
 MANDIR = $(PREFIX)/share/man
+DOCDIR = $(PREFIX)/share/doc/portshim
 JOBS = $(shell nproc)
 BATS = $(firstword $(wildcard $B/npm/node_modules/bats/bin/bats) bats)
 
@@ -121,7 +122,7 @@ bench: all $B/tests/bench $B/tests/bench_leases
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/portmap
-	install -d $(DESTDIR)$(PREFIX)/share/portshim
+	install -d $(DESTDIR)$(PREFIX)/share/portshim $(DESTDIR)$(DOCDIR)
 	install -d $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(MANDIR)/man8
 	install -m 755 $B/portshim $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $B/libportshim.so $(DESTDIR)$(LIBDIR)
@@ -133,6 +134,7 @@ install: all
 	sed 's|@prefix@|$(PREFIX)|; s|@libdir@|$(LIBDIR)|; s|@includedir@|$(INCLUDEDIR)|; s|@version@|$(VERSION)|' \
 		portmap/portmap.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/portmap.pc
 	install -m 644 docs/ls.schema.json $(DESTDIR)$(PREFIX)/share/portshim
+	install -m 644 docs/limits.md $(DESTDIR)$(DOCDIR)
 	install -m 644 $(wildcard docs/*.1) $(DESTDIR)$(MANDIR)/man1
 	install -m 644 $(wildcard docs/*.3) $(DESTDIR)$(MANDIR)/man3
 	install -m 644 $(wildcard docs/*.8) $(DESTDIR)$(MANDIR)/man8

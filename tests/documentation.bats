@@ -69,6 +69,12 @@ options_in_page() {
     done
 }
 
+@test "the README names five limits, and where all of them are" {
+    sed -n '/^## What it cannot do/,/^## How/p' "$ROOT/README.md" >limits
+    assert_equal "$(grep -c '^- ' limits)" 5
+    grep -qF '(docs/limits.md)' limits
+}
+
 @test "every file that the README links to is there" {
     grep -oE '\]\([^):]+\)' "$ROOT/README.md" | tr -d ']()' >links
     [[ -s links ]]
@@ -148,6 +154,7 @@ has_decided() {
     find tree -name '*.[138]' | sed 's|.*/||' | sort >installed
     (cd "$ROOT/docs" && printf '%s\n' *.[138]) | sort | diff - installed
     cmp tree/usr/share/portshim/ls.schema.json "$ROOT/docs/ls.schema.json"
+    cmp tree/usr/share/doc/portshim/limits.md "$ROOT/docs/limits.md"
     run -0 env PATH="$PWD/tree/usr/bin:$PATH" portshim --version
     assert_output "portshim $(sed -n 's/^VERSION = //p' "$ROOT/Makefile")"
 }
