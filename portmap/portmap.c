@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -26,6 +27,8 @@ enum { LEASE_TRIES = 5 };
 /* What all threads share, opened at the first call, written under the lock. */
 static struct {
     pthread_mutex_t lock;
+    sigset_t mask;    /* of the thread that holds it, from before */
+    int cancellation; /* likewise */
     bool open;
     struct home home; /* its path; no descriptor is kept */
     struct pool pool;
@@ -59,14 +62,29 @@ static bool clear_bit(_Atomic uint64_t *set, unsigned port)
     return atomic_fetch_and(&set[port / 64], ~bit) & bit;
 }
 
+/*
+ * Nothing may stop the thread that holds the lock: a signal handler that forks would wait in here for the
+ * thread that it has interrupted, and all others for a thread that was cancelled.
+ */
 static void lock(void)
 {
+    sigset_t all, mask;
+    int cancellation;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &mask);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
     pthread_mutex_lock(&shared.lock);
+    shared.mask = mask;
+    shared.cancellation = cancellation;
 }
 
 static void unlock(void)
 {
+    sigset_t mask = shared.mask;
+    int cancellation = shared.cancellation;
     pthread_mutex_unlock(&shared.lock);
+    pthread_setcancelstate(cancellation, NULL);
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
 }
 
 static void clear_all(_Atomic uint64_t *set)

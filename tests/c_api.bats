@@ -329,6 +329,37 @@ is_reserved() {
     PORTSHIM_POOL=$wide says 0 -- 'threads 50'
 }
 
+# waits_for_lock PID: it is blocked by a lock of flock(2).
+waits_for_lock() {
+    grep -qE -- "-> FLOCK .* $1 " /proc/locks
+}
+
+has_forked_twice() {
+    [[ $(grep -cx forked picker.out) == 2 ]]
+}
+
+@test "a signal handler may fork, also while its thread is in a call" {
+    one_port
+    portshim ls # makes the home
+    exec 9<home
+    flock 9
+    start picker c_api fork_on_signal pick hold 9<&-
+    within 10 waits_for_lock "$pid"
+    kill -USR1 "$pid"
+    exec 9<&-
+    within 10 grep -qx holding picker.out
+    kill -USR1 "$pid"
+    within 10 has_forked_twice
+    grep -qx "$port" picker.out
+}
+
+@test "a thread that is cancelled in a call leaves the others what they need" {
+    run timeout 20 c_api cancelled pick
+    assert_success
+    assert_line -n 0 0
+    assert_line -n 1 --regexp '^[0-9]+$'
+}
+
 @test "no call keeps a descriptor open" {
     run -0 c_api descriptors pick 'lease inet stream 127.0.0.1' 'release @2' "reserve ${pool[5]}" "is_free @2" \
         'bind 0 stream' 'lease inet any 192.0.2.1' pool 'shell rm home/leases' pick 'shell rm -r home' pick \

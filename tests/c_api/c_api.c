@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -265,6 +266,47 @@ static int server(char **words)
     return words[1] != NULL ? setenv("PORTSERVER_ADDRESS", words[1], 1) : unsetenv("PORTSERVER_ADDRESS");
 }
 
+static void fork_and_wait(int signal)
+{
+    int status, saved = errno;
+    (void)signal;
+    pid_t pid = fork();
+    if (pid == 0) {
+        int port = portmap_pick(0);
+        _exit(port < 0 && port != PORTMAP_EXHAUSTED);
+    }
+    if (waitpid(pid, &status, 0) == pid && status == 0)
+        write(STDOUT_FILENO, "forked\n", 7);
+    errno = saved;
+}
+
+/* fork_on_signal: SIGUSR1, from now on. */
+static int fork_on_signal(char **words)
+{
+    const struct sigaction action = {.sa_handler = fork_and_wait};
+    (void)words;
+    return sigaction(SIGUSR1, &action, NULL);
+}
+
+static void *pick_cancelled(void *unused)
+{
+    pthread_cancel(pthread_self());
+    portmap_pick(0);
+    pthread_testcancel();
+    return unused;
+}
+
+/* cancelled: a thread that is to be cancelled picks. */
+static int cancelled(char **words)
+{
+    pthread_t thread;
+    void *result;
+    (void)words;
+    if (pthread_create(&thread, NULL, pick_cancelled, NULL) != 0 || pthread_join(thread, &result) != 0)
+        die("thread");
+    return result == PTHREAD_CANCELED ? 0 : 1;
+}
+
 /* hold: until a signal. */
 static int hold(char **words)
 {
@@ -364,6 +406,8 @@ static int call(char *line)
                  {"leave", leave},
                  {"shell", shell},
                  {"server", server},
+                 {"fork_on_signal", fork_on_signal},
+                 {"cancelled", cancelled},
                  {"hold", hold},
                  {"descriptors", descriptors},
                  {"threads", threads}};
