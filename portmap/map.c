@@ -198,52 +198,65 @@ static unsigned stock_get(struct map *map)
     return 0;
 }
 
-static void alias_late(struct map *map, unsigned placeholder, uint32_t flags)
+/* Enters an alias unless one of its two numbers means something already. */
+static bool enter_alias(struct map *map, unsigned placeholder, unsigned alias, uint32_t flags)
 {
-    unsigned alias = map_is_ephemeral(map, placeholder) ? stock_get(map) : 0;
-    if (alias != 0)
-        assign_alias(map, placeholder, alias, flags);
-}
-
-/* Puts a stock port in place of *entry, which is then what is in force; true when it was this call that did.
- */
-static bool replace_entry(struct map *map, unsigned placeholder, uint32_t *entry)
-{
-    unsigned real = stock_get(map);
-    if (real == 0)
+    uint32_t none = 0, there = placeholder | flags | MAP_ALIAS;
+    if (!atomic_compare_exchange_strong(&map->to_kernel[alias], &none, there))
         return false;
-    uint32_t flags = map_late_protocols(map, placeholder) << MAP_PROTOCOLS_SHIFT | MAP_LATE;
-    atomic_store(&map->to_program[real], placeholder | flags);
-    if (atomic_compare_exchange_strong(&map->to_kernel[placeholder], entry, real | flags)) {
-        if (*entry == 0)
-            alias_late(map, placeholder, flags);
-        atomic_fetch_add(&map->late_count, 1);
-        *entry = real | flags;
+    none = 0;
+    if (atomic_compare_exchange_strong(&map->to_program[placeholder], &none, alias | flags | MAP_ALIAS))
         return true;
-    }
-    atomic_store(&map->to_program[real], 0);
-    map_stock_put(map, real);
+    atomic_compare_exchange_strong(&map->to_kernel[alias], &there, 0);
     return false;
 }
 
-bool map_assign_late(struct map *map, unsigned placeholder, uint32_t *entry)
+bool map_alias_late(struct map *map, unsigned placeholder)
 {
-    *entry = atomic_load(&map->to_kernel[placeholder]);
-    return *entry == 0 && replace_entry(map, placeholder, entry);
+    uint32_t flags = atomic_load(&map->to_kernel[placeholder]) & ~(MAP_PORT_MASK | MAP_USED);
+    for (unsigned tries = 0; tries < MAP_STOCK && map_is_ephemeral(map, placeholder); tries++) {
+        if (atomic_load(&map->to_program[placeholder]) != 0)
+            return true;
+        unsigned alias = stock_get(map);
+        if (alias == 0)
+            return false;
+        if (!enter_alias(map, placeholder, alias, flags))
+            map_stock_put(map, alias);
+    }
+    return true;
+}
+
+bool map_enter_late(struct map *map, unsigned placeholder, unsigned real, uint32_t *entry)
+{
+    uint32_t before = *entry, flags = map_late_protocols(map, placeholder) << MAP_PROTOCOLS_SHIFT | MAP_LATE;
+    atomic_store(&map->to_program[real], placeholder | flags);
+    if (!atomic_compare_exchange_strong(&map->to_kernel[placeholder], entry, real | flags)) {
+        atomic_store(&map->to_program[real], 0);
+        return false;
+    }
+    if (before != 0)
+        atomic_store(&map->to_program[map_entry_port(before)], 0);
+    atomic_fetch_add(&map->late_count, 1);
+    *entry = real | flags;
+    return true;
+}
+
+bool map_take_late(struct map *map, unsigned placeholder, uint32_t *entry)
+{
+    unsigned real = stock_get(map);
+    if (real == 0) {
+        *entry = atomic_load(&map->to_kernel[placeholder]);
+        return false;
+    }
+    if (map_enter_late(map, placeholder, real, entry))
+        return true;
+    map_stock_put(map, real);
+    return false;
 }
 
 uint32_t map_share_late(struct map *map, unsigned placeholder)
 {
     return atomic_fetch_or(&map->to_kernel[placeholder], MAP_USED);
-}
-
-bool map_swap_late(struct map *map, unsigned placeholder, uint32_t *entry)
-{
-    uint32_t before = *entry;
-    bool swapped = replace_entry(map, placeholder, entry);
-    if (swapped)
-        atomic_store(&map->to_program[map_entry_port(before)], 0);
-    return swapped;
 }
 
 void map_wake(struct map *map)

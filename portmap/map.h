@@ -181,22 +181,24 @@ unsigned map_late_protocols(const struct map *map, unsigned placeholder);
 unsigned map_protocols(const struct map *map, unsigned placeholder);
 
 /*
- * Assigns a port of the stock to a late placeholder. *entry is then what is in force: 0 when the stock is
- * empty. True when it was this call that assigned; of several processes at once, one is told so, and all get
- * its entry. A placeholder in the ephemeral range takes a second port as its alias, while the stock has one.
- * Lock-free, async-signal-safe.
+ * Puts a port of the stock in place of *entry of a late placeholder: 0 where it has none yet, or one whose
+ * port a stranger has taken. *entry is then what is in force, and unchanged when the stock is empty. True
+ * when it was this call that assigned; of several processes at once, one is told so, and all get its entry.
+ * An entry that has been shared is not replaced. Lock-free, async-signal-safe.
  */
-bool map_assign_late(struct map *map, unsigned placeholder, uint32_t *entry);
+bool map_take_late(struct map *map, unsigned placeholder, uint32_t *entry);
+
+/* The same with a port that the caller has leased for it, and keeps when the answer is false. */
+bool map_enter_late(struct map *map, unsigned placeholder, unsigned real, uint32_t *entry);
+
+/* Gives a late placeholder in the ephemeral range that has been assigned its alias, from the stock, unless it
+ * has one or its number is a real port of this run. False when the stock is empty. Lock-free,
+ * async-signal-safe. */
+bool map_alias_late(struct map *map, unsigned placeholder);
 
 /* Called before a late entry is used by anybody who did not assign it: from then on it cannot be swapped.
  * Returns the entry in force, as it may have been swapped since it was looked up. */
 uint32_t map_share_late(struct map *map, unsigned placeholder);
-
-/*
- * Replaces *entry of a late placeholder, whose port a stranger has taken, with the next one of the stock.
- * False when that is empty, or the entry has been shared meanwhile.
- */
-bool map_swap_late(struct map *map, unsigned placeholder, uint32_t *entry);
 
 /* Puts a leased port into the stock; false when it is full. */
 bool map_stock_put(struct map *map, unsigned port);

@@ -116,6 +116,14 @@ int obtain_port(struct obtaining *o)
     return port == PORTMAP_EXHAUSTED ? take_reclaimed(o) : port;
 }
 
+void obtain_return(struct obtaining *o, unsigned port)
+{
+    struct obtain_server *server = o->server;
+    lease_release(o->leases, port, o->want.owner);
+    if (server != NULL && server->address != NULL && server->error == 0)
+        portserver_release(server->address, port, server->milliseconds);
+}
+
 int obtain_given(struct obtaining *o, unsigned port)
 {
     /* Whoever names a port means the one it used a moment ago, too. */

@@ -44,6 +44,9 @@ struct obtaining {
  */
 int obtain_port(struct obtaining *o);
 
+/* Gives back a port that obtain_port() got and nobody has used, also to the server that it may be from. */
+void obtain_return(struct obtaining *o, unsigned port);
+
 /* Leases this very port from the lease table, waiting for a holder that is dying. 0, or as lease_claim(). */
 int obtain_given(struct obtaining *o, unsigned port);
 

@@ -14,10 +14,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A lease table that is replaced more often than this while a run is made has another problem. */
 enum { CREATE_TRIES = 5 };
+
+/* What is to be put into a run's stock at once is waited for so long, unless its taker was killed. A port
+ * that went from one place to another while both were looked at is found by another look. */
+enum { ON_THEIR_WAY_LOOKS = 50, ON_THEIR_WAY_NANOSECONDS = 50000000, VAIN_LOOKS = 3 };
 
 /* What the map says about the run when no lease is to be had without a port server. */
 static const char about_server[] = "portserver";
@@ -114,9 +119,27 @@ static int fill_stock(struct assigning *a)
         if (port < 0)
             return port;
         if (!map_stock_put(a->map, (unsigned)port))
-            lease_release(&a->leases, (unsigned)port, a->obtaining.want.owner);
+            obtain_return(&a->obtaining, (unsigned)port);
     }
     return 0;
+}
+
+static bool is_in_stock(const struct map *map, unsigned port)
+{
+    bool found = false;
+    for (unsigned i = 0; i < MAP_STOCK; i++)
+        found = found || atomic_load(&map->stock[i]) == port;
+    return found;
+}
+
+/* Whether the run has leased a port that is nowhere in the map: then somebody is about to put it there. */
+static bool some_are_on_their_way(const struct assigning *a)
+{
+    for (unsigned port = 1; port < PORT_COUNT; port++)
+        if (lease_holder(&a->leases, port) == a->obtaining.want.owner && !is_in_use_here(a->map, port) &&
+            !is_in_stock(a->map, port))
+            return true;
+    return false;
 }
 
 /* What the outer run has and this one does not list is this run's too; the leases stay the outer's. So is
@@ -343,14 +366,69 @@ struct obtain_server run_server(const struct map *map, char *const *env)
     return server;
 }
 
+/* As prepare(), for a run that is there already. */
+static int prepare_late(struct assigning *a, struct run *run, const struct run_request *request,
+                        struct run_problem *problem)
+{
+    int error = prepare(a, request, problem);
+    a->map = run->map;
+    a->obtaining.want.owner = lease_run_owner(run->map->run_id);
+    return error;
+}
+
 void run_refill(struct run *run, const struct run_request *request)
 {
     struct run_problem problem;
     struct assigning a;
-    if (prepare(&a, request, &problem) != 0)
+    if (prepare_late(&a, run, request, &problem) != 0)
         return;
-    a.map = run->map;
-    a.obtaining.want.owner = lease_run_owner(run->map->run_id);
     fill_stock(&a);
     lease_close(&a.leases);
+}
+
+/*
+ * The port is not taken out of the stock that we fill: others could empty that again before. They may also
+ * have all that is left of the pool, and put into the stock what they do not need.
+ */
+static int assign_late(struct assigning *a, unsigned placeholder, uint32_t *entry)
+{
+    const struct timespec pause = {.tv_nsec = ON_THEIR_WAY_NANOSECONDS / ON_THEIR_WAY_LOOKS};
+    uint32_t before = *entry;
+    unsigned vain = 0;
+    for (unsigned looks = 0;; looks++) {
+        if (map_take_late(a->map, placeholder, entry))
+            return 1;
+        if (*entry != before)
+            return 0;
+        int port = obtain_port(&a->obtaining);
+        if (port > 0 && map_enter_late(a->map, placeholder, (unsigned)port, entry))
+            return 1;
+        if (port > 0) {
+            obtain_return(&a->obtaining, (unsigned)port);
+            return 0;
+        }
+        if (port != PORTMAP_EXHAUSTED || looks == ON_THEIR_WAY_LOOKS)
+            return port;
+        a->obtaining.patience = 0; /* it has been waited for who is dying */
+        if (some_are_on_their_way(a))
+            nanosleep(&pause, NULL);
+        else if (++vain == VAIN_LOOKS)
+            return port;
+    }
+}
+
+int run_assign_late(struct run *run, const struct run_request *request, unsigned placeholder, uint32_t *entry)
+{
+    struct run_problem problem;
+    struct assigning a;
+    int result = prepare_late(&a, run, request, &problem);
+    if (result != 0)
+        return result;
+    result = assign_late(&a, placeholder, entry);
+    a.obtaining.patience = 0; /* the caller has what it needs */
+    if (result >= 0)
+        fill_stock(&a);
+    map_alias_late(run->map, placeholder);
+    lease_close(&a.leases);
+    return result;
 }

@@ -75,4 +75,12 @@ struct obtain_server run_server(const struct map *map, char *const *env);
  */
 void run_refill(struct run *run, const struct run_request *request);
 
+/*
+ * Puts a port in place of *entry of a late placeholder, as map_take_late() does, and leases it first where
+ * the stock has none; then fills the stock. 1 when it was this call that assigned, 0 when another did: *entry
+ * is what is in force. Else PORTMAP_EXHAUSTED, or another code of error.h.
+ */
+int run_assign_late(struct run *run, const struct run_request *request, unsigned placeholder,
+                    uint32_t *entry);
+
 #endif

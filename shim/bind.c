@@ -2,19 +2,25 @@
 #include "attach.h"
 #include "calls.h"
 #include "notice.h"
+#include "refill.h"
 #include "table.h"
 #include "translate.h"
 
 #include <errno.h>
 
+/* A stock that a stranger has whole, and some that it took the moment they were leased. */
+enum { MOST_SWAPS = 2 * MAP_STOCK };
+
 /*
  * A stranger may have taken a stock port since it was leased. Nobody has been told this placeholder's number
- * yet, so the next port of the stock will do.
+ * yet, so the next port will do.
  */
 static int bind_another(const struct next *way, struct outbound *out, int fd, socklen_t len)
 {
     int result = -1;
-    while (result < 0 && errno == EADDRINUSE && map_swap_late(out->map, out->placeholder, &out->entry)) {
+    for (unsigned tries = 0; tries < MOST_SWAPS && result < 0 && errno == EADDRINUSE; tries++) {
+        if (!refill_assign(out->map, out->placeholder, &out->entry))
+            break;
         table_log(MAP_EVENT_SWAP, out->placeholder, map_entry_port(out->entry), EADDRINUSE);
         out->copy.ipv4.sin_port = htons((uint16_t)map_entry_port(out->entry));
         result = way->bind(fd, out->address, len);

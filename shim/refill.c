@@ -24,7 +24,9 @@ enum { ANSWER_MILLISECONDS = 1000 }; /* of a port server: the program waits in b
 struct filling {
     ucontext_t caller, own;
     struct map *map;
-    bool filled;
+    unsigned placeholder;
+    uint32_t *entry; /* NULL: all it lacks is its alias */
+    int result;      /* as run_assign_late() */
     _Alignas(16) char stack[STACK];
 };
 
@@ -53,59 +55,70 @@ static bool open_home(struct home *home)
     return home_open(home, environment) == 0;
 }
 
-static bool fill(struct map *map)
+static int lease_and_fill(const struct filling *filling)
 {
     static const struct portset none;
-    struct run run = {.map = map};
+    struct run run = {.map = filling->map};
     struct pool_problem problem;
     struct pool pool;
     struct home home;
-    struct obtain_server server = run_server(map, environ);
+    struct obtain_server server = run_server(filling->map, environ);
     struct run_request request = {
         .home = &home, .ports = &none, .pool = &pool, .server = &server, .patience = OBTAIN_BRIEF};
     server.milliseconds = ANSWER_MILLISECONDS;
     if (!is_in_reach() || !open_home(&home))
-        return false;
-    bool filled = pool_load(&pool, environ, &problem) == 0;
-    if (filled)
+        return -ENOENT;
+    int result = pool_load(&pool, environ, &problem);
+    if (result == 0 && filling->entry != NULL) {
+        result = run_assign_late(&run, &request, filling->placeholder, filling->entry);
+    } else if (result == 0) {
+        request.patience = 0;
         run_refill(&run, &request);
+        map_alias_late(run.map, filling->placeholder);
+    }
     home_close(&home);
-    return filled;
+    return result;
 }
 
 /* makecontext(3) hands over nothing but ints. */
 static void fill_here(unsigned high, unsigned low)
 {
     struct filling *filling = (void *)(uintptr_t)((uint64_t)high << 32 | low);
-    filling->filled = fill(filling->map);
+    filling->result = lease_and_fill(filling);
 }
 
 /* A thread may have a stack of 16 KiB. */
-static bool fill_on_own_stack(struct map *map)
+static int fill_on_own_stack(struct map *map, unsigned placeholder, uint32_t *entry)
 {
     struct filling *filling =
         mmap(NULL, sizeof *filling, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (filling == MAP_FAILED)
-        return false;
+        return -ENOMEM;
     filling->map = map;
+    filling->placeholder = placeholder;
+    filling->entry = entry;
     getcontext(&filling->own);
     filling->own.uc_stack = (stack_t){.ss_sp = filling->stack, .ss_size = sizeof filling->stack};
     filling->own.uc_link = &filling->caller;
     uint64_t argument = (uintptr_t)filling;
     makecontext(&filling->own, (void (*)(void))fill_here, 2, (unsigned)(argument >> 32), (unsigned)argument);
     swapcontext(&filling->caller, &filling->own);
-    bool filled = filling->filled;
+    int result = filling->result;
     munmap(filling, sizeof *filling);
-    return filled;
+    return result;
 }
 
-bool refill(struct map *map)
+bool refill_assign(struct map *map, unsigned placeholder, uint32_t *entry)
 {
+    uint32_t before = *entry;
+    bool assigned = map_take_late(map, placeholder, entry);
+    if ((assigned && map_alias_late(map, placeholder)) || (!assigned && *entry != before))
+        return assigned;
     int saved = errno, cancel;
     /* bind(2) is no cancellation point, but open(2) is: what is open in here would stay so. */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    bool filled = fill_on_own_stack(map);
+    int result = fill_on_own_stack(map, placeholder, assigned ? NULL : entry);
     pthread_setcancelstate(cancel, NULL);
     errno = saved;
-    return filled;
+    return assigned || result > 0;
 }

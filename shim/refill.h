@@ -9,11 +9,14 @@
 #include <stdbool.h>
 
 /*
- * Fills the stock of the innermost run whose map this is. False when this process cannot: the home is beyond
- * reach (chroot, another uid), descriptors have run out, or the pool is exhausted. Leaves errno alone. This
- * is the one thing in the library that takes several system calls. It runs on a stack of its own,
- * uncancelled.
+ * Puts a port in place of *entry of a late placeholder, 0 where it has none yet: one of the run's stock, or,
+ * when that is empty, one that is leased now; then the stock is filled as well. True when it was this call
+ * that assigned. *entry is what is in force, unchanged when no port could be had: the home is beyond reach
+ * (chroot, another uid), descriptors have run out, or the pool is exhausted.
+ *
+ * Leaves errno alone. Leasing is the one thing in the library that takes several system calls. It runs on a
+ * stack of its own, uncancelled.
  */
-bool refill(struct map *map);
+bool refill_assign(struct map *map, unsigned placeholder, uint32_t *entry);
 
 #endif

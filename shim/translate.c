@@ -104,9 +104,7 @@ static void assign_late(struct outbound *out, int fd)
         return;
     if (given_is_held(map, placeholder))
         return;
-    out->fresh = map_assign_late(map, placeholder, &out->entry);
-    if (out->entry == 0 && refill(map))
-        out->fresh = map_assign_late(map, placeholder, &out->entry);
+    out->fresh = refill_assign(map, placeholder, &out->entry);
     out->refused = out->entry == 0;
     if (out->fresh || out->refused)
         table_log(out->fresh ? MAP_EVENT_LATE : MAP_EVENT_EMPTY, placeholder, map_entry_port(out->entry), 0);

@@ -3,6 +3,9 @@
 
 usage: fake_portserver.py ADDRESS say TEXT...     answers each request with the next text, the last one for ever; text
                                                  is escaped as in Python, and "|" in it is a pause between two pieces
+       fake_portserver.py ADDRESS slow SECONDS PORT,PORT...
+                                                 gives each of the ports once, SECONDS after it was asked; clients need
+                                                 not wait for each other
        fake_portserver.py ADDRESS flood          answers with a megabyte
        fake_portserver.py ADDRESS close          closes before it has read anything
        fake_portserver.py ADDRESS silent         reads and never answers
@@ -14,6 +17,7 @@ ADDRESS is a path, or begins with "@". "ready" is printed once clients can come,
 import signal
 import socket
 import sys
+import threading
 import time
 
 address, mode, *texts = sys.argv[1:]
@@ -22,6 +26,22 @@ listener = socket.socket(socket.AF_UNIX)
 listener.bind(name)
 listener.listen(0 if mode == "full" else 64)
 kept = []
+
+
+def give(connection, port):
+    time.sleep(float(texts[0]))  # it is what a client has to wait for
+    with connection:
+        connection.sendall(b"%d\n" % port if port else b"")
+
+
+def serve_slowly():
+    ports = [int(word) for word in texts[1].split(",")]
+    while True:
+        connection, _ = listener.accept()
+        request = connection.recv(100).decode().strip()
+        print(request, flush=True)
+        port = 0 if request.startswith("release") or not ports else ports.pop(0)
+        threading.Thread(target=give, args=(connection, port), daemon=True).start()
 
 
 def answer(connection):
@@ -51,6 +71,8 @@ if mode == "full":
 print("ready", flush=True)
 while mode == "full":
     signal.pause()
+if mode == "slow":
+    serve_slowly()
 while True:
     connection, _ = listener.accept()
     try:

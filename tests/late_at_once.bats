@@ -1,0 +1,71 @@
+# Whoever binds a port that nobody listed gets a real one, as long as there are any: however many do so at once, and
+# whoever else takes some.
+load helper
+
+setup() {
+    cd "$(test_dir)"
+    at_once=$ROOT/build/tests/at_once
+}
+
+# all_bound COUNT COMMAND...
+all_bound() {
+    local count=$1
+    shift
+    run "$@"
+    assert_success
+    assert_output "$count bound"
+}
+
+@test "sixteen threads, or processes, that bind forty ports each at one moment get them all" {
+    for _ in 1 2 3; do
+        all_bound 640 portshim run -p all -- "$at_once" threads 16 40 9001
+        all_bound 640 portshim run -p all -- "$at_once" processes 16 40 9001
+    done
+}
+
+@test "so do five hundred threads, of which most find nothing that was leased beforehand" {
+    for _ in 1 2 3; do
+        all_bound 1000 portshim run -p all -- "$at_once" threads 500 2 9001
+    done
+}
+
+@test "forty at one moment get them from a port server that takes its time" {
+    own_pool 200
+    start server /usr/bin/python3 "$BATS_TEST_DIRNAME/fake_portserver.py" "$PWD/socket" slow 0.05 "$PORTSHIM_POOL"
+    within 10 grep -qsx ready server.out
+    export PORTSERVER_ADDRESS=$PWD/socket
+    all_bound 40 portshim run -p all -- "$at_once" threads 40 1 9001
+    all_bound 40 portshim run -p all -- "$at_once" processes 40 1 9001
+}
+
+@test "a pool that has just as many is enough, and one more is refused" {
+    own_pool 60
+    all_bound 60 portshim run -p all -- "$at_once" threads 30 2 9001
+    run portshim run -p all -- "$at_once" processes 61 1 9001
+    assert_line '60 bound'
+    assert_line --regexp '^90[0-9]+: Address already in use$'
+}
+
+@test "when strangers have taken all that was leased beforehand, another port is leased" {
+    own_pool 40
+    cat >bind.py <<'END'
+import os, socket, time
+while not os.path.exists('taken'):
+    time.sleep(0.02)
+for number in (9001, 9002):
+    server = socket.create_server(('127.0.0.1', number))
+    print(server.getsockname()[1], flush=True)
+END
+    start run portshim run -p all -m 1.json -- /usr/bin/python3 bind.py
+    within 10 test -e 1.json
+    # What nobody else can be given is what the run has.
+    picks=()
+    while port=$(portshim pick $$ 2>/dev/null); do picks+=("$port"); done
+    mapfile -t stock < <(comm -23 <(tr , '\n' <<<"$PORTSHIM_POOL" | sort) <(printf '%s\n' "${picks[@]}" | sort))
+    assert_equal "${#stock[@]}" 16
+    start strangers /usr/bin/python3 "$BATS_TEST_DIRNAME/stranger.py" "${stock[@]}"
+    within 10 grep -qsx ready strangers.out
+    portshim release "${picks[@]}"
+    touch taken
+    within 10 grep -qx 9002 run.out
+}
