@@ -7,6 +7,7 @@
 #include "find.h"
 #include "home.h"
 #include "host.h"
+#include "kind.h"
 #include "map.h"
 #include "memory.h"
 #include "name.h"
@@ -291,6 +292,7 @@ void attach(void)
             by_hand(environment_get_nonempty(environ, "PORTSHIM_PORTS"),
                     environment_get_nonempty(environ, "PORTSHIM_MAP_FILE"));
         host_init();
+        kind_init();
         notice_init();
     }
     attach_done = true;

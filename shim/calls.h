@@ -1,7 +1,7 @@
 /*
  * Each rewritten call, told by which way it reaches the kernel: libc's functions, which are cancellation
- * points, or libc's syscall(), which is not. The rules are the same for both (bind.c, connect.c, names.c,
- * datagram.c); only syscall.c uses another way than next().
+ * points, or libc's syscall(), which is not. The rules are the same for both (kind.c, bind.c, connect.c,
+ * names.c, datagram.c); only syscall.c uses another way than next().
  */
 #ifndef SHIM_CALLS_H
 #define SHIM_CALLS_H
@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+int call_socket(const struct next *way, int family, int type, int protocol);
 int call_bind(const struct next *way, int fd, const struct sockaddr *address, socklen_t len);
 int call_listen(const struct next *way, int fd, int backlog);
 int call_connect(const struct next *way, int fd, const struct sockaddr *address, socklen_t len);

@@ -7,6 +7,7 @@
  */
 #include "attach.h"
 #include "calls.h"
+#include "kind.h"
 #include "memory.h"
 #include "table.h"
 #include "translate.h"
@@ -250,6 +251,7 @@ static void lend_name(struct loan *loan, struct msghdr *message)
 /* What came in, translated where it lies; room is what the caller gave for the name. */
 static void translate_received(int fd, struct msghdr *message, socklen_t room)
 {
+    kind_received(message);
     if (message->msg_name != NULL && message->msg_namelen <= room)
         translate_back(fd, message->msg_name, message->msg_namelen, OWNER_PEER);
     if (message->msg_controllen > 0)
@@ -273,10 +275,19 @@ static bool translates_names(void)
     return table.active && !table.reveal;
 }
 
+/* The kernel has written to the header where it succeeds, so that it can be looked at. */
+static ssize_t receive_untranslated(const struct next *way, int fd, struct msghdr *message, int flags)
+{
+    ssize_t received = way->recvmsg(fd, message, flags);
+    if (received >= 0 && table.active)
+        kind_received(message);
+    return received;
+}
+
 ssize_t call_recvmsg(const struct next *way, int fd, struct msghdr *message, int flags)
 {
     if (!translates_names() || !memory_is_readable(message, sizeof *message))
-        return way->recvmsg(fd, message, flags);
+        return receive_untranslated(way, fd, message, flags);
     struct msghdr copy = *message;
     struct loan loan;
     lend_name(&loan, &copy);
@@ -352,8 +363,11 @@ int call_recvmmsg(const struct next *way, int fd, struct mmsghdr *messages, unsi
             return receive_batches(way, fd, messages, good, flags, timeout);
     }
     int received = way->recvmmsg(fd, messages, count, flags, timeout);
-    for (int i = 0; i < received && (unsigned)i < good; i++)
-        translate_received(fd, &messages[i].msg_hdr, WHOLE);
+    for (int i = 0; i < received && table.active; i++)
+        if ((unsigned)i < good)
+            translate_received(fd, &messages[i].msg_hdr, WHOLE);
+        else
+            kind_received(&messages[i].msg_hdr);
     return received;
 }
 

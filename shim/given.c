@@ -1,19 +1,21 @@
 #include "given.h"
 
+#include "kind.h"
 #include "probe.h"
 #include "table.h"
 
 #include <errno.h>
 #include <pthread.h>
 
-void given_note(unsigned port)
+void given_note(int fd, unsigned port)
 {
     for (unsigned i = 0; table.map[i] != NULL; i++) {
         struct map *map = table.map[i];
         if (atomic_load_explicit(&map->grows, memory_order_relaxed) == 0 || !map_is_ephemeral(map, port) ||
             map_late_protocols(map, port) == 0)
             continue;
-        atomic_fetch_or(&map->given[port / 64], UINT64_C(1) << (port % 64));
+        if (kind_matches(fd, map_late_protocols(map, port)))
+            atomic_fetch_or(&map->given[port / 64], UINT64_C(1) << (port % 64));
         return;
     }
 }

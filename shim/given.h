@@ -14,9 +14,9 @@
 
 #include <stdbool.h>
 
-/* Notes that the program was told this number (host byte order) as the one of its own socket. No system call.
- */
-void given_note(unsigned port);
+/* Notes that the program was told this number (host byte order) as the one of its own socket fd. No system
+ * call but those of kind_matches(). */
+void given_note(int fd, unsigned port);
 
 /*
  * Whether the number was given to a program of this run and a socket still holds it: then it is not to be

@@ -9,6 +9,7 @@ static const struct {
     const char *name;
     size_t offset;
 } names[] = {
+    {"socket", offsetof(struct next, socket)},
     {"bind", offsetof(struct next, bind)},
     {"listen", offsetof(struct next, listen)},
     {"connect", offsetof(struct next, connect)},

@@ -15,6 +15,7 @@
 #include <wordexp.h>
 
 struct next {
+    int (*socket)(int, int, int);
     int (*bind)(int, const struct sockaddr *, socklen_t);
     int (*listen)(int, int);
     int (*connect)(int, const struct sockaddr *, socklen_t);

@@ -4,6 +4,7 @@
 #include "environment.h"
 #include "host.h"
 #include "kernel.h"
+#include "kind.h"
 #include "memory.h"
 #include "portset.h"
 #include "sighting.h"
@@ -42,17 +43,6 @@ static struct map *map_to_note_in(void)
     return table.map[0];
 }
 
-static unsigned protocol_of(int fd)
-{
-    int saved = errno, protocol = 0;
-    socklen_t len = sizeof protocol;
-    int failed = getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len);
-    errno = saved;
-    if (failed != 0)
-        return 0;
-    return protocol == IPPROTO_UDP ? PORTMAP_UDP : PORTMAP_TCP;
-}
-
 static void note(enum sighting_kind kind, unsigned port, unsigned protocols)
 {
     struct map *map = map_to_note_in();
@@ -71,9 +61,9 @@ void notice_bind(int fd, const struct sockaddr *address, socklen_t len, int erro
     memcpy(&head, address, sizeof head); /* the kernel has just read it */
     unsigned port = ntohs(head.sin_port);
     if ((head.sin_family != AF_INET && head.sin_family != AF_INET6) || port == 0 ||
-        table_to_program(port) != 0)
+        table_to_program(port) != 0 || !kind_matches(fd, PORTMAP_BOTH))
         return;
-    note(error == 0 ? SIGHTING_BIND : SIGHTING_REFUSED, port, map->discover ? protocol_of(fd) : 0);
+    note(error == 0 ? SIGHTING_BIND : SIGHTING_REFUSED, port, map->discover ? kind_of(fd) : 0);
 }
 
 void notice_destination(int fd, const struct sockaddr *address, socklen_t len)
@@ -90,8 +80,9 @@ void notice_destination(int fd, const struct sockaddr *address, socklen_t len)
         here = host_has_ipv4(copy.ipv4.sin_addr);
     else if (copy.any.sa_family == AF_INET6)
         here = host_has_ipv6(&copy.ipv6);
-    if (here && copy.ipv4.sin_port != 0)
-        note(SIGHTING_CONNECT, ntohs(copy.ipv4.sin_port), protocol_of(fd));
+    unsigned kind = here && copy.ipv4.sin_port != 0 ? kind_of(fd) : 0;
+    if (kind != 0)
+        note(SIGHTING_CONNECT, ntohs(copy.ipv4.sin_port), kind);
     errno = saved;
 }
 

@@ -14,6 +14,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+static int raw_socket(int family, int type, int protocol)
+{
+    return (int)next_functions.syscall(SYS_socket, family, type, protocol);
+}
+
 static int raw_bind(int fd, const struct sockaddr *address, socklen_t len)
 {
     return (int)next_functions.syscall(SYS_bind, fd, address, len);
@@ -84,6 +89,7 @@ static int raw_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int fl
 }
 
 static const struct next raw = {
+    .socket = raw_socket,
     .bind = raw_bind,
     .listen = raw_listen,
     .connect = raw_connect,
@@ -113,6 +119,8 @@ long syscall(long number, ...)
     long d = va_arg(rest, long), e = va_arg(rest, long), f = va_arg(rest, long);
     va_end(rest);
     switch (number) {
+    case SYS_socket:
+        return call_socket(&raw, (int)a, (int)b, (int)c);
     case SYS_bind:
         return call_bind(&raw, (int)a, POINTER(b), (socklen_t)c);
     case SYS_listen:

@@ -3,6 +3,7 @@
 #include "attach.h"
 #include "given.h"
 #include "host.h"
+#include "kind.h"
 #include "memory.h"
 #include "notice.h"
 #include "refill.h"
@@ -20,19 +21,6 @@ enum { SHORTEST_IPV6 = offsetof(struct sockaddr_in6, sin6_scope_id) };
 
 _Static_assert(offsetof(struct sockaddr_in, sin_port) == offsetof(struct sockaddr_in6, sin6_port),
                "the port is read before the family is known");
-
-/* Where a placeholder names one protocol only, the socket is asked for its own. */
-static bool protocol_matches(int fd, uint32_t entry)
-{
-    unsigned wanted = map_entry_protocols(entry);
-    if (wanted == PORTMAP_BOTH)
-        return true;
-    int saved = errno, protocol = 0;
-    socklen_t len = sizeof protocol;
-    int failed = getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len);
-    errno = saved;
-    return failed == 0 && (protocol == IPPROTO_UDP) == (wanted == PORTMAP_UDP);
-}
 
 static bool is_this_host(const union address *address, socklen_t len)
 {
@@ -60,11 +48,18 @@ static unsigned port_of(const union address *address)
     return ntohs(address->ipv4.sin_port);
 }
 
+/* The protocols that a placeholder is for, whether it has its real port or is to get one. */
+static unsigned protocols_of(const struct outbound *out)
+{
+    return out->entry != 0 ? map_entry_protocols(out->entry)
+                           : map_late_protocols(out->map, port_of(&out->copy));
+}
+
 /*
  * Copies the caller's address when its port may be ours: false at once for another family or for a port that
  * is no placeholder.
  */
-static bool fetch(struct outbound *out, const struct sockaddr *address, socklen_t len, bool unspec,
+static bool fetch(struct outbound *out, int fd, const struct sockaddr *address, socklen_t len, bool unspec,
                   enum table_use use)
 {
     out->address = address;
@@ -86,7 +81,7 @@ static bool fetch(struct outbound *out, const struct sockaddr *address, socklen_
     if (!is_whole(family, len) || !memory_is_readable(address, len))
         return false;
     memcpy(&out->copy, address, len);
-    return port_of(&out->copy) == port;
+    return port_of(&out->copy) == port && kind_matches(fd, protocols_of(out));
 }
 
 static void rewrite(struct outbound *out)
@@ -96,12 +91,10 @@ static void rewrite(struct outbound *out)
     out->address = &out->copy.any;
 }
 
-static void assign_late(struct outbound *out, int fd)
+static void assign_late(struct outbound *out)
 {
     unsigned placeholder = port_of(&out->copy);
     struct map *map = out->map;
-    if (!protocol_matches(fd, map_late_protocols(map, placeholder) << MAP_PROTOCOLS_SHIFT))
-        return;
     if (given_is_held(map, placeholder))
         return;
     out->fresh = refill_assign(map, placeholder, &out->entry);
@@ -111,11 +104,11 @@ static void assign_late(struct outbound *out, int fd)
 }
 
 /* The last step of both ways to the kernel. */
-static void finish(struct outbound *out, int fd)
+static void finish(struct outbound *out)
 {
     if (out->entry == 0)
-        assign_late(out, fd);
-    if (out->entry == 0 || !protocol_matches(fd, out->entry))
+        assign_late(out);
+    if (out->entry == 0)
         return;
     if ((out->entry & (MAP_LATE | MAP_USED | MAP_ALIAS)) == MAP_LATE && !out->fresh)
         out->entry = map_share_late(out->map, port_of(&out->copy));
@@ -124,8 +117,8 @@ static void finish(struct outbound *out, int fd)
 
 void translate_local(struct outbound *out, int fd, const struct sockaddr *address, socklen_t len)
 {
-    if (fetch(out, address, len, true, TABLE_BIND))
-        finish(out, fd);
+    if (fetch(out, fd, address, len, true, TABLE_BIND))
+        finish(out);
 }
 
 void translate_destination(struct outbound *out, int fd, const struct sockaddr *address, socklen_t len,
@@ -133,9 +126,9 @@ void translate_destination(struct outbound *out, int fd, const struct sockaddr *
 {
     if (table.discover)
         notice_destination(fd, address, len);
-    if (fetch(out, address, len, destination == DESTINATION_DATAGRAM, TABLE_REACH) &&
+    if (fetch(out, fd, address, len, destination == DESTINATION_DATAGRAM, TABLE_REACH) &&
         is_this_host(&out->copy, len))
-        finish(out, fd);
+        finish(out);
 }
 
 void translate_back(int fd, union address *address, socklen_t len, enum owner owner)
@@ -147,8 +140,9 @@ void translate_back(int fd, union address *address, socklen_t len, enum owner ow
         return;
     uint32_t entry = table_to_program(port_of(address));
     if (entry == 0 && owner == OWNER_SELF)
-        given_note(port_of(address));
-    if (entry != 0 && (owner == OWNER_SELF || is_this_host(address, len)) && protocol_matches(fd, entry))
+        given_note(fd, port_of(address));
+    if (entry != 0 && kind_matches(fd, map_entry_protocols(entry)) &&
+        (owner == OWNER_SELF || is_this_host(address, len)))
         set_port(address, map_entry_port(entry));
 }
 

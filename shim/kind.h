@@ -1,0 +1,32 @@
+/*
+ * Which sockets are translated: stream sockets of TCP and MPTCP, datagram sockets of UDP. Where an address of
+ * another kind has a port it is something else: a raw socket's protocol, a ping socket's identifier, a port
+ * of SCTP or UDP-Lite.
+ *
+ * The kernel tells a socket's kind, and is asked only where the port is one of ours. Most processes never
+ * have a socket of another kind. In them it is asked only for a placeholder of one protocol: a process is
+ * known to have others once it made one by socket(2), inherited one at exec, or received one in a message.
+ */
+#ifndef SHIM_KIND_H
+#define SHIM_KIND_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+/* Looks at the descriptors that this process was started with. Called once, at attach. */
+void kind_init(void);
+
+/* The kind of a socket: PORTMAP_TCP, PORTMAP_UDP, or 0 when it is another. Asks the kernel. Leaves errno
+ * alone. */
+unsigned kind_of(int fd);
+
+/*
+ * Whether a socket is one that a placeholder of these protocols (PORTMAP_TCP, PORTMAP_UDP or both) is about.
+ * Leaves errno alone. Async-signal-safe.
+ */
+bool kind_matches(int fd, unsigned protocols);
+
+/* Looks at the descriptors that came with a message, once it was received. Leaves errno alone. */
+void kind_received(struct msghdr *message);
+
+#endif
