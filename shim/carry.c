@@ -1,11 +1,13 @@
 #include "carry.h"
 
+#include "borrow.h"
 #include "compact.h"
 #include "memory.h"
 #include "preload.h"
 #include "text.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdint.h>
 #include <string.h>
@@ -164,4 +166,24 @@ char *const *carry_write(void *space, const struct carry *carry)
             entries[used++] = carry->environment[i];
     entries[used] = NULL;
     return entries;
+}
+
+struct carried carry_into(void *stack, size_t size, const struct carry *carry)
+{
+    struct carried carried = {.environment = carry->environment};
+    if (size == 0)
+        return carried;
+    if (stack == NULL)
+        stack = carried.borrowed = borrow(size);
+    carried.no_memory = stack == NULL;
+    if (carried.no_memory)
+        errno = ENOMEM;
+    else
+        carried.environment = carry_write(stack, carry);
+    return carried;
+}
+
+void carry_end(const struct carried *carried)
+{
+    borrow_return(carried->borrowed);
 }

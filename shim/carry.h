@@ -6,8 +6,8 @@
  * which insists on being first itself; the rest is kept), PORTSHIM_RUN and the private variable of compact.h.
  * An environment that names another run, or says PORTSHIM=0, is left alone.
  *
- * Callable between vfork(2) and exec, from any thread and signal handler: nothing is allocated but the
- * caller's stack, nothing is written but that.
+ * Callable between vfork(2) and exec, from any thread and signal handler: nothing is allocated, and nothing
+ * written, but the caller's stack and borrowed memory (borrow.h).
  */
 #ifndef SHIM_CARRY_H
 #define SHIM_CARRY_H
@@ -47,16 +47,32 @@ size_t carry_size(const struct carry *carry);
 /* Writes it into space[carry_size()] and returns it. */
 char *const *carry_write(void *space, const struct carry *carry);
 
+/* An environment to start a program with. */
+struct carried {
+    char *const *environment;
+    void *borrowed; /* where it lies, unless on a stack */
+    bool no_memory; /* there is none, and errno says so */
+};
+
+/* A larger one does not lie on the stack: a thread's may have 16 KiB. */
+enum { CARRY_ON_STACK = 4096 };
+
+/* Repairs into stack[size], or into borrowed memory where stack is NULL; size is carry_size(). */
+struct carried carry_into(void *stack, size_t size, const struct carry *carry);
+
+/* Gives back the memory, when no program was started in this process's place. errno is left alone. */
+void carry_end(const struct carried *carried);
+
 /*
- * The environment to use in place of `given`, on the calling function's own stack, which is why it is a
- * macro.
+ * The environment to use in place of `given`; a small one lies on the calling function's own stack, which is
+ * why this is a macro. carry_end() follows the call that it is for.
  */
-#define CARRY(given)                                                                 \
-    __extension__({                                                                  \
-        struct carry carry_found = carry_look(given);                                \
-        size_t carry_needs = carry_size(&carry_found);                               \
-        carry_needs == 0 ? carry_found.environment                                   \
-                         : carry_write(__builtin_alloca(carry_needs), &carry_found); \
+#define CARRY(given)                                                                              \
+    __extension__({                                                                               \
+        struct carry carry_found = carry_look(given);                                             \
+        size_t carry_needs = carry_size(&carry_found);                                            \
+        bool carry_fits = carry_needs > 0 && carry_needs <= CARRY_ON_STACK;                       \
+        carry_into(carry_fits ? __builtin_alloca(carry_needs) : NULL, carry_needs, &carry_found); \
     })
 
 #endif

@@ -2,7 +2,7 @@
  * The exec family and posix_spawn(3): a new program stays in the run (carry.h).
  *
  * libc's own functions call each other by names that cannot be interposed, so each has a wrapper. All may run
- * between vfork(2) and exec: the stack is all they use.
+ * between vfork(2) and exec: the stack is all they use, and borrowed memory.
  */
 #include "attach.h"
 #include "carry.h"
@@ -16,36 +16,46 @@
 
 extern char **environ;
 
-int execve(const char *path, char *const argv[], char *const envp[])
+static int execute(const char *path, char *const argv[], char *const envp[])
 {
     const struct next *libc = next();
     if (!notice_exec(AT_FDCWD, path, 0))
         return -1;
-    return libc->execve(path, argv, CARRY(envp));
+    struct carried carried = CARRY(envp);
+    int result = carried.no_memory ? -1 : libc->execve(path, argv, carried.environment);
+    carry_end(&carried);
+    return result;
+}
+
+static int search(const char *file, char *const argv[], char *const envp[])
+{
+    const struct next *libc = next();
+    if (!notice_exec_search(file))
+        return -1;
+    struct carried carried = CARRY(envp);
+    int result = carried.no_memory ? -1 : libc->execvpe(file, argv, carried.environment);
+    carry_end(&carried);
+    return result;
+}
+
+int execve(const char *path, char *const argv[], char *const envp[])
+{
+    return execute(path, argv, envp);
 }
 
 int execv(const char *path, char *const argv[])
 {
-    const struct next *libc = next();
-    if (!notice_exec(AT_FDCWD, path, 0))
-        return -1;
-    return libc->execve(path, argv, CARRY(environ));
+    return execute(path, argv, environ);
 }
 
 int execvp(const char *file, char *const argv[])
 {
-    const struct next *libc = next();
-    if (!notice_exec_search(file))
-        return -1;
-    return libc->execvpe(file, argv, CARRY(environ));
+    return search(file, argv, environ);
 }
 
 int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-    const struct next *libc = next();
-    if (!notice_exec_search(file))
-        return -1;
-    return libc->execvpe(file, argv, CARRY(envp));
+    return search(file, argv, envp);
 }
 
 int fexecve(int fd, char *const argv[], char *const envp[])
@@ -53,7 +63,10 @@ int fexecve(int fd, char *const argv[], char *const envp[])
     const struct next *libc = next();
     if (!notice_exec(fd, "", AT_EMPTY_PATH))
         return -1;
-    return libc->fexecve(fd, argv, CARRY(envp));
+    struct carried carried = CARRY(envp);
+    int result = carried.no_memory ? -1 : libc->fexecve(fd, argv, carried.environment);
+    carry_end(&carried);
+    return result;
 }
 
 int execveat(int dirfd, const char *path, char *const argv[], char *const envp[], int flags)
@@ -65,7 +78,10 @@ int execveat(int dirfd, const char *path, char *const argv[], char *const envp[]
     }
     if (!notice_exec(dirfd, path, flags))
         return -1;
-    return libc->execveat(dirfd, path, argv, CARRY(envp), flags);
+    struct carried carried = CARRY(envp);
+    int result = carried.no_memory ? -1 : libc->execveat(dirfd, path, argv, carried.environment, flags);
+    carry_end(&carried);
+    return result;
 }
 
 /* How many arguments an execl() has been given, the NULL at the end included. */
@@ -98,39 +114,30 @@ static void collect_arguments(char **argv, const char *first, va_list *arguments
 
 int execl(const char *path, const char *argument, ...)
 {
-    const struct next *libc = next();
-    if (!notice_exec(AT_FDCWD, path, 0))
-        return -1;
     va_list rest;
     va_start(rest, argument);
     char **argv = ARGUMENTS(argument, rest);
     va_end(rest);
-    return libc->execve(path, argv, CARRY(environ));
+    return execute(path, argv, environ);
 }
 
 int execlp(const char *file, const char *argument, ...)
 {
-    const struct next *libc = next();
-    if (!notice_exec_search(file))
-        return -1;
     va_list rest;
     va_start(rest, argument);
     char **argv = ARGUMENTS(argument, rest);
     va_end(rest);
-    return libc->execvpe(file, argv, CARRY(environ));
+    return search(file, argv, environ);
 }
 
 int execle(const char *path, const char *argument, ...)
 {
-    const struct next *libc = next();
-    if (!notice_exec(AT_FDCWD, path, 0))
-        return -1;
     va_list rest;
     va_start(rest, argument);
     char **argv = ARGUMENTS(argument, rest);
     char *const *envp = va_arg(rest, char *const *);
     va_end(rest);
-    return libc->execve(path, argv, CARRY(envp));
+    return execute(path, argv, envp);
 }
 
 int posix_spawn(pid_t *restrict pid, const char *restrict path,
@@ -141,7 +148,12 @@ int posix_spawn(pid_t *restrict pid, const char *restrict path,
     const struct next *libc = next();
     if (!notice_exec(AT_FDCWD, path, 0))
         return EPERM;
-    return libc->posix_spawn(pid, path, actions, attributes, argv, CARRY(envp));
+    struct carried carried = CARRY(envp);
+    int error = ENOMEM;
+    if (!carried.no_memory)
+        error = libc->posix_spawn(pid, path, actions, attributes, argv, carried.environment);
+    carry_end(&carried);
+    return error;
 }
 
 int posix_spawnp(pid_t *restrict pid, const char *restrict file,
@@ -152,5 +164,10 @@ int posix_spawnp(pid_t *restrict pid, const char *restrict file,
     const struct next *libc = next();
     if (!notice_exec_search(file))
         return EPERM;
-    return libc->posix_spawnp(pid, file, actions, attributes, argv, CARRY(envp));
+    struct carried carried = CARRY(envp);
+    int error = ENOMEM;
+    if (!carried.no_memory)
+        error = libc->posix_spawnp(pid, file, actions, attributes, argv, carried.environment);
+    carry_end(&carried);
+    return error;
 }

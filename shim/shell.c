@@ -7,43 +7,19 @@
  * but kept for the next call.
  */
 #include "attach.h"
+#include "borrow.h"
 #include "carry.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <wordexp.h>
 
 extern char **environ;
 
-/* Memory for one environment. */
-struct block {
-    size_t size;
-    char **entries;
-};
-
 /* An environment in place of the program's own. */
 struct replaced {
-    char **own;
-    struct block *block; /* NULL when nothing was replaced */
+    char **own, **instead; /* the latter NULL when nothing was replaced */
 };
-
-/* The last block that was given back; a second thread in here maps one of its own. */
-static _Atomic(struct block *) spare;
-
-static struct block *get_block(size_t size)
-{
-    struct block *block = atomic_exchange(&spare, NULL);
-    if (block != NULL && block->size >= size)
-        return block;
-    size_t whole = sizeof *block + size + size / 2;
-    block = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (block == MAP_FAILED)
-        return NULL;
-    block->size = whole - sizeof *block;
-    return block;
-}
 
 static struct replaced replace(void)
 {
@@ -51,21 +27,21 @@ static struct replaced replace(void)
     struct replaced replaced = {.own = environ};
     bool lost = found.preload == NULL || !found.has_run;
     size_t size = lost ? carry_size(&found) : 0;
-    if (size == 0 || (replaced.block = get_block(size)) == NULL)
+    void *memory = size > 0 ? borrow(size) : NULL;
+    if (memory == NULL)
         return replaced;
-    carry_write(replaced.block + 1, &found);
-    replaced.block->entries = (char **)(replaced.block + 1);
-    environ = replaced.block->entries;
+    carry_write(memory, &found);
+    environ = replaced.instead = memory;
     return replaced;
 }
 
 static void restore(void *argument)
 {
     struct replaced *replaced = argument;
-    if (replaced->block == NULL || environ != replaced->block->entries)
+    if (replaced->instead == NULL || environ != replaced->instead)
         return;
     environ = replaced->own;
-    atomic_store(&spare, replaced->block);
+    borrow_return(replaced->instead);
 }
 
 int system(const char *command)

@@ -110,6 +110,29 @@ static const struct next raw = {
 /* The kernel takes an int from a register's lower half, whatever the upper one holds. */
 #define POINTER(argument) ((void *)(argument))
 
+static long execute(long path, long argv, long envp)
+{
+    if (!notice_exec(AT_FDCWD, POINTER(path), 0))
+        return -1;
+    struct carried carried = CARRY(POINTER(envp));
+    long result =
+        carried.no_memory ? -1 : next_functions.syscall(SYS_execve, path, argv, carried.environment);
+    carry_end(&carried);
+    return result;
+}
+
+static long execute_at(long dirfd, long path, long argv, long envp, long flags)
+{
+    if (!notice_exec((int)dirfd, POINTER(path), (int)flags))
+        return -1;
+    struct carried carried = CARRY(POINTER(envp));
+    long result = carried.no_memory
+                      ? -1
+                      : next_functions.syscall(SYS_execveat, dirfd, path, argv, carried.environment, flags);
+    carry_end(&carried);
+    return result;
+}
+
 long syscall(long number, ...)
 {
     const struct next *libc = next();
@@ -150,13 +173,9 @@ long syscall(long number, ...)
     case SYS_recvmmsg:
         return call_recvmmsg(&raw, (int)a, POINTER(b), (unsigned)c, (int)d, POINTER(e));
     case SYS_execve:
-        if (!notice_exec(AT_FDCWD, POINTER(a), 0))
-            return -1;
-        return libc->syscall(number, a, b, CARRY(POINTER(c)));
+        return execute(a, b, c);
     case SYS_execveat:
-        if (!notice_exec((int)a, POINTER(b), (int)e))
-            return -1;
-        return libc->syscall(number, a, b, c, CARRY(POINTER(d)), e);
+        return execute_at(a, b, c, d, e);
     default:
         return libc->syscall(number, a, b, c, d, e, f);
     }

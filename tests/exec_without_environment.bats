@@ -68,3 +68,11 @@ setup() {
     assert_equal "$(grep -c '^V[0-9]' <<<"$output")" 10000
     assert_line "LD_PRELOAD=$PORTSHIM_LIB"
 }
+
+@test "a large environment carries the run from a thread with a small stack, and leaves no memory behind" {
+    for way in execve execv execvp execvpe execl execlp execle fexecve execveat syscall syscall-at posix_spawn \
+        posix_spawnp system popen wordexp; do
+        run timeout 60 portshim run -p 8080 -- "$ROOT/build/tests/large_environment" "$way"
+        assert_equal "$way $status $output" "$way 0 "
+    done
+}
