@@ -1,6 +1,7 @@
 #include "command.h"
 
 #include "error.h"
+#include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +16,9 @@
 
 extern char **environ;
 
-/* Names from outside may hold anything; a message is one line. */
+enum { MOST_OF_LINE = 1024 }; /* of a command line that stands in a map, its end included */
+
+/* Names from outside may hold anything, and be of any length; a message is one line. */
 static void blank_control_characters(char *text)
 {
     for (; *text != '\0'; text++)
@@ -27,17 +30,19 @@ static void blank_control_characters(char *text)
 static void print_line(const char *kind, const char *why, const char *remedy, const char *what,
                        va_list arguments)
 {
-    char subject[2048], line[4096];
-    vsnprintf(subject, sizeof subject, what, arguments);
-    blank_control_characters(subject);
-    int len = snprintf(line, sizeof line, "portshim: %s%s: %s: %s\n", kind, subject, why, remedy);
-    if (len >= (int)sizeof line) {
-        len = sizeof line - 1;
-        line[len - 1] = '\n';
-    }
+    char *subject, *line;
+    if (vasprintf(&subject, what, arguments) < 0)
+        subject = NULL;
+    if (subject != NULL)
+        blank_control_characters(subject);
+    int len =
+        asprintf(&line, "portshim: %s%s: %s: %s\n", kind, subject != NULL ? subject : what, why, remedy);
     fflush(stdout);
-    if (write(STDERR_FILENO, line, (size_t)len) < 0)
-        return; /* stderr is closed: the exit status has to do */
+    if (len >= 0) {
+        text_write_all(STDERR_FILENO, line, (size_t)len); /* where it is closed, the exit status has to do */
+        free(line);
+    }
+    free(subject);
 }
 
 void command_end(int status, const char *why, const char *remedy, const char *what, ...)
@@ -182,16 +187,15 @@ void command_find_program(const char *command, struct program *program)
 
 char *command_line(char **words)
 {
-    size_t size = 1;
-    for (char **word = words; *word != NULL; word++)
-        size += strlen(*word) + 1;
-    char *line = calloc(1, size), *at = line;
+    char *line = malloc(MOST_OF_LINE);
     if (line == NULL)
         command_fail(strerror(ENOMEM), "free some memory", "the command line");
-    for (char **word = words; *word != NULL; word++)
-        at += sprintf(at, "%s%s", at == line ? "" : " ", *word);
-    if (size > 1024)
-        line[1024] = '\0';
+    struct text t = text_in(line, MOST_OF_LINE);
+    for (char **word = words; *word != NULL; word++) {
+        text_str(&t, t.used > 0 ? " " : "");
+        text_str(&t, *word);
+    }
+    text_mark_cut(&t);
     return line;
 }
 

@@ -79,7 +79,8 @@ void command_check_server(const struct obtain_server *server, bool quiet);
 /* Finds a command and judges it, or fails: it must be there, executable, and of the library's class. */
 void command_find_program(const char *command, struct program *program);
 
-/* A command and its arguments as a line, for people, not longer than the map has room for. */
+/* A command and its arguments as a line, for people; a long one, which the map has no room for, ends in
+ * "...". */
 char *command_line(char **words);
 
 /* Opens those of 0 to 2 that are closed, so that no socket becomes one of them. Writing there fails still. */

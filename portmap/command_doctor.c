@@ -55,10 +55,11 @@ __attribute__((format(printf, 4, 5))) static void say(enum verdict verdict, cons
                                                       const char *remedy, const char *format, ...)
 {
     static const char *const names[] = {"ok", "note", "fail"};
-    char finding[1024];
+    char *finding;
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(finding, sizeof finding, format, arguments);
+    if (vasprintf(&finding, format, arguments) < 0)
+        command_fail(strerror(ENOMEM), "free some memory", "%s", what);
     va_end(arguments);
     if (verdict > report.worst)
         report.worst = verdict;
@@ -66,12 +67,14 @@ __attribute__((format(printf, 4, 5))) static void say(enum verdict verdict, cons
         utf8_fit(finding, 0);
         printf("%-4s  %s: %s%s%s\n", names[verdict], what, finding, remedy != NULL ? ": " : "",
                remedy != NULL ? remedy : "");
+        free(finding);
         return;
     }
     printf("%s{\"verdict\":\"%s\",\"check\":", report.lines++ > 0 ? ",\n " : "", names[verdict]);
     json_string(stdout, what);
     printf(",\"finding\":");
     json_string(stdout, finding);
+    free(finding);
     printf(",\"remedy\":");
     json_string(stdout, remedy);
     putchar('}');
@@ -81,7 +84,7 @@ static void check_pool(void)
 {
     struct pool pool;
     struct pool_problem problem;
-    char where[512];
+    char where[sizeof problem.where + sizeof problem.token + 32];
     struct ephemeral_range range = pool_ephemeral_range();
     int error = pool_load(&pool, environ, &problem);
     say(DOCTOR_OK, "ephemeral range", NULL, "%u-%u: the kernel gives these to clients by itself", range.first,
@@ -181,20 +184,27 @@ static void check_server(void)
             "%s: %s, so the lease table is used", address, portmap_strerror(len));
 }
 
-/* The number after a word at the beginning of a line of /proc/self/status; -1 when it is not there. */
+/* The number after a word at the beginning of a line of /proc/self/status, where 65536 groups may stand
+ * before it; -1 when it is not there. */
 static long status_number(const char *word)
 {
-    char status[8192];
-    if (text_read_file("/proc/self/status", status, sizeof status) <= 0)
-        return -1;
-    const char *at = strstr(status, word);
-    return at != NULL ? strtol(at + strlen(word), NULL, 10) : -1;
+    FILE *status = fopen("/proc/self/status", "re");
+    char *line = NULL;
+    size_t size = 0;
+    long number = -1;
+    while (status != NULL && number < 0 && getline(&line, &size, status) > 0)
+        if (strncmp(line, word, strlen(word)) == 0)
+            number = strtol(line + strlen(word), NULL, 10);
+    free(line);
+    if (status != NULL)
+        fclose(status);
+    return number;
 }
 
 static void check_kernel(void)
 {
     char value[32];
-    long seccomp = status_number("\nSeccomp:"), no_new_privs = status_number("\nNoNewPrivs:");
+    long seccomp = status_number("Seccomp:"), no_new_privs = status_number("NoNewPrivs:");
     if (process_pid_namespace() == 0)
         say(DOCTOR_NOTE, "/proc", "mount it",
             "not there: runs of other pid namespaces cannot be told from ours");

@@ -18,7 +18,13 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { MOST_RUNS = 1024, NOTHING_LISTENS = 1, NAME_SIZE = 80, NAME_COLUMN_MAX = 32, LINE_SIZE = 4096 };
+enum {
+    MOST_RUNS = 1024,
+    NOTHING_LISTENS = 1,
+    NAME_SIZE = 80,
+    NAME_COLUMN_MAX = 32,
+    LINE_SIZE = 4096 /* with a run's own command, which is cut to a kilobyte */
+};
 
 static const char help[] =
     "usage: portshim ls [--json] [RUN]\n"
@@ -113,14 +119,17 @@ static int write_pids(const struct survey_port *port, char *pids, size_t size)
 
 static void print_port(const struct survey *run, const struct survey_port *port, const struct table *table)
 {
-    char line[LINE_SIZE], number[16], pids[40], command[LINE_SIZE / 2] = "-";
+    char number[16], pids[40], *line, *command = NULL;
     snprintf(number, sizeof number, "%u%s", port->placeholder, protocol_suffix(port->protocols));
     write_pids(port, pids, sizeof pids);
     if (port->owner_count > 0)
-        process_command(port->owners[0].pid, command, sizeof command);
-    snprintf(line, sizeof line, "  %-9s  %5u  %-9s  %-*s  %-*s  %s", number, port->real,
-             state_name(run, port), table->lease, port->lease, table->pid, pids, command);
+        command = process_command(port->owners[0].pid);
+    if (asprintf(&line, "  %-9s  %5u  %-9s  %-*s  %-*s  %s", number, port->real, state_name(run, port),
+                 table->lease, port->lease, table->pid, pids, command != NULL ? command : "-") < 0)
+        command_fail(strerror(ENOMEM), "free some memory", "the list of runs");
     print_line(line, table);
+    free(line);
+    free(command);
 }
 
 static void print_run(const struct survey *run, const struct table *table)
@@ -237,14 +246,14 @@ static void json_protocols(const char *key, unsigned protocols)
 
 static void json_process(pid_t pid)
 {
-    char name[32], command[LINE_SIZE];
+    char name[32], *command = process_command(pid);
     process_name(pid, name, sizeof name);
-    process_command(pid, command, sizeof command);
     printf("{\"pid\":%d,\"program\":", (int)pid);
     json_string(stdout, name);
     printf(",\"command\":");
-    json_string(stdout, command);
+    json_string(stdout, command != NULL ? command : "");
     putchar('}');
+    free(command);
 }
 
 static void json_port(const struct survey *run, const struct survey_port *port)
@@ -454,6 +463,8 @@ static void print_record(const struct map *map, const struct map_record *record)
 static void print_log(const struct map *map)
 {
     uint32_t next = atomic_load(&map->log_next), first = next > MAP_LOG ? next - MAP_LOG : 0;
+    if (first > 0)
+        command_warn("there is room for 512", "ask earlier", "%u older records are gone", first);
     for (uint32_t i = first; i != next; i++) {
         const struct map_record *record = &map->log[i % MAP_LOG];
         if (record->event != MAP_EVENT_NONE)
@@ -499,9 +510,18 @@ static int check_words(enum ls_kind kind, int argc, char **argv)
     return words;
 }
 
+static void warn_of_lost(const struct survey *run)
+{
+    if (sighting_is_full(run->map, SIGHTING_EXEC) || sighting_is_full(run->map, SIGHTING_BIND))
+        command_warn("there was no room for more", "run its parts one by one",
+                     "run %s: some of what is not wrapped or not listed may be missing", run->path);
+}
+
 static int print(enum ls_kind kind, const struct survey *runs, unsigned count, char **words)
 {
     int status = EXIT_SUCCESS;
+    for (unsigned i = 0; i < count && (kind == LS_JSON || kind == LS_TABLE); i++)
+        warn_of_lost(&runs[i]);
     if (kind == LS_JSON)
         print_json(runs, count);
     else if (kind == LS_PIDS)

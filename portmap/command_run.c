@@ -84,6 +84,9 @@ static void fail_of_run(const struct run_request *request, const struct run_prob
     case RUN_STEP_NAME:
         command_fail(why, "choose another, or end that run", "run name \"%s\"", request->name);
     case RUN_STEP_FILE:
+        if (error == PORTMAP_ETOOMANY)
+            command_fail("the paths of all map files together are too long", "use shorter ones",
+                         "map file %s", problem->file);
         command_fail(why, "name a file that can be written", "map file %s", problem->file);
     case RUN_STEP_OUTER:
         command_fail(why, "unset PORTSHIM_RUN, or start it in a living run", "the run around this one, %s",
@@ -219,7 +222,7 @@ static void check_bound(const struct run *run, const struct run_options *options
                      program->name);
     if (!any_bound(run->map))
         command_fail("none of them was bound", "compare -p with portshim ports -- COMMAND", "placeholders %s",
-                     options->ports_text);
+                     options->ports_text != NULL ? options->ports_text : "of the run");
 }
 
 /* The exec or its parent; returns only when the command could not be started, with its errno. */

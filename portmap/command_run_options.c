@@ -93,11 +93,12 @@ static void add_file(struct run_options *options, const char *path)
 
 static void add_ports(struct run_options *options, const char *spec)
 {
-    size_t used = strlen(options->ports_text);
-    struct text t = text_in(options->ports_text + used, sizeof options->ports_text - used);
+    char *before = options->ports_text;
     command_add_ports(&options->ports, spec);
-    text_str(&t, used > 0 ? "," : "");
-    text_str(&t, spec);
+    if (asprintf(&options->ports_text, "%s%s%s", before != NULL ? before : "", before != NULL ? "," : "",
+                 spec) < 0)
+        command_fail(strerror(ENOMEM), "list fewer placeholders", "the placeholders");
+    free(before);
 }
 
 /* Says one thing, unless a source that is heard first has said it. */

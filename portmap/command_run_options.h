@@ -34,7 +34,7 @@ enum run_source {
 
 struct run_options {
     struct portset ports;
-    char ports_text[4096]; /* as written, for people */
+    char *ports_text; /* as written, for people; NULL when none are given */
     const char *name, *join;
     char *files[RUN_MOST_FILES + 1]; /* absolute */
     unsigned file_count;

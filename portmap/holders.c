@@ -15,6 +15,7 @@ enum { EXAMPLES = 3, COUNTED = 1024 };
 struct owners {
     lease_owner owners[COUNTED];
     unsigned count, ports;
+    bool more; /* than could be told apart */
 };
 
 static void describe_run(struct text *t, const struct home *home, uint64_t run_id)
@@ -56,7 +57,9 @@ static void add_owner(struct owners *o, lease_owner owner)
     for (unsigned i = 0; i < o->count; i++)
         if (is_same_owner(o->owners[i], owner))
             return;
-    if (o->count < COUNTED)
+    if (o->count == COUNTED)
+        o->more = true;
+    else
         o->owners[o->count++] = owner;
 }
 
@@ -64,7 +67,7 @@ static void add_owner(struct owners *o, lease_owner owner)
 static void describe_owners(struct text *t, const struct home *home, const struct owners *o, const char *one,
                             const char *many)
 {
-    text_str(t, " by ");
+    text_str(t, o->more ? " by more than " : " by ");
     text_uint(t, o->count);
     text_str(t, o->count == 1 ? one : many);
     for (unsigned i = 0; i < o->count && i < EXAMPLES; i++) {
@@ -74,7 +77,7 @@ static void describe_owners(struct text *t, const struct home *home, const struc
     if (o->count > EXAMPLES) {
         text_str(t, " and ");
         text_uint(t, o->count - EXAMPLES);
-        text_str(t, " more");
+        text_str(t, o->more ? " more and others" : " more");
     }
     if (o->count > 0)
         text_char(t, ')');

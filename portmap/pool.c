@@ -7,17 +7,29 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
+
+/* The longest entry of a pool file, blanks in a row counted once. */
+enum { ENTRY_SIZE = 128 };
+
+/* Room for any list of ports: "10000-10001," for three of them is the longest way to say it. */
+enum { RESERVED_SIZE = 4 * PORT_COUNT };
 
 /* https://fetch.spec.whatwg.org/#port-blocking, those above 1023: a browser refuses to talk to them. */
 static const uint16_t refused_by_browsers[] = {1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000,
                                                6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080};
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
 static void trim(const char **first, const char **last)
 {
-    while (*first < *last && strchr(" \t\r", **first) != NULL)
+    while (*first < *last && is_blank(**first))
         ++*first;
-    while (*last > *first && strchr(" \t\r", (*last)[-1]) != NULL)
+    while (*last > *first && is_blank((*last)[-1]))
         --*last;
 }
 
@@ -42,15 +54,20 @@ static bool take_range(const char *at, const char *end, unsigned *first, unsigne
     return true;
 }
 
+static int refuse_token(const char *token, size_t len, struct pool_problem *problem)
+{
+    struct text t = text_in(problem->token, sizeof problem->token);
+    text_bytes(&t, token, len);
+    text_mark_cut(&t);
+    return PORTMAP_ESYNTAX;
+}
+
 static int add_token(struct pool *pool, const char *first, const char *last, struct pool_problem *problem)
 {
     unsigned low, high;
     trim(&first, &last);
-    if (!take_range(first, last, &low, &high)) {
-        struct text token = text_in(problem->token, sizeof problem->token);
-        text_bytes(&token, first, (size_t)(last - first));
-        return PORTMAP_ESYNTAX;
-    }
+    if (!take_range(first, last, &low, &high))
+        return refuse_token(first, (size_t)(last - first), problem);
     portbits_add_range(&pool->ports, low, high);
     return 0;
 }
@@ -66,39 +83,66 @@ static int add_list(struct pool *pool, const char *list, const char *end, struct
     }
 }
 
-/* A line of a pool file: empty, a comment, or a list. */
-static int add_line(struct pool *pool, const char *line, const char *end, struct pool_problem *problem)
+/* A pool file being read, of which only the entry that has been begun is kept. */
+struct entry {
+    char text[ENTRY_SIZE];
+    size_t len;
+    bool in_list;    /* there was a comma in this line */
+    bool in_comment; /* to the end of the line */
+};
+
+static int end_entry(struct entry *entry, struct pool *pool, struct pool_problem *problem)
 {
-    const char *comment = memchr(line, '#', (size_t)(end - line));
-    if (comment != NULL)
-        end = comment;
-    trim(&line, &end);
-    problem->line++;
-    return line == end ? 0 : add_list(pool, line, end, problem);
+    size_t len = entry->len;
+    entry->len = 0;
+    if (len == sizeof entry->text) /* no range is as long as that, and it may have been longer */
+        return refuse_token(entry->text, len, problem);
+    bool is_empty_line = len == 0 && !entry->in_list;
+    return is_empty_line ? 0 : add_token(pool, entry->text, entry->text + len, problem);
+}
+
+/* A line is empty, a comment, or a list; any of them may have a comment after it. */
+static int take_character(struct entry *entry, char c, struct pool *pool, struct pool_problem *problem)
+{
+    int error = 0;
+    if (c == '\n') {
+        error = end_entry(entry, pool, problem);
+        if (error == 0) /* else it is this line that is wrong */
+            problem->line++;
+        entry->in_list = entry->in_comment = false;
+    } else if (c == '#' || entry->in_comment) {
+        entry->in_comment = true;
+    } else if (c == ',') {
+        entry->in_list = true;
+        error = end_entry(entry, pool, problem);
+    } else if (!is_blank(c)) {
+        entry->text[entry->len++] = c;
+    } else if (entry->len > 0 && entry->text[entry->len - 1] != ' ') {
+        entry->text[entry->len++] = ' '; /* for any number of blanks in a row */
+    }
+    return entry->len < sizeof entry->text ? error : end_entry(entry, pool, problem);
 }
 
 static int add_lines(struct pool *pool, int fd, struct pool_problem *problem)
 {
-    char buffer[4096];
-    size_t used = 0;
+    char buffer[1024];
+    struct entry entry = {.len = 0};
+    problem->line = 1;
     for (;;) {
-        ssize_t got = read(fd, buffer + used, sizeof buffer - used);
+        ssize_t got = read(fd, buffer, sizeof buffer);
         if (got < 0 && errno == EINTR)
             continue;
-        if (got < 0)
+        if (got < 0) {
+            problem->line = 0;
             return -errno;
-        used += (size_t)got;
-        char *line = buffer, *newline;
-        while ((newline = memchr(line, '\n', used - (size_t)(line - buffer))) != NULL) {
-            int error = add_line(pool, line, newline, problem);
+        }
+        if (got == 0)
+            return end_entry(&entry, pool, problem);
+        for (ssize_t i = 0; i < got; i++) {
+            int error = take_character(&entry, buffer[i], pool, problem);
             if (error != 0)
                 return error;
-            line = newline + 1;
         }
-        used -= (size_t)(line - buffer);
-        memmove(buffer, line, used);
-        if (got == 0 || used == sizeof buffer)
-            return used == 0 ? 0 : add_line(pool, buffer, buffer + used, problem);
     }
 }
 
@@ -106,6 +150,7 @@ static int load_file(struct pool *pool, const char *path, struct pool_problem *p
 {
     struct text where = text_in(problem->where, sizeof problem->where);
     text_str(&where, path);
+    text_mark_cut(&where);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
@@ -150,23 +195,40 @@ static unsigned first_unprivileged(void)
     return first < 1024 ? 1024 : (unsigned)first;
 }
 
-/* net.ipv4.ip_local_reserved_ports: "8080,9000-9010"; what cannot be read reserves nothing. */
-static void remove_reserved(struct pool *pool)
+static void remove_listed(struct pool *pool, const char *list)
 {
-    char buffer[4096];
-    int len = text_read_file("/proc/sys/net/ipv4/ip_local_reserved_ports", buffer, sizeof buffer);
-    const char *at = buffer, *end = buffer + (len > 0 ? len : 0);
-    while (at < end) {
+    for (const char *at = list; *at != '\0';) {
         const char *comma = at + strcspn(at, ",\n");
         unsigned first, last;
         if (take_range(at, comma, &first, &last))
             for (unsigned port = first; port <= last; port++)
                 portbits_remove(&pool->ports, port);
-        at = comma + 1;
+        at = *comma != '\0' ? comma + 1 : comma;
     }
 }
 
-static void load_default(struct pool *pool)
+/*
+ * net.ipv4.ip_local_reserved_ports: "8080,9000-9010". Where /proc has none, nothing is reserved. The kernel
+ * gives as much as fits into the first read(2) and no more to any other (proc_do_large_bitmap).
+ */
+static int remove_reserved(struct pool *pool, struct pool_problem *problem)
+{
+    static const char file[] = "/proc/sys/net/ipv4/ip_local_reserved_ports";
+    struct text where = text_in(problem->where, sizeof problem->where);
+    text_str(&where, file);
+    char *list = mmap(NULL, RESERVED_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (list == MAP_FAILED)
+        return -errno;
+    int len = text_read_file(file, list, RESERVED_SIZE);
+    if (len > 0)
+        remove_listed(pool, list);
+    munmap(list, RESERVED_SIZE);
+    if (len == RESERVED_SIZE - 1)
+        return -EFBIG;
+    return len >= 0 || len == -ENOENT || len == -EACCES ? 0 : len;
+}
+
+static int load_default(struct pool *pool, struct pool_problem *problem)
 {
     struct ephemeral_range ephemeral = pool_ephemeral_range();
     for (unsigned port = first_unprivileged(); port < PORT_COUNT; port++)
@@ -174,11 +236,12 @@ static void load_default(struct pool *pool)
             portbits_add(&pool->ports, port);
     for (unsigned i = 0; i < sizeof refused_by_browsers / sizeof *refused_by_browsers; i++)
         portbits_remove(&pool->ports, refused_by_browsers[i]);
-    remove_reserved(pool);
-    if (portbits_count(&pool->ports) < POOL_TOO_FEW) {
+    int error = remove_reserved(pool, problem);
+    if (error == 0 && portbits_count(&pool->ports) < POOL_TOO_FEW) {
         pool->fallback = true;
         portbits_add_range(&pool->ports, 1024, 49151);
     }
+    return error;
 }
 
 static const struct {
@@ -212,7 +275,7 @@ int pool_load(struct pool *pool, char *const *env, struct pool_problem *problem)
             error = load_file(pool, file, problem);
     }
     if (!given)
-        load_default(pool);
+        error = load_default(pool, problem);
     pool->count = portbits_count(&pool->ports);
     return error;
 }

@@ -12,6 +12,7 @@
 
 #include "portbits.h"
 
+#include <limits.h>
 #include <stddef.h>
 
 enum { POOL_TOO_FEW = 50 };
@@ -22,9 +23,10 @@ struct pool {
     bool fallback; /* too few were left, so ephemeral ports are among them */
 };
 
-/* Where an entry is bad: the variable or file, the line (0 for a variable) and the entry. */
+/* Where an entry is bad: the variable or file, the line (0 for a variable) and the entry, of which a long one
+ * ends in "...". */
 struct pool_problem {
-    char where[256];
+    char where[PATH_MAX];
     unsigned line;
     char token[64];
 };
@@ -37,8 +39,8 @@ struct ephemeral_range pool_ephemeral_range(void);
 
 /*
  * Fills *pool from the environment given (as environ), else from the kernel's settings. Returns 0,
- * PORTMAP_ESYNTAX with *problem filled in, or a negated errno when the named file cannot be read
- * (problem->where names it). Nothing is allocated.
+ * PORTMAP_ESYNTAX with *problem filled in, or a negated errno when the named file, or the kernel's list of
+ * reserved ports, cannot be read (problem->where names it). Keeps no memory.
  */
 int pool_load(struct pool *pool, char *const *env, struct pool_problem *problem);
 

@@ -15,6 +15,7 @@ static int refuse(struct portset_problem *problem, const char *token, size_t len
 {
     struct text t = text_in(problem->token, sizeof problem->token);
     text_bytes(&t, token, len);
+    text_mark_cut(&t);
     problem->why = why;
     problem->remedy = remedy;
     return PORTMAP_ESYNTAX;

@@ -29,7 +29,7 @@ struct portset {
     } fixed[PORTSET_START];
 };
 
-/* What is wrong with a specification; why and remedy are constants, token is cut where it is too long. */
+/* What is wrong with a specification; why and remedy are constants, a long token ends in "...". */
 struct portset_problem {
     char token[64];
     const char *why;

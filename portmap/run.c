@@ -170,7 +170,13 @@ static int inherit(struct assigning *a)
     return error;
 }
 
-static bool describe(struct map *map, const struct run_request *request)
+static void name_file(struct run_problem *problem, const char *file)
+{
+    struct text t = text_in(problem->file, sizeof problem->file);
+    text_str(&t, file);
+}
+
+static int describe(struct map *map, const struct run_request *request, struct run_problem *problem)
 {
     bool fits = map_about_add(map, "command", request->command != NULL ? request->command : "");
     if (request->name != NULL)
@@ -181,9 +187,12 @@ static bool describe(struct map *map, const struct run_request *request)
         fits = fits && map_about_add(map, "outer", request->outer);
     if (request->server != NULL && request->server->required)
         fits = fits && map_about_add(map, about_server, "required");
-    for (unsigned i = 0; request->files != NULL && request->files[i] != NULL; i++)
-        fits = fits && map_about_add(map, "file", request->files[i]);
-    return fits;
+    for (unsigned i = 0; fits && request->files != NULL && request->files[i] != NULL; i++) {
+        fits = map_about_add(map, "file", request->files[i]);
+        problem->step = RUN_STEP_FILE;
+        name_file(problem, request->files[i]);
+    }
+    return fits ? 0 : PORTMAP_ETOOMANY;
 }
 
 static void avoid(struct assigning *a, unsigned port)
@@ -233,8 +242,7 @@ static int publish(const struct run *run, enum publish_occasion occasion, struct
     const char *failed = "";
     problem->step = RUN_STEP_FILE;
     int error = publish_files(run->map, run->path, occasion, &failed);
-    struct text t = text_in(problem->file, sizeof problem->file);
-    text_str(&t, failed);
+    name_file(problem, failed);
     return error;
 }
 
@@ -246,7 +254,7 @@ static int furnish(struct run *run, struct assigning *a)
     run->map->reveal = request->reveal;
     run->map->strict = request->strict;
     run->map->discover = request->discover;
-    int error = describe(run->map, request) ? 0 : PORTMAP_ETOOMANY;
+    int error = describe(run->map, request, a->problem);
     list_late(run->map, request->ports);
     if (error == 0)
         error = inherit(a);

@@ -89,8 +89,10 @@ void serve_log(enum serve_log_level level, const char *format, ...)
     if (level > most_said)
         return;
     va_start(arguments, format);
-    vsnprintf(message, sizeof message, format, arguments);
+    int len = vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
+    if (len >= (int)sizeof message)
+        memcpy(message + sizeof message - sizeof "...", "...", sizeof "...");
     clock_gettime(CLOCK_REALTIME, &now);
     localtime_r(&now.tv_sec, &local);
     if (on_stderr)

@@ -2,6 +2,7 @@
 
 #include "elf.h"
 #include "portset.h"
+#include "text.h"
 
 #include <string.h>
 
@@ -67,7 +68,9 @@ unsigned sighting_program(struct map *map, uint64_t device, uint64_t inode, cons
         if (!atomic_compare_exchange_strong(&program->inode, &empty, inode))
             continue;
         const char *slash = strrchr(name, '/'), *last = slash != NULL ? slash + 1 : name;
-        strncpy(program->name, *last != '\0' ? last : unknown.name, sizeof program->name - 1);
+        struct text shown = text_in(program->name, sizeof program->name);
+        text_str(&shown, *last != '\0' ? last : unknown.name);
+        text_mark_cut(&shown);
         atomic_store(&program->kind, kind);
         atomic_store(&program->device, device);
         return i;

@@ -41,7 +41,7 @@ uint64_t sighting_device(const struct stat *file);
 
 /*
  * The number of a program in the map, by sighting_device() and its inode number, entered if it is new;
- * MAP_PROGRAMS when there is no room. name is cut to fit. One that is known already keeps its kind.
+ * MAP_PROGRAMS when there is no room. a long name ends in "...". One that is known already keeps its kind.
  */
 unsigned sighting_program(struct map *map, uint64_t device, uint64_t inode, const char *name, uint32_t kind);
 

@@ -76,18 +76,28 @@ void process_name(pid_t pid, char *name, size_t size)
     name[len > 0 ? strcspn(name, "\n") : 0] = '\0';
 }
 
-void process_command(pid_t pid, char *command, size_t size)
+char *process_command(pid_t pid)
 {
-    char path[32], name[32];
+    char path[32], name[32], *command = NULL;
+    size_t size = 2048;
+    int len;
     snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
-    int len = text_read_file(path, command, size);
+    do {
+        free(command);
+        size *= 2;
+        command = malloc(size);
+        len = command != NULL ? text_read_file(path, command, size) : 0;
+    } while (len == (int)size - 1);
     while (len > 0 && command[len - 1] == '\0')
         len--;
     for (int i = 0; i < len; i++)
         if (command[i] == '\0')
             command[i] = ' ';
-    if (len > 0)
-        return;
+    if (len > 0) {
+        command[len] = '\0';
+        return command;
+    }
+    free(command);
     process_name(pid, name, sizeof name);
-    snprintf(command, size, "[%s]", name);
+    return asprintf(&command, "[%s]", name) < 0 ? NULL : command;
 }

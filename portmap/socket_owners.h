@@ -18,8 +18,8 @@ void socket_owners(const unsigned long *inodes, unsigned count, socket_owner_vis
 /* The name of a process (comm) in name[size]; empty when it cannot be read. */
 void process_name(pid_t pid, char *name, size_t size);
 
-/* Its command line in command[size], cut to fit, with spaces between the words; its name in brackets when it
- * has none. */
-void process_command(pid_t pid, char *command, size_t size);
+/* Its command line, with spaces between the words; its name in brackets when it has none; NULL when there is
+ * no memory. To be freed. */
+char *process_command(pid_t pid);
 
 #endif

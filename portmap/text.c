@@ -51,6 +51,12 @@ void text_hex(struct text *t, uint64_t n, unsigned digits)
         text_char(t, "0123456789abcdef"[(n >> (digits * 4)) & 15]);
 }
 
+void text_mark_cut(struct text *t)
+{
+    for (size_t dots = 1; t->cut && dots <= 3 && dots <= t->used; dots++)
+        t->at[t->used - dots] = '.';
+}
+
 int text_path(struct text *t, const char *path)
 {
     char directory[PATH_MAX];

@@ -29,6 +29,9 @@ void text_str(struct text *t, const char *s);
 void text_uint(struct text *t, uint64_t n);
 void text_hex(struct text *t, uint64_t n, unsigned digits);
 
+/* Ends a text that was cut in "...", for people: they see that it goes on. */
+void text_mark_cut(struct text *t);
+
 /* Appends a path, made absolute with the working directory. 0, or a negated errno: -ENAMETOOLONG when it was
  * cut. */
 int text_path(struct text *t, const char *path);

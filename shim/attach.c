@@ -32,11 +32,13 @@ enum { FAILURE = 125, ANSWER_MILLISECONDS = 1000 };
 
 static void say(const char *kind, const char *what, const char *why, const char *remedy)
 {
-    char line[PATH_MAX + 512];
+    enum { MOST_OF_SUBJECT = PATH_MAX + 64 };
+    char line[MOST_OF_SUBJECT + 512];
     struct text t = text_in(line, sizeof line - 1);
     text_str(&t, "portshim: ");
     text_str(&t, kind);
-    text_str(&t, what);
+    text_bytes(&t, what, strnlen(what, MOST_OF_SUBJECT));
+    text_str(&t, strlen(what) > MOST_OF_SUBJECT ? "..." : ""); /* a variable may have 128 KiB */
     text_str(&t, ": ");
     text_str(&t, why);
     text_str(&t, ": ");

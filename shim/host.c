@@ -7,15 +7,13 @@
 #include <linux/rtnetlink.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Far more than a host has that runs test suites; those beyond are not known when descriptors run out. */
-enum { KNOWN_ADDRESSES = 64 };
-
-static struct in6_addr known[KNOWN_ADDRESSES]; /* IPv4 ones as v4-mapped */
-static unsigned known_count;
+static struct in6_addr *known; /* IPv4 ones as v4-mapped */
+static unsigned known_count, known_room;
 
 struct request {
     struct nlmsghdr header;
@@ -65,9 +63,25 @@ static void add_attribute(struct request *request, unsigned short type, const vo
     request->header.nlmsg_len = NLMSG_ALIGN(request->header.nlmsg_len) + RTA_ALIGN(RTA_LENGTH(len));
 }
 
+/* A page more at first, then twice as much; false when there is no memory. */
+static bool make_room(void)
+{
+    size_t used = known_room * sizeof *known, size = used > 0 ? 2 * used : 4096;
+    void *more = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (more == MAP_FAILED)
+        return false;
+    if (used > 0) {
+        memcpy(more, known, used);
+        munmap(known, used);
+    }
+    known = more;
+    known_room = (unsigned)(size / sizeof *known);
+    return true;
+}
+
 static void remember(int family, const void *address)
 {
-    if (known_count == KNOWN_ADDRESSES)
+    if (known_count == known_room && !make_room())
         return;
     struct in6_addr *to = &known[known_count++];
     if (family == AF_INET6) {

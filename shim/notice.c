@@ -13,6 +13,7 @@
 #include "translate.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -202,9 +203,26 @@ static bool is_program(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 
+/* In a directory of PATH whose name is longer than what is put on every stack: whether the file is a program
+ * there, and if so, in *good, whether it may be started. */
+__attribute__((noinline)) static bool judge_in_long(const char *directory, size_t len, const char *file,
+                                                    bool *good)
+{
+    char path[PATH_MAX];
+    struct text t = text_in(path, sizeof path);
+    text_bytes(&t, directory, len);
+    text_char(&t, '/');
+    text_str(&t, file);
+    bool found = !t.cut && is_program(path);
+    if (found)
+        *good = notice_exec(AT_FDCWD, path, 0);
+    return found;
+}
+
 bool notice_exec_search(const char *file)
 {
     char path[1024];
+    bool good;
     int saved = errno;
     const char *list = environment_get(environ, "PATH");
     if (map_to_note_in() == NULL || !memory_is_readable(file, 1))
@@ -221,6 +239,9 @@ bool notice_exec_search(const char *file)
         errno = saved;
         if (found)
             return notice_exec(AT_FDCWD, path, 0);
+        if (t.cut && judge_in_long(list, len, file, &good))
+            return good;
+        errno = saved;
         list += len;
         if (*list == '\0')
             return true;
