@@ -28,7 +28,8 @@ INCLUDEDIR = $(PREFIX)/include
 MANDIR = $(PREFIX)/share/man
 DOCDIR = $(PREFIX)/share/doc/portshim
 JOBS = $(shell nproc)
-BATS = $(firstword $(wildcard $B/npm/node_modules/bats/bin/bats) bats)
+# The shell looks for it when it is to run: scripts/test-deps, before, may be what installs it.
+BATS = $$(PATH=$(CURDIR)/build/npm/node_modules/.bin:$$PATH command -v bats) --jobs $(JOBS)
 
 COMMAND_SOURCES = $(wildcard portmap/command*.c) $(wildcard portmap/serve*.c) portmap/portshim.c portmap/library.c \
 	$(addprefix portmap/,program.c holders.c json.c socket_owners.c supervise.c survey.c utf8.c watch.c)
@@ -84,7 +85,7 @@ $B/tests/bench_leases: tests/bench_leases.c $B/libportmap.a Makefile
 
 check: all $(TEST_PROGRAMS)
 	scripts/test-deps
-	$(BATS) --timing $(shell command -v parallel >/dev/null && echo --jobs $(JOBS)) tests
+	$(BATS) --timing tests
 
 # The same tests with the command under AddressSanitizer and UndefinedBehaviorSanitizer and every undefined behaviour of
 # the library a trap (alignment apart: programs pass misaligned structures, which the kernel takes); threads of
@@ -95,7 +96,7 @@ check-long: check
 	$(MAKE) B=$S/library CFLAGS="-O1 -g -fsanitize=undefined -fno-sanitize=alignment -fsanitize-undefined-trap-on-error" $S/library/libportshim.so
 	mkdir -p $S/both && cp $S/command/portshim $S/library/libportshim.so $S/both
 	ASAN_OPTIONS=verify_asan_link_order=0 PORTSHIM_BUILD=$(CURDIR)/$S/both \
-		$(BATS) $(shell command -v parallel >/dev/null && echo --jobs $(JOBS)) tests
+		$(BATS) tests
 	$(MAKE) B=$S/threads CFLAGS="-O1 -g -fsanitize=thread" $S/threads/libportmap.so.$(ABI)
 	$(CC) $(STANDARD) -O1 -g -fsanitize=thread -I. -o $S/threads/c_api tests/c_api/c_api.c \
 		$S/threads/libportmap.so.$(ABI) -Wl,-rpath,$(CURDIR)/$S/threads

@@ -204,7 +204,7 @@ listens() {
     export PORTSHIM_HOME=$PWD/home
     portshim ports -- true
     find . >before
-    portshim ports -- /usr/bin/python3 -c "$server_and_client" "$(PORTSHIM_HOME='' fixed 1)"
+    portshim ports -- /usr/bin/python3 -c "$server_and_client" "$(PORTSHIM_HOME=$SUITE_DIR/home fixed 1)"
     run -127 portshim ports -- ./none
     find . ! -name before | diff <(grep -vx ./before before) -
     [[ -z $(find home/runs home/names -mindepth 1) ]]
@@ -226,7 +226,7 @@ socket.socket().bind(("127.0.0.1", int(sys.argv[1])))' "$port"
 @test "a list or a .portshim that cannot be written leaves no run behind" {
     export PORTSHIM_HOME=$PWD/home
     run -125 portshim ports --write -o found -- sh -c 'touch .portshim; /usr/bin/python3 -c "$0" "$1"' \
-        "$server_and_client" "$(PORTSHIM_HOME='' fixed 1)"
+        "$server_and_client" "$(PORTSHIM_HOME=$SUITE_DIR/home fixed 1)"
     assert_output 'portshim: .portshim: File exists: remove it, or go to another directory'
     [[ -z $(find "$PORTSHIM_HOME/runs" -mindepth 1) ]]
 }

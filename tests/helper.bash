@@ -15,10 +15,12 @@ for library in bats-support bats-assert; do
 done
 
 # setup_suite made SUITE_DIR: readable by every user, with a copy of the products, so that servers which drop
-# privileges find the library, and other users the command. The home is the user's own, not one of the suite's: with two lease tables, suites that
-# run side by side would be given the same ports.
+# privileges find the library, and other users the command. The home is the suite's, so that the user's own `portshim ls`
+# does not show its runs; its pool are ports that are leased in the user's home.
 export PORTSHIM_LIB=$SUITE_DIR/libportshim.so
 unset PORTSHIM_HOME PORTSHIM_PORTS PORTSHIM_MAP_FILE PORTSHIM_RUN PORTSHIM_COMPACT PORTSHIM_POOL PORTSHIM_POOL_FILE PORTSHIM PORTSERVER_ADDRESS
+export PORTSHIM_HOME=$SUITE_DIR/home PORTSHIM_POOL
+PORTSHIM_POOL=$(<"$SUITE_DIR/pool")
 unset MAKEFLAGS # a test that runs make has none of the descriptors that `make -j check` speaks of
 
 # A directory of this test that every user can enter.
@@ -91,11 +93,14 @@ inside() {
 }
 
 # own_pool COUNT: from here on the test has a home of its own, and a pool of ports that all others leave alone: they
-# are leased in the common home until the test ends.
+# are leased in the user's home until the test ends.
 own_pool() {
-    start pool portshim run -p "1-$1" -m pool.env -- sleep infinity
-    within 10 test -e pool.env
-    PORTSHIM_POOL=$(sed -n 's/^PORTSHIM_PORT_.*=//p' pool.env | paste -sd ,)
+    local left most=4096
+    start pool sleep infinity
+    for ((left = $1; left > 0; left -= most)); do
+        PORTSHIM_HOME='' PORTSHIM_POOL='' portshim pick -n $((left < most ? left : most)) "$pid" 0
+    done >pool.ports
+    PORTSHIM_POOL=$(paste -sd , pool.ports)
     export PORTSHIM_POOL PORTSHIM_HOME=$PWD/home
 }
 

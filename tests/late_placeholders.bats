@@ -33,7 +33,7 @@ in_second=(portshim run -j 2.json --)
 
 @test "of more than a thousand placeholders the last are kept apart as well, and refuse while nobody has bound them" {
     bare_ports 1
-    unset PORTSHIM_POOL PORTSHIM_HOME # a thousand ports are more than a test should have for itself
+    own_pool 2100
     last=${bare_ports[0]} first=$((bare_ports[0] - 1010))
     strangers
     for i in 1 2; do
@@ -96,7 +96,7 @@ in_second=(portshim run -j 2.json --)
 
 @test "a datagram for a late placeholder for which no port is left is refused, not sent to the host's" {
     bare_ports 1
-    unset PORTSHIM_POOL PORTSHIM_HOME
+    own_pool 1100
     last=${bare_ports[0]}
     strangers
     run portshim run -p "$((last - 1050))-$last" -- "$ROOT/build/tests/late" refused "$((last - 40))" "$last"
@@ -140,6 +140,7 @@ again.accept()
 with open('/proc/net/tcp') as table:
     assert not any('0100007F:%04X 00000000' % number in line for line in table)
 EOF
+    own_pool 1100
     portshim run -p all -- /usr/bin/python3 given.py
     portshim run -p 1-65535 -- /usr/bin/python3 given.py
 }

@@ -5,7 +5,7 @@ load serve
 
 setup() {
     cd "$(test_dir)"
-    own_ports 300
+    own_pool 300
     start observer /usr/bin/python3 "$BATS_TEST_DIRNAME/mixed_observer.py" sock
     observer=$pid
     within 10 grep -qs ready observer.out

@@ -28,6 +28,7 @@ network() {
     attach_to_lan 2 "${in_remote[@]}"
     "${in_network[@]}" ip route add default via 10.9.8.2
     export PORTSHIM_HOME=$PWD/home
+    unset PORTSHIM_POOL
 }
 
 attach_to_lan() {

@@ -340,7 +340,6 @@ signal.pause()'
     local i started=()
     mkdir large
     cd large
-    unset PORTSHIM_HOME PORTSHIM_POOL
     own_pool 30
     for ((i = 0; i < 10; i++)); do
         start "run.$i" portshim run -q -p 80 -m "run.$i.env" -- sleep infinity

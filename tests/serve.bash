@@ -37,7 +37,7 @@ say() {
 
 # as_nobody COMMAND...: with the environment of the test.
 as_nobody() {
-    setpriv --reuid nobody --regid nogroup --clear-groups "$@"
+    setpriv --reuid nobody --regid nogroup --clear-groups env -u PORTSHIM_HOME "$@"
 }
 
 # are_different WORD...
@@ -50,15 +50,4 @@ one_line_of_failure() {
     run -125 "$@"
     assert_equal "${#lines[@]}" 1
     assert_output --regexp '^portshim: .+: .+: .+'
-}
-
-# own_ports COUNT: as own_pool, but leased for a process: the server keeps those that a run of the common home has.
-own_ports() {
-    local left most=4096
-    start ports sleep infinity
-    for ((left = $1; left > 0; left -= most)); do
-        portshim pick -n $((left < most ? left : most)) "$pid" 0
-    done >ports
-    PORTSHIM_POOL=$(paste -sd , ports)
-    export PORTSHIM_POOL PORTSHIM_HOME=$PWD/home
 }

@@ -4,7 +4,7 @@ load serve
 
 setup() {
     cd "$(test_dir)"
-    own_ports 10
+    own_pool 10
 }
 
 # of_pool PORT...: all of them are, and no two are the same.

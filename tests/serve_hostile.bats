@@ -24,7 +24,7 @@ prompt() {
 setup() {
     cd "$(test_dir)"
     cp "$BATS_TEST_DIRNAME/hostile.py" . # where everybody can read it
-    own_ports 2000
+    own_pool 2000
     prompt portshim serve --address "$ADDRESS"
     adopt "$ADDRESS"
     descriptors=$(count_descriptors)

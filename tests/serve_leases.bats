@@ -50,7 +50,7 @@ of_nobody() {
 }
 
 @test "a port is its process's until that dies, and somebody else's at once when it has died" {
-    own_ports 1
+    own_pool 1
     serve --per-user 2
     owner one
     one=$pid
@@ -64,7 +64,7 @@ of_nobody() {
 }
 
 @test "a process that died keeps nothing when nobody has waited for it, and is given nothing" {
-    own_ports 1
+    own_pool 1
     serve
     # shellcheck disable=SC2016 # the shell that is meant expands it
     start parent bash -c 'sleep infinity & echo $!; exec sleep infinity'
@@ -81,7 +81,7 @@ of_nobody() {
 }
 
 @test "a port that a child of its dead process has bound is not handed out before the child lets it go" {
-    own_ports 1
+    own_pool 1
     serve --per-user 2
     owner parent
     parent=$pid
@@ -102,7 +102,7 @@ is_listening() {
 }
 
 @test "the port that was used least recently is given first" {
-    own_ports 6
+    own_pool 6
     serve --per-user 6
     for _ in {1..6}; do
         lease $$
@@ -117,7 +117,7 @@ is_listening() {
 }
 
 @test "what any socket of the host has, TCP or UDP, IPv4 or IPv6, is not given" {
-    own_ports 6
+    own_pool 6
     serve --per-user 6
     start occupant /usr/bin/python3 -c '
 import signal, socket, sys
@@ -142,7 +142,7 @@ signal.pause()' "$PORTSHIM_POOL"
 }
 
 @test "what is no request, and who is no process, is refused, closed and counted" {
-    own_ports 2
+    own_pool 2
     serve
     owner dead
     stop "$pid"
@@ -171,7 +171,7 @@ END
 }
 
 @test "a thread that is not the first of its process is no process" {
-    own_ports 2
+    own_pool 2
     serve
     start threads python3 -c 'import threading, time
 thread = threading.Thread(target=time.sleep, args=[1000], daemon=True)
@@ -185,7 +185,7 @@ time.sleep(1000)'
 
 @test "a port that the server has forgotten is not given back for the process that has it still" {
     needs_two_users
-    own_ports 2
+    own_pool 2
     serve
     start nobodys setpriv --reuid nobody --regid nogroup --clear-groups sleep infinity
     owner=$pid
@@ -201,7 +201,7 @@ time.sleep(1000)'
 }
 
 @test "a request is one without its newline as well, and with one of Windows" {
-    own_ports 10
+    own_pool 10
     serve
     for end in '' '\n' '\r\n' '\nrubbish'; do
         lease "$BASHPID$end"
@@ -211,7 +211,7 @@ time.sleep(1000)'
 }
 
 @test "a client that says nothing is not waited for longer than five seconds" {
-    own_ports 1
+    own_pool 1
     serve
     SECONDS=0
     start silent socat -u "ABSTRACT-CONNECT:${ADDRESS#@}" -
@@ -222,7 +222,7 @@ time.sleep(1000)'
 
 @test "a user gets no port for a process of another, but root does, on the other's account" {
     needs_two_users
-    own_ports 10
+    own_pool 10
     serve --per-user 1
     is_refused denied-not-permitted nobody_says "$$\n"
     start nobodys setpriv --reuid nobody --regid nogroup --clear-groups sleep infinity
@@ -245,7 +245,7 @@ is_of() {
 
 @test "a client in a pid namespace of its own is refused, as its numbers mean others" {
     unshare -pf --mount-proc true 2>/dev/null || skip 'needs the right to make a pid namespace'
-    own_ports 10
+    own_pool 10
     serve
     # shellcheck disable=SC2016 # the shell that is meant expands it
     for number in $$ 4194303; do
@@ -257,7 +257,7 @@ is_of() {
 
 @test "a pick in a pid namespace of its own says that the server cannot be asked, and does without it" {
     unshare -pf --mount-proc true 2>/dev/null || skip 'needs the right to make a pid namespace'
-    own_ports 2
+    own_pool 2
     serve
     PORTSERVER_ADDRESS=$ADDRESS run unshare -pf --mount-proc bash -c 'portshim pick; true'
     assert_equal "${#lines[@]}" 2
@@ -268,7 +268,7 @@ is_of() {
 }
 
 @test "a user has so many ports at a time, and no more" {
-    own_ports 10
+    own_pool 10
     serve --per-user 2
     owner one
     one=$pid
@@ -287,7 +287,7 @@ is_of() {
 
 @test "a user who has all ports that one may have leaves the rest to others" {
     needs_two_users
-    own_ports 8
+    own_pool 8
     serve
     start nobodys setpriv --reuid nobody --regid nogroup --clear-groups sleep infinity
     within 5 is_of nobody "$pid"
@@ -308,7 +308,7 @@ is_of() {
 }
 
 @test "release gives a port back through the server" {
-    own_ports 2
+    own_pool 2
     serve
     export PORTSERVER_ADDRESS=$ADDRESS
     port=$(portshim pick $$)
@@ -319,7 +319,7 @@ is_of() {
 
 @test "nobody gives back the ports of another user, but root gives back anybody's" {
     needs_two_users
-    own_ports 4
+    own_pool 4
     serve
     lease $$
     own=$port

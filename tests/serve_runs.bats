@@ -48,7 +48,7 @@ gives() {
 }
 
 @test "a run's port stays with it when its first process is gone, and is free when the last one is" {
-    own_ports 1
+    own_pool 1
     serve --per-user 2
     leave_behind env
     assert_equal "$port" "$PORTSHIM_POOL"
@@ -59,7 +59,7 @@ gives() {
 
 @test "a run of another user keeps its port as well" {
     needs_a_stranger
-    own_ports 1
+    own_pool 1
     serve --per-user 2
     leave_behind "${as_stranger[@]}"
     assert_equal "$port" "$PORTSHIM_POOL"
@@ -72,7 +72,7 @@ gives() {
 
 @test "a run of another user keeps its port when the server is killed and started again" {
     needs_a_stranger
-    own_ports 1
+    own_pool 1
     serve --per-user 2
     leave_behind "${as_stranger[@]}"
     within 5 statistic_is leases-kept-for-runs 1
@@ -88,7 +88,7 @@ gives() {
 
 @test "a run of another user keeps its port when its first process ends while there is no server" {
     needs_a_stranger
-    own_ports 1
+    own_pool 1
     serve --per-user 2
     # shellcheck disable=SC2016 # the shell that is meant expands it
     start run env PORTSERVER_ADDRESS="$ADDRESS" "${as_stranger[@]}" portshim run --require-portserver -p 6379 -m strange/map.env -- \
@@ -105,7 +105,7 @@ gives() {
 }
 
 @test "redis that makes a daemon of itself has its port from the server until it ends" {
-    own_ports 1
+    own_pool 1
     serve --per-user 2
     mkdir redis
     PORTSERVER_ADDRESS=$ADDRESS portshim run --require-portserver -p 6379 -m map.env -- redis-server --port 6379 --save '' \

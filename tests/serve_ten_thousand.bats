@@ -11,7 +11,7 @@ setup_file() {
 
 setup() {
     cd "$(test_dir)"
-    own_ports 10100 # a few may be taken by other programs of the host
+    own_pool 10100 # a few may be taken by other programs of the host
 }
 
 # eight COMMAND: starts it eight times at once, NAME.0 to NAME.7; their pids in $eight.

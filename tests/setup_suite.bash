@@ -5,8 +5,24 @@ setup_suite() {
     chmod 755 "$SUITE_DIR"
     local build=${PORTSHIM_BUILD:-$BATS_TEST_DIRNAME/../build}
     cp "$build/portshim" "$build/libportshim.so" "$SUITE_DIR"
+    mkdir -m 700 "$SUITE_DIR/home"
+    # Ports of the user's own home, leased to this shell, so that neither the user's runs nor another suite gets them.
+    env -i PATH="$PATH" "$SUITE_DIR/portshim" pick -n 1500 $$ 0 | paste -sd , >"$SUITE_DIR/pool"
 }
 
 teardown_suite() {
+    local left
+    left=$(left_behind)
     rm -rf "$SUITE_DIR"
+    [[ -z $left ]] || { printf 'left behind:\n%s\n' "$left" && return 1; }
+}
+
+# The processes that a test has started, as far as they have its environment, and that are there 5 s after the last.
+left_behind() {
+    local pids deadline=$((SECONDS + 5))
+    while pids=$(grep -lzsx "SUITE_DIR=$SUITE_DIR" /proc/[0-9]*/environ | cut -d / -f 3 | grep -vx "$BASHPID") &&
+        ((SECONDS < deadline)); do
+        read -rt 0.1 <> <(:) || :
+    done
+    [[ -z $pids ]] || ps -o pid=,args= -p "$(paste -sd , <<<"$pids")"
 }

@@ -152,7 +152,6 @@ sleeps() {
     start theirs setpriv --reuid=nobody --clear-groups -- "$BUILD/portshim" run -p 80 -n theirs -m open/m -- sleep infinity
     within 10 test -e open/m
     directory=$(sed -n 's/^# portshim //p' open/m)
-    unset PORTSHIM_HOME
     export PORTSHIM_HOME=$PWD/home
     mistake 125 'run theirs: no such run' portshim run -j theirs -- touch started
     mistake 125 'run open/m: ' portshim run -j open/m -- touch started

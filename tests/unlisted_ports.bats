@@ -100,7 +100,7 @@ except OSError: pass"
 
 @test "a program is named as it is, a child's too" {
     serve tcp,127.0.0.1,8080
-    start child portshim run -j "$run_name" -- sh -c "socat TCP-LISTEN:$port,bind=127.0.0.1 /dev/null; true"
+    start child portshim run -j "$run_name" -- sh -c "setpriv --pdeathsig TERM socat TCP-LISTEN:$port,bind=127.0.0.1 /dev/null; true"
     within 10 says "$port: bound by socat: add -p $port"
 }
 
