@@ -7,13 +7,16 @@
 #include "run.h"
 #include "sighting.h"
 #include "supervise.h"
+#include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char help[] =
@@ -60,6 +63,9 @@ static void collect(const struct map *map)
     }
 }
 
+/* The first line of a list: by it a list is told from a user's own file. */
+static const char list_head[] = " PORT  TYPE  USE           PROGRAM         \n";
+
 static const char *remark(const struct map *map, unsigned port)
 {
     if (port < 1024)
@@ -79,7 +85,7 @@ static void print_sighting(FILE *out, const struct map *map, struct sighting s)
 static void print_all(FILE *out, const struct map *map)
 {
     const struct map_program *program;
-    fprintf(out, "%5s  %-4s  %-12s  %-16s\n", "PORT", "TYPE", "USE", "PROGRAM");
+    fputs(list_head, out);
     for (unsigned port = 1; port < PORT_COUNT; port++) {
         struct sighting s;
         if (!used[port].any)
@@ -171,12 +177,43 @@ static void parse_options(struct discovering *d, int argc, char **argv)
         command_fail(strerror(errno), "go to another directory, or leave --write away", "%s", settings_file);
 }
 
+/* A descriptor that is open already: its file is written on, wherever it stands. -1 for other names. */
+static int open_descriptor(const char *name)
+{
+    const char *digits = name + sizeof "/dev/fd/" - 1;
+    uint64_t fd;
+    if (strcmp(name, "/dev/stdout") == 0)
+        return STDOUT_FILENO;
+    if (strcmp(name, "/dev/stderr") == 0)
+        return STDERR_FILENO;
+    if (strncmp(name, "/dev/fd/", sizeof "/dev/fd/" - 1) != 0 ||
+        !text_take_uint(&digits, digits + strlen(digits), INT_MAX, &fd) || *digits != '\0')
+        return -1;
+    return (int)fd;
+}
+
+/* Ends the command where the file has something in it that is no list. */
+static void check_output(const char *name)
+{
+    char head[sizeof list_head];
+    struct stat st;
+    if (stat(name, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
+        return;
+    int len = text_read_file(name, head, sizeof head);
+    if (len < 0 || strcmp(head, list_head) != 0)
+        command_fail(portmap_strerror(len < 0 ? len : PORTMAP_EOTHERS), "name another file, or remove it",
+                     "%s", name);
+}
+
 static FILE *open_output(struct discovering *d)
 {
     if (d->output == NULL)
         return stderr;
-    d->made_output = access(d->output, F_OK) < 0;
-    FILE *out = fopen(d->output, "we");
+    int fd = open_descriptor(d->output);
+    if (fd < 0)
+        check_output(d->output);
+    d->made_output = fd < 0 && access(d->output, F_OK) < 0;
+    FILE *out = fd < 0 ? fopen(d->output, "we") : fdopen(fcntl(fd, F_DUPFD_CLOEXEC, 0), "w");
     if (out == NULL)
         command_fail(strerror(errno), "name a file that can be written", "%s", d->output);
     return out;

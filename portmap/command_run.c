@@ -87,7 +87,10 @@ static void fail_of_run(const struct run_request *request, const struct run_prob
         if (error == PORTMAP_ETOOMANY)
             command_fail("the paths of all map files together are too long", "use shorter ones",
                          "map file %s", problem->file);
-        command_fail(why, "name a file that can be written", "map file %s", problem->file);
+        command_fail(why,
+                     error == PORTMAP_EOTHERS ? "name another file, or remove it"
+                                              : "name a file that can be written",
+                     "map file %s", problem->file);
     case RUN_STEP_OUTER:
         command_fail(why, "unset PORTSHIM_RUN, or start it in a living run", "the run around this one, %s",
                      request->outer);

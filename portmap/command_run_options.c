@@ -3,6 +3,7 @@
 #include "command.h"
 #include "error.h"
 #include "name.h"
+#include "publish.h"
 #include "text.h"
 
 #include <ctype.h>
@@ -69,10 +70,9 @@ static const struct option words[] = {
 static char *absolute_path(const char *path)
 {
     char absolute[PATH_MAX];
-    struct text t = text_in(absolute, sizeof absolute);
     if (*path == '\0')
         command_fail("the name is empty", "name a file", "map file");
-    int error = text_path(&t, path);
+    int error = publish_path(path, absolute);
     char *result = error == 0 ? strdup(absolute) : NULL;
     if (result == NULL)
         command_fail(portmap_strerror(error != 0 ? error : -ENOMEM), "use a short, absolute path",

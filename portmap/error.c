@@ -37,6 +37,8 @@ const char *portmap_strerror(int code)
         return "not leased by this process";
     case PORTMAP_EREUSE:
         return "the socket has SO_REUSEADDR or SO_REUSEPORT, which hide conflicts";
+    case PORTMAP_EOTHERS:
+        return "not written by portshim";
     default:
         return strerror(-code);
     }

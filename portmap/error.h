@@ -28,6 +28,7 @@ enum portmap_error {
     PORTMAP_ENAMESPACE,        /* the port server is in another pid namespace */
     PORTMAP_ENOTOURS,          /* the port has not been leased by this process, or has been given back */
     PORTMAP_EREUSE,            /* the socket has SO_REUSEADDR or SO_REUSEPORT, which hide conflicts */
+    PORTMAP_EOTHERS,           /* a file has something in it that portshim did not write */
 };
 
 #pragma GCC visibility push(default)

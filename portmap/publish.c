@@ -1,19 +1,26 @@
 #include "publish.h"
 
 #include "error.h"
+#include "rundir.h"
 #include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
-/* The formats, by the file's ending. `begin` has the run's directory after it. */
+/* The formats, by the file's ending. */
 enum format { FORMAT_PLAIN, FORMAT_ENV, FORMAT_JSON };
+
+/* How a file begins; the run's directory comes next. By this a file of ours is told from a user's. */
+static const char comment_head[] = "# portshim ", json_head[] = "{\"run\": ", json_next[] = ", \"pid\": ";
+/* What stands there in a .env file that 0.1.0 has written. */
+static const char old_env_head[] = "PORTSHIM_RUN=";
 
 /* A file being written, in pieces of a buffer. */
 struct writer {
@@ -85,11 +92,16 @@ static enum format format_of(const char *file)
     return FORMAT_PLAIN;
 }
 
-static void write_plain(struct writer *w, const struct map *map, const char *run_path)
+static void write_comment(struct writer *w, const char *run_path)
 {
-    put(w, "# portshim ");
+    put(w, comment_head);
     put(w, run_path);
     put(w, "\n");
+}
+
+static void write_plain(struct writer *w, const struct map *map, const char *run_path)
+{
+    write_comment(w, run_path);
     for (unsigned port = 0; (port = publish_next(map, port)) != 0;) {
         put_uint(w, port);
         put(w, " ");
@@ -100,6 +112,7 @@ static void write_plain(struct writer *w, const struct map *map, const char *run
 
 static void write_env(struct writer *w, const struct map *map, const char *run_path)
 {
+    write_comment(w, run_path);
     put(w, "PORTSHIM_RUN=");
     put(w, run_path);
     put(w, "\n");
@@ -115,9 +128,9 @@ static void write_env(struct writer *w, const struct map *map, const char *run_p
 static void write_json(struct writer *w, const struct map *map, const char *run_path)
 {
     const char *separator = "";
-    put(w, "{\"run\": ");
+    put(w, json_head);
     put_json_string(w, run_path);
-    put(w, ", \"pid\": ");
+    put(w, json_next);
     put_uint(w, (uint64_t)map->starter);
     put(w, ", \"ports\": [");
     for (unsigned port = 0; (port = publish_next(map, port)) != 0; separator = ", ") {
@@ -153,6 +166,116 @@ static int write_file(int fd, const char *file, const struct map *map, const cha
     return w.error;
 }
 
+/* Copies a line, or with `json` a string up to its closing quote, whose escapes are undone. The rest of the
+ * text, or NULL where that is no absolute path. */
+static const char *copy_value(const char *from, bool json, char *path, size_t size)
+{
+    struct text t = text_in(path, size);
+    for (; *from != '\0' && *from != (json ? '"' : '\n'); from++) {
+        if (json && *from == '\\' && *++from == '\0')
+            break;
+        text_char(&t, *from);
+    }
+    return t.cut || *path != '/' ? NULL : from;
+}
+
+enum { HEAD_SIZE = PATH_MAX + 64 };
+
+/* Reads how a regular file begins: its length, or a negated errno or PORTMAP_ENOTFILE. */
+static int read_head(const char *file, char head[static HEAD_SIZE])
+{
+    struct stat st;
+    if (stat(file, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode)) /* to open a pipe may take forever */
+        return PORTMAP_ENOTFILE;
+    return text_read_file(file, head, HEAD_SIZE);
+}
+
+/* The run that the head of a map file names, as copy_value. */
+static const char *parse_head(const char *head, char *path, size_t size)
+{
+    static const char *const lines[] = {comment_head, old_env_head};
+    for (unsigned i = 0; i < sizeof lines / sizeof *lines; i++)
+        if (strncmp(head, lines[i], strlen(lines[i])) == 0)
+            return copy_value(head + strlen(lines[i]), false, path, size);
+    size_t before = strlen(json_head);
+    if (strncmp(head, json_head, before) == 0 && head[before] == '"')
+        return copy_value(head + before + 1, true, path, size);
+    return NULL;
+}
+
+int publish_read_run(const char *file, char *path, size_t size)
+{
+    char head[HEAD_SIZE];
+    int len = read_head(file, head);
+    if (len < 0)
+        return len;
+    return parse_head(head, path, size) == NULL ? PORTMAP_ESYNTAX : 0;
+}
+
+/* A user's own file may begin with a word of ours as well, not with a run's directory after it. */
+static bool is_of_portshim(const char *head)
+{
+    char path[PATH_MAX];
+    uint64_t run_id;
+    const char *rest = parse_head(head, path, sizeof path);
+    const char *name = rest != NULL ? strrchr(path, '/') : NULL;
+    if (name == NULL || !rundir_id(name + 1, &run_id))
+        return false;
+    return *rest != '"' || strncmp(rest + 1, json_next, strlen(json_next)) == 0;
+}
+
+/* 0 where a map file may be written: nothing is there, or nothing is in it, or what portshim wrote. */
+static int check_place(const char *file)
+{
+    char head[HEAD_SIZE];
+    struct stat st;
+    if (lstat(file, &st) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    /* A rename over a device, pipe or directory would destroy it, or fail, and so with /proc/self/fd/1. */
+    if (!S_ISREG(st.st_mode))
+        return PORTMAP_ENOTFILE;
+    if (st.st_size == 0)
+        return 0;
+    int len = read_head(file, head);
+    if (len < 0)
+        return len;
+    return is_of_portshim(head) ? 0 : PORTMAP_EOTHERS;
+}
+
+/* A file's name that /proc tells, as /dev/fd/1 does, is that of an open file, which has another by now, or
+ * none. */
+static bool is_in_proc(const char *path)
+{
+    struct statfs fs;
+    int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    bool in_proc = fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+    if (fd >= 0)
+        close(fd);
+    return in_proc;
+}
+
+int publish_path(const char *file, char path[static PATH_MAX])
+{
+    enum { MOST_LINKS = 40 }; /* as the kernel has it */
+    char target[PATH_MAX];
+    struct text t = text_in(path, PATH_MAX);
+    int error = text_path(&t, file);
+    for (unsigned links = 0; error == 0; links++) {
+        ssize_t len = is_in_proc(path) ? -1 : readlink(path, target, sizeof target - 1);
+        if (len < 0)
+            return 0;
+        if (links == MOST_LINKS)
+            return -ELOOP;
+        target[len] = '\0';
+        t.used = *target == '/' ? 0 : (size_t)(strrchr(path, '/') + 1 - path);
+        text_str(&t, target);
+        error = t.cut ? -ENAMETOOLONG : 0;
+    }
+    return error;
+}
+
 /* The temporary name beside a map file, which may be given twice, in two spellings. */
 static int draft_name(const char *file, unsigned i, char draft[static PATH_MAX])
 {
@@ -168,11 +291,9 @@ static int draft_name(const char *file, unsigned i, char draft[static PATH_MAX])
 static int write_draft(const char *file, unsigned i, const struct map *map, const char *run_path)
 {
     char draft[PATH_MAX];
-    struct stat st;
-    /* A rename over a device, pipe or directory would destroy it, or fail. */
-    if (stat(file, &st) == 0 && !S_ISREG(st.st_mode))
-        return PORTMAP_ENOTFILE;
-    int error = draft_name(file, i, draft);
+    int error = check_place(file);
+    if (error == 0)
+        error = draft_name(file, i, draft);
     if (error != 0)
         return error;
     unlink(draft);
@@ -188,7 +309,9 @@ static int write_draft(const char *file, unsigned i, const struct map *map, cons
 static int install_draft(const char *file, unsigned i)
 {
     char draft[PATH_MAX];
-    int error = draft_name(file, i, draft);
+    int error = check_place(file); /* once more: somebody may have put something there meanwhile */
+    if (error == 0)
+        error = draft_name(file, i, draft);
     return error == 0 && rename(draft, file) < 0 ? -errno : error;
 }
 
@@ -256,39 +379,4 @@ int publish_variables(const struct map *map, publish_visit *visit, void *context
             return error;
     }
     return 0;
-}
-
-/* Copies a line, or with `json` a string up to its closing quote, whose escapes are undone. */
-static int copy_value(const char *from, bool json, char *path, size_t size)
-{
-    struct text t = text_in(path, size);
-    for (; *from != '\0' && *from != (json ? '"' : '\n'); from++) {
-        if (json && *from == '\\' && *++from == '\0')
-            break;
-        text_char(&t, *from);
-    }
-    return t.cut || *path != '/' ? PORTMAP_ESYNTAX : 0;
-}
-
-int publish_read_run(const char *file, char *path, size_t size)
-{
-    char head[PATH_MAX + 64];
-    struct stat st;
-    if (stat(file, &st) < 0)
-        return -errno;
-    if (!S_ISREG(st.st_mode)) /* to open a pipe may take forever */
-        return PORTMAP_ENOTFILE;
-    int len = text_read_file(file, head, sizeof head);
-    if (len < 0)
-        return len;
-    static const struct {
-        const char *before;
-        bool json;
-    } formats[] = {{"# portshim ", false}, {"PORTSHIM_RUN=", false}, {"{\"run\": \"", true}};
-    for (unsigned i = 0; i < sizeof formats / sizeof *formats; i++) {
-        size_t before = strlen(formats[i].before);
-        if (strncmp(head, formats[i].before, before) == 0)
-            return copy_value(head + before, formats[i].json, path, size);
-    }
-    return PORTMAP_ESYNTAX;
 }

@@ -2,18 +2,28 @@
  * Publishing a run's map: files for people and programs outside, and the variables its command is given.
  *
  * The format of a map file goes by its ending: .json is an object with run, pid and ports[]; .env has
- * KEY=VALUE lines; anything else "PLACEHOLDER REAL" lines after a first line "# portshim RUN", where RUN is
- * the run's directory. A file is written under a temporary name beside its own and renamed: a reader never
- * sees half of it. It stays when the run is over.
+ * KEY=VALUE lines; anything else "PLACEHOLDER REAL" lines. The latter two have a first line "# portshim RUN",
+ * where RUN is the run's directory. A file is written under a temporary name beside its own and renamed: a
+ * reader never sees half of it. It stays when the run is over. A file with anything in it that portshim has
+ * not written is never replaced.
  */
 #ifndef PORTMAP_PUBLISH_H
 #define PORTMAP_PUBLISH_H
 
 #include "map.h"
 
+#include <limits.h>
+
 /*
- * Writes all map files that the run has (map_about "file"), when it starts whatever is there, later only
- * where no other run has published since. 0, or a negated errno with *failed naming the file.
+ * The path to give a run for a map file, in path[PATH_MAX]: absolute, and where the file is a symbolic link
+ * that of what it leads to, which the link goes on leading to. 0 or a negated errno. Allocates nothing.
+ */
+int publish_path(const char *file, char path[static PATH_MAX]);
+
+/*
+ * Writes all map files that the run has (map_about "file"): when it starts, over what other runs have left
+ * there; later, only where no other run has published since. 0, or with *failed naming the file a negated
+ * errno, PORTMAP_ENOTFILE, or PORTMAP_EOTHERS where something is in it that portshim has not written.
  */
 enum publish_occasion { PUBLISH_FIRST, PUBLISH_AGAIN };
 int publish_files(const struct map *map, const char *run_path, enum publish_occasion occasion,

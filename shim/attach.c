@@ -14,6 +14,7 @@
 #include "notice.h"
 #include "pool.h"
 #include "portset.h"
+#include "publish.h"
 #include "run.h"
 #include "rundir.h"
 #include "table.h"
@@ -142,10 +143,9 @@ static void parse_pool(struct by_hand *hand)
 
 static void absolute_file(struct by_hand *hand, const char *file)
 {
-    struct text t = text_in(hand->file, sizeof hand->file);
     if (file == NULL)
         return;
-    int error = text_path(&t, file);
+    int error = publish_path(file, hand->file);
     if (error != 0)
         die("PORTSHIM_MAP_FILE", portmap_strerror(error), "use a short, absolute path");
     hand->files[0] = hand->file;
@@ -200,7 +200,7 @@ _Noreturn static void die_of_run(const struct run_problem *problem, int error)
         die(what, portmap_strerror(error), "end other runs, or widen PORTSHIM_POOL");
     }
     if (problem->step == RUN_STEP_FILE)
-        die(problem->file, portmap_strerror(error), "let PORTSHIM_MAP_FILE name a file that can be written");
+        die(problem->file, portmap_strerror(error), "let PORTSHIM_MAP_FILE name another file");
     die("the run directory", portmap_strerror(error), "check PORTSHIM_HOME, its disk and its permissions");
 }
 
