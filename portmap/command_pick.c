@@ -20,9 +20,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A lease table that is replaced more often than this meanwhile has another problem. */
-enum { PICK_TRIES = 5 };
-
 /* What a pick clears up on its way: little, as it is to be quick. */
 enum { SWEPT_RUNS = 4 };
 
@@ -67,6 +64,7 @@ struct picking {
     struct home home;
     struct pool pool;
     struct lease_table leases;
+    lease_owner owner;
     struct obtain_server server;
     unsigned short ports[MOST_PORTS];
     bool served[MOST_PORTS]; /* by the port server */
@@ -179,13 +177,13 @@ static void parse_arguments(struct picking *p, int count, char **words)
         fail_of_process(p);
 }
 
-static void give_back(struct picking *p, lease_owner owner)
+static void give_back(struct picking *p)
 {
     int told = 0;
     for (unsigned i = 0; i < p->leased; i++) {
         if (p->served[i] && told == 0) /* a server that does not understand it once never will */
             told = portserver_release(p->server.address, p->ports[i], p->server.milliseconds);
-        lease_release(&p->leases, p->ports[i], owner);
+        lease_release(&p->leases, p->ports[i], p->owner);
     }
     p->leased = 0;
 }
@@ -207,43 +205,59 @@ _Noreturn static void fail_of_lease(const struct picking *p, int error)
     command_fail(why, "end some of them, or widen PORTSHIM_POOL", "no port for pid %d", (int)p->pid);
 }
 
-/* All of them, or a failure with none leased. */
-static void lease_all(struct picking *p, lease_owner owner)
+/* 0, or an error and maybe some of them. */
+static int lease_all(struct picking *p)
 {
     struct obtaining obtaining = {.home = &p->home,
                                   .leases = &p->leases,
                                   .pool = &p->pool,
-                                  .want = {.owner = owner, .scope = p->have_scope ? &p->scope : NULL},
+                                  .want = {.owner = p->owner, .scope = p->have_scope ? &p->scope : NULL},
                                   .server = &p->server,
                                   .patience = OBTAIN_PATIENT};
     while (p->leased < p->count) {
         int port = obtain_port(&obtaining);
-        if (port < 0) {
-            give_back(p, owner);
-            fail_of_lease(p, port);
-        }
+        if (port < 0)
+            return port;
         p->served[p->leased] = p->server.address != NULL && p->server.error == 0;
         p->ports[p->leased++] = (unsigned short)port;
     }
+    return 0;
 }
 
-/* A table that was replaced meanwhile may not have these claims: they are worth nothing. */
+/* What the server has in this very table it enters itself. */
+static bool enter_claims(struct lease_table *fresh, void *context)
+{
+    struct picking *p = context;
+    bool all = lease_renew_owner(fresh, &p->owner) == 0;
+    for (unsigned i = 0; i < p->leased && all; i++) {
+        lease_owner holder = lease_holder(fresh, p->ports[i]);
+        bool entered =
+            p->served[i] && lease_kind(holder) == LEASE_SERVED && lease_is_same_process(holder, p->owner);
+        all = entered || lease_transfer(fresh, p->ports[i], 0, p->owner);
+    }
+    return all;
+}
+
 static void pick(struct picking *p)
 {
-    lease_owner owner;
-    for (unsigned tries = 0; tries < PICK_TRIES; tries++) {
+    const struct claims claims = {.enter = enter_claims, .context = p};
+    for (unsigned tries = 0; tries < RECOVER_TRIES; tries++) {
         int error = recover_leases(&p->leases, &p->home);
         if (error != 0)
             command_fail(portmap_strerror(error), "check its disk and permissions, or set PORTSHIM_HOME",
                          "%s", p->home.path);
         liveness_sweep(&p->home, &p->leases, SWEPT_RUNS, LEASE_FREE_ONLY);
-        error = lease_process_owner(&p->leases, LEASE_PROCESS, p->pid, &owner);
+        error = lease_process_owner(&p->leases, LEASE_PROCESS, p->pid, &p->owner);
         if (error != 0)
             fail_of_lease(p, error);
-        lease_all(p, owner);
-        if (lease_is_current(&p->leases, &p->home))
+        error = lease_all(p);
+        if (error == 0)
+            error = recover_settle(&p->leases, &p->home, &claims);
+        if (error == 0)
             return;
-        give_back(p, owner);
+        give_back(p);
+        if (error != PORTMAP_ETORN)
+            fail_of_lease(p, error);
         lease_close(&p->leases);
     }
     command_fail(portmap_strerror(PORTMAP_ETORN), "check who removes it", "%s/leases", p->home.path);
@@ -297,14 +311,12 @@ static void hold(const struct picking *p, int error)
 
 static void print(struct picking *p)
 {
-    lease_owner owner;
     bool written = true;
     for (unsigned i = 0; i < p->leased; i++)
         written = printf("%u\n", p->ports[i]) > 0 && written;
     if (fflush(stdout) != EOF && written)
         return;
-    if (lease_process_owner(&p->leases, LEASE_PROCESS, p->pid, &owner) == 0)
-        give_back(p, owner);
+    give_back(p);
     command_fail("cannot write", "give it an open stdout", "standard output");
 }
 

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -53,12 +52,9 @@ static int open_private(int dir, const char *name)
     return fd;
 }
 
-int home_open(struct home *home, char *const *env)
+int home_reopen(struct home *home)
 {
     home->fd = -1;
-    int error = home_path(home, env);
-    if (error != 0)
-        return error;
     int fd = open_private(AT_FDCWD, home->path);
     if (fd < 0)
         return fd;
@@ -73,6 +69,20 @@ int home_open(struct home *home, char *const *env)
         close(part);
     }
     return 0;
+}
+
+int home_open(struct home *home, char *const *env)
+{
+    home->fd = -1;
+    int error = home_path(home, env);
+    return error == 0 ? home_reopen(home) : error;
+}
+
+bool home_is_in_place(const struct home *home)
+{
+    struct stat open, named;
+    return fstat(home->fd, &open) == 0 && lstat(home->path, &named) == 0 && open.st_dev == named.st_dev &&
+           open.st_ino == named.st_ino;
 }
 
 int home_lock(const struct home *home)

@@ -10,6 +10,7 @@
 #define PORTMAP_HOME_H
 
 #include <limits.h>
+#include <stdbool.h>
 
 struct home {
     int fd;              /* of the directory, close-on-exec */
@@ -23,6 +24,15 @@ struct home {
  * case, for messages.
  */
 int home_open(struct home *home, char *const *env);
+
+/*
+ * The same for a home whose path is set already, whatever its descriptor is: once it has been removed,
+ * another one is made in its place. Does not close the old descriptor.
+ */
+int home_reopen(struct home *home);
+
+/* Whether the path still leads to the directory that is open. */
+bool home_is_in_place(const struct home *home);
 
 /*
  * Waits for the lock under which runs are found or made by hand and the lease table is replaced, and gives it

@@ -210,11 +210,15 @@ static int map_file(struct lease_table *table, int fd)
     return 0;
 }
 
+static bool is_whole(const struct lease_file *file)
+{
+    return memcmp(file->magic, magic, sizeof magic) == 0 && file->version == LEASE_VERSION &&
+           file->size == sizeof *file;
+}
+
 static int check_header(const struct lease_file *file)
 {
-    bool good = memcmp(file->magic, magic, sizeof magic) == 0 && file->version == LEASE_VERSION &&
-                file->size == sizeof *file && process_is_this_boot(file->boot_id);
-    return good ? 0 : PORTMAP_ETORN;
+    return is_whole(file) && process_is_this_boot(file->boot_id) ? 0 : PORTMAP_ETORN;
 }
 
 int lease_open(struct lease_table *table, const struct home *home)
@@ -287,7 +291,8 @@ bool lease_is_current(const struct lease_table *table, const struct home *home)
     text_str(&t, home->path);
     text_char(&t, '/');
     text_str(&t, table_name);
-    return lstat(path, &st) == 0 && st.st_dev == table->device && st.st_ino == table->inode;
+    return lstat(path, &st) == 0 && st.st_dev == table->device && st.st_ino == table->inode &&
+           st.st_size == (off_t)sizeof *table->file && is_whole(table->file);
 }
 
 static bool exchange(struct lease_table *table, unsigned port, lease_owner from, lease_owner to)
@@ -359,7 +364,7 @@ static int try_port(struct lease_table *table, unsigned port, const struct lease
         return PORTMAP_EHELD;
     if (!stands(table, want->owner)) {
         exchange(table, port, want->owner, 0);
-        return PORTMAP_ETOOMANY;
+        return is_whole(table->file) ? PORTMAP_ETOOMANY : PORTMAP_ETORN;
     }
     int answer = probe_port_in(port, want->scope);
     if (answer == PROBE_TAKEN && want->effort == LEASE_TIME_WAIT && sockdiag_only_time_wait(port) == 1)

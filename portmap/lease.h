@@ -85,8 +85,9 @@ void lease_close(struct lease_table *table);
  * table. */
 void lease_enter_namespaces(struct lease_table *table);
 
-/* False when the table has been replaced since it was opened: claims in it are not seen by others. home->fd
- * may be closed. */
+/* False when the table has been replaced, or damaged so that it will be, since it was opened: claims in it
+ * are not seen by others. home->fd may be closed. What follows from it is decided by recover_settle() alone.
+ */
 bool lease_is_current(const struct lease_table *table, const struct home *home);
 
 enum lease_effort {
@@ -103,7 +104,8 @@ struct lease_want {
 
 /*
  * Leases one given port. 0, PORTMAP_EHELD when another owner has it, PORTMAP_EINUSE when a socket does,
- * -EACCES when it is privileged, or a negated errno. A port that the owner has already stays its own: 0.
+ * -EACCES when it is privileged, PORTMAP_ETORN when the table has been damaged, or a negated errno. A port
+ * that the owner has already stays its own: 0.
  */
 int lease_claim(struct lease_table *table, unsigned port, const struct lease_want *want);
 

@@ -143,6 +143,17 @@ void map_assign(struct map *map, unsigned placeholder, unsigned real, unsigned a
     atomic_store(&map->to_kernel[placeholder], real | protocols_and_flags);
 }
 
+void map_unassign(struct map *map, unsigned placeholder)
+{
+    unsigned real = map_real(map, placeholder), alias = map_alias(map, placeholder);
+    atomic_store(&map->to_kernel[placeholder], 0);
+    if (alias != 0) {
+        atomic_store(&map->to_kernel[alias], 0);
+        atomic_store(&map->to_program[placeholder], 0);
+    }
+    atomic_store(&map->to_program[real], 0);
+}
+
 int map_list(struct map *map, unsigned placeholder)
 {
     uint32_t count = atomic_load(&map->start_count);
@@ -183,6 +194,16 @@ bool map_stock_put(struct map *map, unsigned port)
     for (unsigned i = 0; i < MAP_STOCK; i++) {
         uint32_t empty = 0;
         if (atomic_compare_exchange_strong(&map->stock[i], &empty, port))
+            return true;
+    }
+    return false;
+}
+
+bool map_stock_remove(struct map *map, unsigned port)
+{
+    for (unsigned i = 0; i < MAP_STOCK; i++) {
+        uint32_t there = port;
+        if (atomic_compare_exchange_strong(&map->stock[i], &there, 0))
             return true;
     }
     return false;
@@ -284,6 +305,15 @@ void map_log(struct map *map, enum map_event event, int pid, unsigned placeholde
                                          .placeholder = (uint16_t)placeholder,
                                          .real = (uint16_t)real,
                                          .error = (int16_t)error};
+}
+
+bool map_was_joined(const struct map *map, uint32_t from)
+{
+    uint32_t next = atomic_load(&map->log_next);
+    bool joined = next - from > MAP_LOG / 2;
+    for (; from != next && !joined; from++)
+        joined = map->log[from % MAP_LOG].event == MAP_EVENT_ATTACH;
+    return joined;
 }
 
 /* The texts lie one after the other; the end is the first empty one. */

@@ -159,6 +159,9 @@ void map_detach(struct map *map);
 void map_assign(struct map *map, unsigned placeholder, unsigned real, unsigned alias,
                 uint32_t protocols_and_flags);
 
+/* Takes an assignment back that no program can have used. */
+void map_unassign(struct map *map, unsigned placeholder);
+
 /* Adds a placeholder to start[]; PORTMAP_ETOOMANY when that is full. Only one caller at a time. */
 int map_list(struct map *map, unsigned placeholder);
 
@@ -203,6 +206,9 @@ uint32_t map_share_late(struct map *map, unsigned placeholder);
 /* Puts a leased port into the stock; false when it is full. */
 bool map_stock_put(struct map *map, unsigned port);
 
+/* Takes this very port out of the stock; false when it is not there (any more). */
+bool map_stock_remove(struct map *map, unsigned port);
+
 /* Tells those who wait for a port that something may have changed: one store, and a futex(2) wake if any
  * wait. */
 void map_wake(struct map *map);
@@ -212,6 +218,10 @@ void map_wait(struct map *map, uint32_t seen, unsigned milliseconds);
 
 /* Appends to the ring; the oldest record is overwritten. Lock-free, async-signal-safe, no system call. */
 void map_log(struct map *map, enum map_event event, int pid, unsigned placeholder, unsigned real, int error);
+
+/* Whether a process has joined the run, or so much has happened that nobody knows, since log_next was `from`.
+ */
+bool map_was_joined(const struct map *map, uint32_t from);
 
 /* Notes that a program of the run has bound a placeholder. */
 static inline void map_note_bound(struct map *map, unsigned placeholder)

@@ -106,7 +106,7 @@ int obtain_port(struct obtaining *o)
     struct obtain_server *server = o->server;
     if (server != NULL && server->address != NULL && server->error == 0) {
         int port = ask_server(o);
-        if (port > 0)
+        if (port > 0 || port == PORTMAP_ETORN) /* that is not the server's fault */
             return port;
         server->error = port;
     }

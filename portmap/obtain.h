@@ -40,7 +40,7 @@ struct obtaining {
  * Leases a port. A server that fails, or gives nothing usable, is given up with its error said in
  * o->server->error, and the lease table is used; where it is required, that is the result. A port of a server
  * is recorded in the lease table, so that those who use the table alone keep away from it. Returns the port,
- * PORTMAP_EXHAUSTED, or another code.
+ * PORTMAP_EXHAUSTED, PORTMAP_ETORN when the table is to be opened anew, or another code.
  */
 int obtain_port(struct obtaining *o);
 

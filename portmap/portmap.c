@@ -8,7 +8,6 @@
 #include "probe.h"
 #include "process.h"
 #include "recover.h"
-#include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,9 +19,6 @@
 #include <unistd.h>
 
 extern char **environ;
-
-/* A lease table that is replaced more often than this meanwhile has another problem. */
-enum { LEASE_TRIES = 5 };
 
 /* What all threads share, opened at the first call, written under the lock. */
 static struct {
@@ -44,6 +40,9 @@ static _Atomic lease_owner given[PORT_COUNT];
 
 /* Those of them that the next pick gives, and those that come back there when they are released. */
 static _Atomic uint64_t reserved[PORTBITS_WORDS], returning[PORTBITS_WORDS];
+
+/* Those that a thread is about to give back to the server. */
+static _Atomic uint64_t releasing[PORTBITS_WORDS];
 
 static bool test_bit(_Atomic uint64_t *set, unsigned port)
 {
@@ -100,6 +99,7 @@ static void begin_child(void)
     clear_all(leased);
     clear_all(reserved);
     clear_all(returning);
+    clear_all(releasing);
     shared.pid = 0; /* in a pid namespace of its own it may have its parent's number */
     unlock();
 }
@@ -113,11 +113,8 @@ __attribute__((constructor)) static void survive_fork(void)
 /* The home once more, made again if somebody has removed it. */
 static int open_home(struct home *home)
 {
-    char variable[sizeof "PORTSHIM_HOME=" + PATH_MAX];
-    struct text t = text_in(variable, sizeof variable);
-    text_str(&t, "PORTSHIM_HOME=");
-    text_str(&t, shared.home.path);
-    return home_open(home, (char *[]){variable, NULL});
+    *home = shared.home;
+    return home_reopen(home);
 }
 
 static int open_table(void)
@@ -161,11 +158,39 @@ static int find_owner(void)
     return error;
 }
 
+/*
+ * What this process has leased is to be in a table that came after, too, unless somebody was quicker. What
+ * the server has leased for it there is the server's to enter, and may be so already.
+ */
+static bool carry_over(struct lease_table *fresh, void *context)
+{
+    (void)context;
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        lease_owner owner = test_bit(leased, port) ? atomic_load(&given[port]) : 0;
+        if (owner == 0)
+            continue;
+        bool is_ours = lease_renew_owner(fresh, &owner) == 0 && lease_transfer(fresh, port, 0, owner);
+        if (!is_ours && (lease_kind(owner) != LEASE_SERVED || lease_holder(fresh, port) != owner))
+            clear_bit(leased, port);
+        atomic_store(&given[port], owner);
+    }
+    shared.pid = 0; /* the word for this process may be another there */
+    return true;
+}
+
+static int settle(void)
+{
+    static const struct claims claims = {.enter = carry_over, .shared = true};
+    return recover_settle(&shared.table, &shared.home, &claims);
+}
+
 /* A copy of what is shared, and this process's word. */
 static int use(struct lease_table *table, lease_owner *own)
 {
     lock();
     int error = shared.open ? 0 : open_shared();
+    if (error == 0 && !lease_is_current(&shared.table, &shared.home))
+        error = settle(); /* what is damaged is of no use to claim in */
     if (error == 0)
         error = find_owner();
     *table = shared.table;
@@ -174,28 +199,12 @@ static int use(struct lease_table *table, lease_owner *own)
     return error;
 }
 
-/* What this process has leased is to be in a table that came after, too, unless somebody was quicker. */
-static void carry_over(void)
-{
-    for (unsigned port = 1; port < PORT_COUNT; port++) {
-        lease_owner owner = test_bit(leased, port) ? atomic_load(&given[port]) : 0;
-        if (owner == 0)
-            continue;
-        int error = lease_renew_owner(&shared.table, &owner);
-        atomic_store(&given[port], owner);
-        if (error != 0 || !lease_transfer(&shared.table, port, 0, owner))
-            clear_bit(leased, port);
-    }
-}
-
 /*
- * Notes a claim just made, in the table that others see: 0. Another process may have replaced that: then the
- * new one is opened, and what this process has leased carried over. PORTMAP_ETORN when this claim was not,
- * and is to be made again. Threads may be at work in the old table, which stays mapped.
+ * Notes a claim just made, and settles it: 0. PORTMAP_ETORN when it was lost in a table that has been
+ * replaced, and is to be made again. Threads may be at work in the old table, which stays mapped.
  */
 static int keep(const struct lease_table *table, unsigned port, bool comes_back)
 {
-    int error = 0;
     lock();
     bool kept = table->file == shared.table.file;
     if (kept) {
@@ -204,14 +213,13 @@ static int keep(const struct lease_table *table, unsigned port, bool comes_back)
             set_bit(returning, port);
         else
             clear_bit(returning, port);
+        clear_bit(releasing, port);
         set_bit(leased, port);
     }
-    if (!lease_is_current(&shared.table, &shared.home)) {
-        error = open_table();
-        if (error == 0)
-            carry_over();
-        else if (kept)
-            clear_bit(leased, port);
+    int error = settle();
+    if (error != 0 && kept) {
+        lease_release(&shared.table, port, atomic_load(&given[port]));
+        clear_bit(leased, port);
     }
     kept = kept && test_bit(leased, port);
     unlock();
@@ -245,24 +253,23 @@ static int obtain(struct lease_table *table, lease_owner owner, pid_t pid, const
 
 static int lease(pid_t pid, const struct probe_scope *scope)
 {
-    int error = PORTMAP_ETORN;
-    for (unsigned tries = 0; tries < LEASE_TRIES && error == PORTMAP_ETORN; tries++) {
+    int port = PORTMAP_ETORN;
+    for (unsigned tries = 0; tries < RECOVER_TRIES && port == PORTMAP_ETORN; tries++) {
         struct lease_table table;
         lease_owner owner;
         bool served;
-        error = use(&table, &owner);
+        int error = use(&table, &owner);
         if (error == 0 && pid != getpid())
             error = lease_process_owner(&table, LEASE_PROCESS, pid, &owner);
         if (error != 0)
             return error;
-        int port = obtain(&table, owner, pid, scope, &served);
-        if (port < 0)
-            return port;
-        error = keep(&table, (unsigned)port, served);
-        if (error == 0)
-            return port;
+        port = obtain(&table, owner, pid, scope, &served);
+        if (port > 0)
+            error = keep(&table, (unsigned)port, served);
+        if (error != 0)
+            port = error;
     }
-    return error;
+    return port;
 }
 
 /* One of those that were reserved, 0 when there is none. */
@@ -318,31 +325,55 @@ static bool give_back_to_server(unsigned port)
     return server.address != NULL && portserver_release(server.address, port, server.milliseconds) == 0;
 }
 
-/* The port is not in `leased` any more: nobody else gives it back at the same time. */
-static void drop(unsigned port)
+/* Under the lock. If the lease in the table was the server's, that is another's by now. */
+static void drop(unsigned port, bool server_has_it)
+{
+    lease_owner owner = atomic_load(&given[port]);
+    clear_bit(leased, port);
+    if (!server_has_it || lease_kind(owner) != LEASE_SERVED)
+        lease_release(&shared.table, port, owner);
+}
+
+enum releasing { NOT_LEASED, RELEASED, TO_BE_RETURNED };
+
+/*
+ * A port goes from what this process has leased and from the table in one moment: a thread that had done only
+ * the one could do the other when another table has come and another thread has leased the port there. One
+ * that comes back stays leased until it is known where it goes.
+ */
+static enum releasing begin_release(unsigned port)
+{
+    enum releasing what = NOT_LEASED;
+    lock();
+    if (test_bit(leased, port) && !test_bit(reserved, port) && !test_bit(releasing, port))
+        what = test_bit(returning, port) ? TO_BE_RETURNED : RELEASED;
+    if (what == TO_BE_RETURNED)
+        set_bit(releasing, port);
+    if (what == RELEASED)
+        drop(port, false);
+    unlock();
+    return what;
+}
+
+static void finish_release(unsigned port, bool server_has_it)
 {
     lock();
-    lease_release(&shared.table, port, atomic_load(&given[port]));
+    /* Else the server has given it to another thread by now. */
+    if (clear_bit(releasing, port) && test_bit(leased, port)) {
+        if (!server_has_it && lease_owner_pid(atomic_load(&given[port])) == getpid())
+            set_bit(reserved, port);
+        else
+            drop(port, server_has_it);
+    }
     unlock();
 }
 
 int portmap_release(unsigned port)
 {
-    if (port == 0 || port >= PORT_COUNT || test_bit(reserved, port) || !clear_bit(leased, port))
-        return PORTMAP_ENOTOURS;
-    lease_owner owner = atomic_load(&given[port]);
-    bool returns = test_bit(returning, port);
-    if (returns && give_back_to_server(port)) {
-        /* If the lease in the table was the server's, that is another's by now. */
-        if (lease_kind(owner) != LEASE_SERVED)
-            drop(port);
-    } else if (returns && lease_owner_pid(owner) == getpid()) {
-        set_bit(leased, port);
-        set_bit(reserved, port);
-    } else {
-        drop(port);
-    }
-    return 0;
+    enum releasing what = port != 0 && port < PORT_COUNT ? begin_release(port) : NOT_LEASED;
+    if (what == TO_BE_RETURNED)
+        finish_release(port, give_back_to_server(port));
+    return what == NOT_LEASED ? PORTMAP_ENOTOURS : 0;
 }
 
 /* A run that has died still has its ports until somebody clears them up. */
@@ -380,7 +411,7 @@ int portmap_reserve(unsigned port)
     int error = PORTMAP_ETORN;
     if (port == 0 || port >= PORT_COUNT)
         return -EINVAL;
-    for (unsigned tries = 0; tries < LEASE_TRIES && error == PORTMAP_ETORN; tries++)
+    for (unsigned tries = 0; tries < RECOVER_TRIES && error == PORTMAP_ETORN; tries++)
         error = reserve(port);
     if (error == 0)
         set_bit(reserved, port);

@@ -1,7 +1,6 @@
 #include "recover.h"
 
 #include "error.h"
-#include "map.h"
 #include "rundir.h"
 
 #include <errno.h>
@@ -10,35 +9,50 @@
 struct recovery {
     struct lease_table *leases;
     const struct home *home;
+    int error;
 };
 
-static void record_map(struct lease_table *leases, const struct map *map)
+bool recover_enter(struct lease_table *leases, unsigned port, lease_owner owner)
+{
+    return lease_transfer(leases, port, 0, owner) || lease_holder(leases, port) == owner;
+}
+
+bool recover_enter_run(struct lease_table *leases, const struct map *map)
 {
     lease_owner owner = lease_run_owner(map->run_id);
+    bool all = true;
     for (unsigned port = 1; port < PORT_COUNT; port++) {
         uint32_t back = atomic_load(&map->to_program[port]), there = atomic_load(&map->to_kernel[port]);
         bool real = back != 0 && !(back & (MAP_ALIAS | MAP_INHERITED));
         bool alias = (there & MAP_ALIAS) != 0 && !(there & MAP_INHERITED);
         if (real || alias)
-            lease_record(leases, port, owner);
+            all = recover_enter(leases, port, owner) && all;
     }
     for (unsigned i = 0; i < MAP_STOCK; i++) {
         unsigned port = atomic_load(&map->stock[i]);
         if (port != 0)
-            lease_record(leases, port, owner);
+            all = recover_enter(leases, port, owner) && all;
     }
+    return all;
 }
 
+/* A map that cannot be looked at, for want of a descriptor say, may be a living run's: no table is made then.
+ */
 static bool record_run(uint64_t run_id, void *context)
 {
-    const struct recovery *recovery = context;
+    struct recovery *recovery = context;
     char path[PATH_MAX];
     struct map *map;
-    if (rundir_path(recovery->home, run_id, path) == 0 && map_attach(&map, path) == 0) {
-        record_map(recovery->leases, map);
+    int error = rundir_path(recovery->home, run_id, path);
+    if (error == 0)
+        error = map_attach(&map, path);
+    if (error == 0) {
+        recover_enter_run(recovery->leases, map);
         map_detach(map);
+    } else if (error == -EMFILE || error == -ENFILE || error == -ENOMEM) {
+        recovery->error = error;
     }
-    return true;
+    return recovery->error == 0;
 }
 
 int recover_leases_locked(struct lease_table *leases, const struct home *home)
@@ -49,8 +63,10 @@ int recover_leases_locked(struct lease_table *leases, const struct home *home)
     error = lease_draft(leases, home);
     if (error != 0)
         return error;
-    struct recovery recovery = {leases, home};
+    struct recovery recovery = {.leases = leases, .home = home};
     error = rundir_each(home, record_run, &recovery);
+    if (error == 0)
+        error = recovery.error;
     if (error == 0)
         error = lease_install(home);
     if (error != 0)
@@ -69,4 +85,35 @@ int recover_leases(struct lease_table *leases, const struct home *home)
     error = recover_leases_locked(leases, home);
     home_unlock(home);
     return error;
+}
+
+/* The table that is the home's now; the home itself may have been removed with the old one. */
+static int open_fresh(struct lease_table *fresh, const struct home *home, bool home_is_locked)
+{
+    if (home_is_in_place(home))
+        return home_is_locked ? recover_leases_locked(fresh, home) : recover_leases(fresh, home);
+    struct home another = *home;
+    int error = home_reopen(&another);
+    if (error == 0)
+        error = recover_leases(fresh, &another);
+    home_close(&another);
+    return error;
+}
+
+int recover_settle(struct lease_table *leases, const struct home *home, const struct claims *claims)
+{
+    bool all = true;
+    for (unsigned tries = 0; all && tries < RECOVER_TRIES; tries++) {
+        struct lease_table fresh;
+        if (lease_is_current(leases, home))
+            return 0;
+        int error = open_fresh(&fresh, home, claims->home_is_locked);
+        if (error != 0)
+            return error;
+        all = claims->enter(&fresh, claims->context);
+        if (!claims->shared)
+            lease_close(leases);
+        *leases = fresh;
+    }
+    return PORTMAP_ETORN;
 }

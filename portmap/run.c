@@ -14,11 +14,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
-
-/* A lease table that is replaced more often than this while a run is made has another problem. */
-enum { CREATE_TRIES = 5 };
 
 /* What is to be put into a run's stock at once is waited for so long, unless its taker was killed. A port
  * that went from one place to another while both were looked at is found by another look. */
@@ -27,10 +25,18 @@ enum { ON_THEIR_WAY_LOOKS = 50, ON_THEIR_WAY_NANOSECONDS = 50000000, VAIN_LOOKS 
 /* What the map says about the run when no lease is to be had without a port server. */
 static const char about_server[] = "portserver";
 
+/* Leased for a placeholder that is not in the map yet; for the stock where that is 0. */
+struct addition {
+    uint16_t placeholder, real, alias, protocols;
+};
+
 /* Everything that is needed to give a run its ports. */
 struct assigning {
     const struct run_request *request;
     struct map *map;
+    /* What waits for the whole to be there, as others look into the map already; or NULL. */
+    struct addition *added;
+    unsigned added_count;
     struct lease_table leases;
     struct pool pool;      /* the request's, less the run's own placeholders */
     struct portbits avoid; /* those */
@@ -44,6 +50,48 @@ static bool is_in_use_here(const struct map *map, unsigned port)
     return atomic_load(&map->to_program[port]) != 0 || (atomic_load(&map->to_kernel[port]) & MAP_ALIAS) != 0;
 }
 
+static bool is_in_stock(const struct map *map, unsigned port)
+{
+    bool found = false;
+    for (unsigned i = 0; i < MAP_STOCK; i++)
+        found = found || atomic_load(&map->stock[i]) == port;
+    return found;
+}
+
+static bool enter_claims(struct lease_table *fresh, void *context)
+{
+    const struct assigning *a = context;
+    const struct home *home = a->request->home;
+    lease_owner owner = a->obtaining.want.owner;
+    char directory[RUNDIR_NAME_SIZE];
+    rundir_name(directory, a->map->run_id);
+    /* A run whose directory went with the table is nobody's to find. */
+    bool all = home_is_in_place(home) && faccessat(home->fd, directory, F_OK, 0) == 0 &&
+               recover_enter_run(fresh, a->map);
+    for (unsigned i = 0; i < a->added_count; i++) {
+        all = recover_enter(fresh, a->added[i].real, owner) && all;
+        all = (a->added[i].alias == 0 || recover_enter(fresh, a->added[i].alias, owner)) && all;
+    }
+    return all;
+}
+
+/* 0 when the run's claims, those in the map and those to be added, stand. */
+static int settle(struct assigning *a)
+{
+    const struct claims claims = {
+        .enter = enter_claims, .context = a, .home_is_locked = a->request->home_is_locked};
+    int error = recover_settle(&a->leases, a->request->home, &claims);
+    if (error != 0)
+        a->problem->step = RUN_STEP_TABLE;
+    return error;
+}
+
+static void give_back(struct assigning *a, unsigned port)
+{
+    if (port != 0)
+        lease_release(&a->leases, port, a->obtaining.want.owner);
+}
+
 /* The real port of a placeholder: the given one, or any. */
 static int find_real(struct assigning *a, unsigned placeholder)
 {
@@ -53,23 +101,40 @@ static int find_real(struct assigning *a, unsigned placeholder)
     a->problem->real = fixed;
     if (fixed == 0)
         return obtain_port(&a->obtaining);
-    if (is_in_use_here(a->map, fixed))
+    if (is_in_use_here(a->map, fixed) || is_in_stock(a->map, fixed))
         return PORTMAP_EHELD;
     int error = obtain_given(&a->obtaining, fixed);
     return error != 0 ? error : (int)fixed;
 }
 
+static int enter_addition(struct map *map, const struct addition *added)
+{
+    map_assign(map, added->placeholder, added->real, added->alias,
+               (uint32_t)added->protocols << MAP_PROTOCOLS_SHIFT);
+    return map_list(map, added->placeholder);
+}
+
 static int assign(struct assigning *a, unsigned placeholder, unsigned protocols)
 {
+    if (a->added != NULL && atomic_load(&a->map->start_count) + a->added_count == MAP_START_MAX)
+        return PORTMAP_ETOOMANY;
     int real = find_real(a, placeholder);
     if (real < 0)
         return real;
     bool ephemeral = map_is_ephemeral(a->map, placeholder);
     int alias = ephemeral && (unsigned)real != placeholder ? obtain_port(&a->obtaining) : 0;
-    if (alias < 0)
+    if (alias < 0) {
+        give_back(a, (unsigned)real);
         return alias;
-    map_assign(a->map, placeholder, (unsigned)real, (unsigned)alias, protocols << MAP_PROTOCOLS_SHIFT);
-    return map_list(a->map, placeholder);
+    }
+    const struct addition added = {.placeholder = (uint16_t)placeholder,
+                                   .real = (uint16_t)real,
+                                   .alias = (uint16_t)alias,
+                                   .protocols = (uint16_t)protocols};
+    if (a->added == NULL)
+        return enter_addition(a->map, &added);
+    a->added[a->added_count++] = added;
+    return 0;
 }
 
 /* Which of the listed placeholders are left to be assigned late: those beyond the first PORTSET_START. */
@@ -104,6 +169,43 @@ static int assign_start(struct assigning *a)
     return 0;
 }
 
+/* A port whose claim stands, before it is entered in a map that programs look into. */
+static int obtain_standing(struct assigning *a)
+{
+    for (unsigned tries = 0; tries < RECOVER_TRIES; tries++) {
+        int port = obtain_port(&a->obtaining);
+        if (port < 0 && port != PORTMAP_ETORN)
+            return port;
+        struct addition added = {.real = port > 0 ? (uint16_t)port : 0};
+        a->added = &added;
+        a->added_count = port > 0;
+        int error = settle(a);
+        a->added = NULL;
+        a->added_count = 0;
+        if (error == 0 && port > 0)
+            return port;
+        give_back(a, added.real);
+        if (error != 0 && error != PORTMAP_ETORN)
+            return error;
+    }
+    return PORTMAP_ETORN;
+}
+
+static int add_to_stock(struct assigning *a)
+{
+    int port = obtain_standing(a);
+    if (port < 0)
+        return port;
+    if (!map_stock_put(a->map, (unsigned)port)) {
+        obtain_return(&a->obtaining, (unsigned)port);
+        return 0;
+    }
+    int error = settle(a);
+    if (error != 0 && lease_holder(&a->leases, (unsigned)port) != a->obtaining.want.owner)
+        map_stock_remove(a->map, (unsigned)port);
+    return error;
+}
+
 static int fill_stock(struct assigning *a)
 {
     bool late = false;
@@ -115,21 +217,11 @@ static int fill_stock(struct assigning *a)
     for (unsigned i = 0; late && i < MAP_STOCK; i++) {
         if (atomic_load(&a->map->stock[i]) != 0)
             continue;
-        int port = obtain_port(&a->obtaining);
-        if (port < 0)
-            return port;
-        if (!map_stock_put(a->map, (unsigned)port))
-            obtain_return(&a->obtaining, (unsigned)port);
+        int error = add_to_stock(a);
+        if (error != 0)
+            return error;
     }
     return 0;
-}
-
-static bool is_in_stock(const struct map *map, unsigned port)
-{
-    bool found = false;
-    for (unsigned i = 0; i < MAP_STOCK; i++)
-        found = found || atomic_load(&map->stock[i]) == port;
-    return found;
 }
 
 /* Whether the run has leased a port that is nowhere in the map: then somebody is about to put it there. */
@@ -157,7 +249,8 @@ static int inherit(struct assigning *a)
     for (uint32_t i = 0; i < count && error == 0; i++) {
         unsigned placeholder = outer->start[i];
         uint32_t entry = atomic_load(&outer->to_kernel[placeholder]);
-        if (map_late_protocols(map, placeholder) != 0 || portset_listed(a->request->ports, placeholder) != 0)
+        if (entry == 0 || map_late_protocols(map, placeholder) != 0 ||
+            portset_listed(a->request->ports, placeholder) != 0)
             continue;
         map_assign(map, placeholder, map_entry_port(entry), map_alias(outer, placeholder),
                    (map_entry_protocols(entry) << MAP_PROTOCOLS_SHIFT) | MAP_INHERITED);
@@ -262,6 +355,8 @@ static int furnish(struct run *run, struct assigning *a)
         error = assign_start(a);
     if (error == 0)
         error = fill_stock(a);
+    if (error == 0)
+        error = settle(a);
     atomic_store(&run->map->ready, 1);
     if (error == 0)
         error = claim_names(request, run->map->run_id, a->problem);
@@ -294,9 +389,6 @@ static int make_run(struct run *run, struct assigning *a, uint64_t run_id)
     a->map = run->map;
     a->obtaining.want.owner = lease_run_owner(run_id);
     error = furnish(run, a);
-    /* A table that was replaced meanwhile may not have these claims: they are worth nothing. */
-    if (error == 0 && !lease_is_current(&a->leases, home))
-        error = PORTMAP_ETORN;
     if (error != 0)
         run_discard(run, home);
     return error;
@@ -320,23 +412,106 @@ static int try_create(struct run *run, const struct run_request *request, struct
 int run_create(struct run *run, const struct run_request *request, struct run_problem *problem)
 {
     int error = PORTMAP_ETORN;
-    for (unsigned tries = 0; error == PORTMAP_ETORN && tries < CREATE_TRIES; tries++)
+    for (unsigned tries = 0; error == PORTMAP_ETORN && tries < RECOVER_TRIES; tries++)
         error = try_create(run, request, problem);
     return error;
 }
 
-static int add_locked(struct run *run, const struct run_request *request, struct run_problem *problem)
+/* As prepare(), for a run that is there already. */
+static int prepare_for(struct assigning *a, struct run *run, const struct run_request *request,
+                       struct run_problem *problem)
+{
+    int error = prepare(a, request, problem);
+    a->map = run->map;
+    a->obtaining.want.owner = lease_run_owner(run->map->run_id);
+    return error;
+}
+
+/* What has been leased for the map, and is not in it. */
+static void forget_additions(struct assigning *a)
+{
+    while (a->added_count > 0) {
+        const struct addition *added = &a->added[--a->added_count];
+        give_back(a, added->real);
+        give_back(a, added->alias);
+    }
+}
+
+static int enter_additions(struct assigning *a)
+{
+    int error = 0;
+    atomic_store(&a->map->grows, 1);
+    for (unsigned i = 0; i < a->added_count && error == 0; i++)
+        error = enter_addition(a->map, &a->added[i]);
+    return error;
+}
+
+/* Takes the last placeholders of the map out again. Those that a program has bound stay; and all do when
+ * others came after them, or when a process has joined meanwhile, which has them in its own memory. */
+static void take_back(struct lease_table *leases, struct map *map, const struct run_mark *mark)
+{
+    lease_owner owner = lease_run_owner(map->run_id);
+    uint32_t left = mark->first;
+    if (atomic_load(&map->start_count) != mark->end || map_was_joined(map, mark->log_next))
+        return;
+    atomic_store(&map->start_count, left);
+    for (uint32_t i = left; i < mark->end; i++) {
+        unsigned placeholder = map->start[i], real = map_real(map, placeholder);
+        unsigned alias = map_alias(map, placeholder);
+        if (map_was_bound(map, placeholder)) {
+            map->start[left++] = (uint16_t)placeholder;
+            continue;
+        }
+        map_unassign(map, placeholder);
+        lease_release(leases, real, owner);
+        if (alias != 0)
+            lease_release(leases, alias, owner);
+    }
+    atomic_store(&map->start_count, left);
+}
+
+/* Everything is leased, and can be published, before the run's programs see any of it. */
+static int add_all(struct run *run, struct assigning *a)
+{
+    int error = assign_start(a);
+    if (error == 0)
+        error = settle(a);
+    if (error == 0)
+        error = publish(run, PUBLISH_AGAIN, a->problem);
+    if (error != 0)
+        forget_additions(a);
+    if (error != 0 || a->added_count == 0)
+        return error;
+    uint32_t first = atomic_load(&run->map->start_count);
+    run->mark = (struct run_mark){
+        .first = first, .end = first + a->added_count, .log_next = atomic_load(&run->map->log_next)};
+    error = enter_additions(a);
+    a->added_count = 0;
+    if (error == 0)
+        error = settle(a);
+    if (error == 0)
+        error = publish(run, PUBLISH_AGAIN, a->problem);
+    if (error != 0)
+        take_back(&a->leases, run->map, &run->mark);
+    return error;
+}
+
+static int try_add(struct run *run, const struct run_request *request, struct run_problem *problem)
 {
     struct assigning a;
-    int error = prepare(&a, request, problem);
+    size_t size = MAP_START_MAX * sizeof *a.added;
+    int error = prepare_for(&a, run, request, problem);
     if (error != 0)
         return error;
-    a.map = run->map;
-    a.obtaining.want.owner = lease_run_owner(run->map->run_id);
-    atomic_store(&run->map->grows, 1);
-    error = assign_start(&a);
+    a.added = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (a.added != MAP_FAILED) {
+        error = add_all(run, &a);
+        munmap(a.added, size);
+    } else {
+        error = -errno;
+    }
     lease_close(&a.leases);
-    return error == 0 ? publish(run, PUBLISH_AGAIN, problem) : error;
+    return error;
 }
 
 /* One at a time, by the lock of the run's directory: two could give one placeholder two real ports. */
@@ -346,9 +521,25 @@ int run_add(struct run *run, const struct run_request *request, struct run_probl
     int lock = lock_directory(AT_FDCWD, run->path);
     if (lock < 0)
         return lock;
-    int error = add_locked(run, request, problem);
+    int error = PORTMAP_ETORN;
+    for (unsigned tries = 0; error == PORTMAP_ETORN && tries < RECOVER_TRIES; tries++)
+        error = try_add(run, request, problem);
     close(lock);
     return error;
+}
+
+void run_take_back(struct run *run, const struct home *home)
+{
+    struct lease_table leases;
+    const char *failed;
+    int lock = lock_directory(AT_FDCWD, run->path);
+    if (lock >= 0 && run->mark.end > run->mark.first && lease_open(&leases, home) == 0) {
+        take_back(&leases, run->map, &run->mark);
+        publish_files(run->map, run->path, PUBLISH_AGAIN, &failed);
+        lease_close(&leases);
+    }
+    if (lock >= 0)
+        close(lock);
 }
 
 void run_discard(struct run *run, const struct home *home)
@@ -374,21 +565,11 @@ struct obtain_server run_server(const struct map *map, char *const *env)
     return server;
 }
 
-/* As prepare(), for a run that is there already. */
-static int prepare_late(struct assigning *a, struct run *run, const struct run_request *request,
-                        struct run_problem *problem)
-{
-    int error = prepare(a, request, problem);
-    a->map = run->map;
-    a->obtaining.want.owner = lease_run_owner(run->map->run_id);
-    return error;
-}
-
 void run_refill(struct run *run, const struct run_request *request)
 {
     struct run_problem problem;
     struct assigning a;
-    if (prepare_late(&a, run, request, &problem) != 0)
+    if (prepare_for(&a, run, request, &problem) != 0)
         return;
     fill_stock(&a);
     lease_close(&a.leases);
@@ -408,9 +589,11 @@ static int assign_late(struct assigning *a, unsigned placeholder, uint32_t *entr
             return 1;
         if (*entry != before)
             return 0;
-        int port = obtain_port(&a->obtaining);
-        if (port > 0 && map_enter_late(a->map, placeholder, (unsigned)port, entry))
+        int port = obtain_standing(a);
+        if (port > 0 && map_enter_late(a->map, placeholder, (unsigned)port, entry)) {
+            settle(a);
             return 1;
+        }
         if (port > 0) {
             obtain_return(&a->obtaining, (unsigned)port);
             return 0;
@@ -429,7 +612,7 @@ int run_assign_late(struct run *run, const struct run_request *request, unsigned
 {
     struct run_problem problem;
     struct assigning a;
-    int result = prepare_late(&a, run, request, &problem);
+    int result = prepare_for(&a, run, request, &problem);
     if (result != 0)
         return result;
     result = assign_late(&a, placeholder, entry);

@@ -12,9 +12,16 @@
 
 #include <limits.h>
 
+/* The placeholders that run_add() has added: where they stand in the map's start[]. */
+struct run_mark {
+    uint32_t first, end;
+    uint32_t log_next; /* the map's, when they were added */
+};
+
 struct run {
     char path[PATH_MAX]; /* of its directory */
     struct map *map;     /* attached */
+    struct run_mark mark;
 };
 
 struct run_request {
@@ -58,9 +65,15 @@ int run_create(struct run *run, const struct run_request *request, struct run_pr
 
 /*
  * Adds the placeholders that the run does not have yet; those it has keep their real ports. Its map files are
- * written again. 0, or a code as above with the run as it was, less the placeholders added so far.
+ * written again. 0, or a code as above with the run as it was.
  */
 int run_add(struct run *run, const struct run_request *request, struct run_problem *problem);
+
+/*
+ * Undoes the last run_add() of this struct when what it was for could not be started. Without effect once a
+ * program of the run may use what was added: has bound it, or has joined the run since.
+ */
+void run_take_back(struct run *run, const struct home *home);
 
 /* Undoes run_create() when the command could not be started: leases, map files and directory go. */
 void run_discard(struct run *run, const struct home *home);

@@ -53,7 +53,7 @@ struct queue {
 };
 
 struct serve_leases {
-    const struct home *home;
+    struct home home; /* opened by us once it has been removed */
     struct lease_table table;
     struct portbits pool;
     unsigned cap;
@@ -227,28 +227,39 @@ static void give_back(struct serve_leases *l, unsigned port, lease_owner owner)
         put_aside(l, port);
 }
 
-/* Somebody has damaged or removed the table: ours go into the new one as well. */
-static int follow_table(struct serve_leases *l)
+static bool enter_leases(struct lease_table *fresh, void *context)
 {
-    if (lease_is_current(&l->table, l->home))
-        return 0;
-    struct lease_table fresh;
-    int error = recover_leases(&fresh, l->home);
-    if (error != 0)
-        return error;
+    struct serve_leases *l = context;
     serve_log(SERVE_LOG_NOTICE, "the lease table was replaced: %u leases are entered again",
               l->counts.leases);
     for (uint32_t number = 1; number <= l->tenant_mark; number++) {
         struct tenant *tenant = &l->tenants[number];
-        if (tenant->leases == 0 ||
-            lease_process_owner(&fresh, LEASE_SERVED, lease_owner_pid(tenant->owner), &tenant->owner) != 0)
+        if (tenant->leases == 0 || lease_renew_owner(fresh, &tenant->owner) != 0)
             continue;
         for (unsigned port = tenant->first; port != 0; port = l->port_next[port])
-            lease_transfer(&fresh, port, 0, tenant->owner);
+            recover_enter(fresh, port, tenant->owner);
     }
-    lease_close(&l->table);
-    l->table = fresh;
-    return 0;
+    return true;
+}
+
+/* Somebody may have removed the home, the table with it. */
+static void follow_home(struct serve_leases *l)
+{
+    struct home another = l->home;
+    if (home_is_in_place(&l->home) || home_reopen(&another) != 0)
+        return;
+    home_close(&l->home);
+    l->home = another;
+}
+
+/* Somebody may have damaged or removed the table: ours go into the new one as well. */
+static int settle(struct serve_leases *l)
+{
+    const struct claims claims = {.enter = enter_leases, .context = l};
+    int error = recover_settle(&l->table, &l->home, &claims);
+    if (error == 0)
+        follow_home(l);
+    return error;
 }
 
 static int compare_ages(const void *a, const void *b, void *context)
@@ -334,7 +345,7 @@ int serve_leases_open(struct serve_leases **leases, const struct home *home, con
     struct serve_leases *l = calloc(1, sizeof *l);
     if (l == NULL)
         return -ENOMEM;
-    *l = (struct serve_leases){.home = home, .pool = pool->ports, .cap = cap, .epoll = epoll, .tag = tag};
+    *l = (struct serve_leases){.home = *home, .pool = pool->ports, .cap = cap, .epoll = epoll, .tag = tag};
     l->counts.managed = pool->count;
     l->most_pidfd = (unsigned)sysconf(_SC_OPEN_MAX) / 2;
     int error = recover_leases(&l->table, home);
@@ -383,7 +394,7 @@ static int take_port(struct serve_leases *l, lease_owner owner)
 
 static int lease_port(struct serve_leases *l, pid_t pid, uid_t uid, lease_owner *owner)
 {
-    int error = follow_table(l);
+    int error = settle(l);
     if (error == 0)
         error = lease_process_owner(&l->table, LEASE_SERVED, pid, owner);
     if (error != 0)
@@ -395,6 +406,17 @@ static int lease_port(struct serve_leases *l, pid_t pid, uid_t uid, lease_owner 
     return port == 0 ? PORTMAP_EXHAUSTED : port;
 }
 
+/* A claim in a table that was replaced meanwhile may be another's in the new one; then the port is lost. */
+static bool stands(struct serve_leases *l, unsigned port)
+{
+    const struct tenant *tenant = &l->tenants[l->port_tenant[port]];
+    if (settle(l) == 0 && lease_holder(&l->table, port) == tenant->owner)
+        return true;
+    strike_lease(l, port);
+    give_back(l, port, tenant->owner);
+    return false;
+}
+
 int serve_leases_grant(struct serve_leases *l, pid_t pid, int pidfd, uid_t account)
 {
     lease_owner owner = 0;
@@ -404,13 +426,22 @@ int serve_leases_grant(struct serve_leases *l, pid_t pid, int pidfd, uid_t accou
             close(pidfd);
         return port;
     }
-    enter_lease(l, enter(l, owner, pidfd, account), (unsigned)port);
-    l->counts.allocated++;
+    uint32_t number = enter(l, owner, pidfd, account);
+    enter_lease(l, number, (unsigned)port);
+    for (unsigned tries = 1; port > 0 && !stands(l, (unsigned)port); tries++) {
+        port = tries < RECOVER_TRIES ? lease_port(l, pid, account, &owner) : PORTMAP_ETORN;
+        if (port > 0)
+            enter_lease(l, number, (unsigned)port);
+    }
+    if (l->tenants[number].leases == 0)
+        leave(l, number);
+    l->counts.allocated += port > 0;
     return port;
 }
 
 bool serve_leases_release(struct serve_leases *l, unsigned port, uid_t by)
 {
+    settle(l);
     uint32_t number = l->port_tenant[port];
     struct tenant *tenant = &l->tenants[number];
     if (number == NOBODY || (by != 0 && by != l->accounts[tenant->account].uid))
@@ -437,6 +468,7 @@ void serve_leases_ended(struct serve_leases *l, uint32_t number)
 {
     struct tenant *tenant = &l->tenants[number];
     struct serve_keep keep;
+    settle(l);
     lease_owner was = tenant->owner, own = 0;
     unsigned kept = 0;
     forget_process(l, number);
@@ -504,9 +536,10 @@ static unsigned look_after(struct serve_leases *l, uint32_t number)
 
 void serve_leases_tick(struct serve_leases *l)
 {
+    settle(l);
     /* Among the ports that are taken may be those of runs of this table, which nobody else may ever sweep. */
     if (l->busy.count > 0)
-        liveness_sweep(l->home, &l->table, SWEEP_SOME, LEASE_FREE_ONLY);
+        liveness_sweep(&l->home, &l->table, SWEEP_SOME, LEASE_FREE_ONLY);
     unsigned looks = 0;
     for (uint32_t i = 0; i < l->tenant_mark && looks < TICK_LOOKS; i++) {
         l->looked_at = l->looked_at % l->tenant_mark + 1;

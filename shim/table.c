@@ -21,7 +21,7 @@ static void copy(const struct map *map)
     for (uint32_t i = 0; i < count; i++) {
         unsigned placeholder = map->start[i];
         uint32_t entry = atomic_load(&map->to_kernel[placeholder]);
-        if (table.to_kernel[placeholder] == 0)
+        if (entry != 0 && table.to_kernel[placeholder] == 0)
             table_assign(placeholder, map_entry_port(entry), map_alias(map, placeholder),
                          entry & ~MAP_PORT_MASK);
     }

@@ -325,6 +325,10 @@ is_reserved() {
     PORTSHIM_POOL=$wide says 0 -- threads
 }
 
+@test "so it is while the lease table is removed and made again, all the time" {
+    PORTSHIM_POOL=$wide says 0 -- "replaced 6 $PWD/home/leases"
+}
+
 @test "children of a process whose threads lease get ports as well" {
     PORTSHIM_POOL=$wide says 0 -- 'threads 50'
 }

@@ -200,6 +200,33 @@ time.sleep(1000)'
     is_refused denied-exhausted say "$$\n"
 }
 
+@test "a server makes a table, and a home, that were removed again, with all it has leased" {
+    own_ports 3
+    serve
+    owner one
+    first=$(say "$pid\n")
+    rm home/leases
+    within 10 test -e home/leases # nobody has asked: others who lease in this table see it nevertheless
+    assert_nobodys "$first"
+    rm -r home
+    second=$(say "$pid\n")
+    assert_nobodys "$first"
+    assert_nobodys "$second"
+    rm -r home
+    within 10 test -e home/leases
+    third=$(say "$pid\n")
+    are_different "$first" "$second" "$third"
+    stop "$pid"
+    owner other
+    assert [ -n "$(say "$pid\n")" ]
+    assert_equal "$(statistic leases)" 1
+}
+
+# assert_nobodys PORT: it is not to be had from the lease table.
+assert_nobodys() {
+    PORTSHIM_POOL=$1 one_line_of_failure portshim pick $$
+}
+
 @test "a request is one without its newline as well, and with one of Windows" {
     own_pool 10
     serve

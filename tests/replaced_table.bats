@@ -1,0 +1,145 @@
+# The lease table is removed or damaged, and another made, while somebody leases: what was claimed in the old one is in
+# the new one as well, or is leased anew. The port server that PORTSERVER_ADDRESS names takes its time, so that the table
+# can be replaced between a question and its claim.
+load helper
+
+setup() {
+    cd "$(test_dir)"
+    own_pool 24
+    IFS=, read -ra ports <<<"$PORTSHIM_POOL"
+    wanted=${ports[22]} other=${ports[23]}
+    PORTSHIM_POOL=$(IFS=, && echo "${ports[*]:0:22}")
+    mkdir -m 700 home
+    server=@${SUITE_DIR##*/}.$BATS_SUITE_TEST_NUMBER
+}
+
+# slow_server ANSWER...: it answers the first question a second after it was asked.
+slow_server() {
+    rm -f server.out
+    start server "$BATS_TEST_DIRNAME/fake_portserver.py" "$server" say "||||||$1" "${@:2}"
+    within 10 grep -qs ready server.out
+}
+
+is_asked() {
+    grep -qs '[0-9]' server.out
+}
+
+# The ways to lose a table.
+losses=('rm home/leases' 'dd if=/dev/zero of=home/leases bs=64 count=1 conv=notrunc status=none')
+
+# replace LOSS: the table is another one when this returns.
+replace() {
+    local before
+    before=$(stat -c %i home/leases)
+    eval "$1"
+    portshim release "$(portshim pick $$)"
+    assert_not_equal "$(stat -c %i home/leases)" "$before"
+}
+
+assert_not_equal() {
+    [[ $1 != "$2" ]] || fail "both are $1"
+}
+
+# is_leased PORT: nobody else gets it.
+is_leased() {
+    PORTSHIM_POOL=$1 fails_with 'pool exhausted' portshim pick $$
+}
+
+listening_web() {
+    rm -f web.out
+    start web portshim run -p "$1" -n web -m web.json -- /usr/bin/python3 -u -m http.server --bind 127.0.0.1 8080
+    within 20 grep -qs Serving web.out
+}
+
+@test "a placeholder that is added to a run while the table is replaced keeps its real port" {
+    for loss in "${losses[@]}"; do
+        listening_web 8080
+        web=$pid
+        slow_server "$wanted\n" "$wanted\n"
+        PORTSERVER_ADDRESS=$server start join portshim run -j web -p 81 -- sleep infinity
+        join=$pid
+        within 10 is_asked
+        replace "$loss"
+        within 10 portshim port web 81
+        assert_equal "$(portshim port web 81)" "$wanted"
+        is_leased "$wanted"
+        is_leased "$(portshim port web 8080)"
+        stop "$join"
+        stop "$web"
+        end_started
+        STARTED=()
+        own_pool_again
+    done
+}
+
+# The runs of the round before still have what they leased.
+own_pool_again() {
+    rm -r home
+    mkdir -m 700 home
+}
+
+@test "a placeholder that is added while another leases its port in the new table gets another port" {
+    listening_web 8080
+    slow_server "$wanted\n" "$other\n"
+    PORTSERVER_ADDRESS=$server start join portshim run -j web -p 81 -- sleep infinity
+    within 10 is_asked
+    replace 'rm home/leases'
+    assert_equal "$(PORTSHIM_POOL=$wanted portshim pick $$)" "$wanted"
+    within 10 portshim port web 81
+    assert_equal "$(portshim port web 81)" "$other"
+    is_leased "$other"
+}
+
+@test "a port that is leased for later placeholders while the table is replaced stays the run's" {
+    for loss in "${losses[@]}"; do
+        listening_web all
+        slow_server "$wanted\n" "$wanted\n"
+        PORTSERVER_ADDRESS=$server start join portshim run -j web -- sleep infinity
+        within 10 is_asked
+        replace "$loss"
+        within 10 gone_to_sleep "$pid"
+        is_leased "$wanted"
+        end_started
+        STARTED=()
+        own_pool_again
+    done
+}
+
+gone_to_sleep() {
+    [[ $(ps -o comm= -p "$1") == sleep ]]
+}
+
+@test "a run that starts while the table is replaced has its ports" {
+    for loss in "${losses[@]}"; do
+        portshim release "$(portshim pick $$)"
+        slow_server "$wanted\n" "$wanted\n"
+        PORTSERVER_ADDRESS=$server start web portshim run -p 80,81 -n web -m web.json -- sleep infinity
+        within 10 is_asked
+        replace "$loss"
+        within 10 gone_to_sleep "$pid"
+        for port in $(portshim port web 80 81); do
+            is_leased "$port"
+        done
+        end_started
+        STARTED=()
+        own_pool_again
+    done
+}
+
+@test "a port that is picked while the table is replaced is its process's" {
+    for loss in "${losses[@]}"; do
+        portshim release "$(portshim pick $$)"
+        slow_server "$wanted\n" "$wanted\n"
+        start owner sleep infinity
+        owner=$pid
+        PORTSERVER_ADDRESS=$server start pick portshim pick "$owner"
+        within 10 is_asked
+        replace "$loss"
+        wait "$pid"
+        assert_equal "$(cat pick.out)" "$wanted"
+        is_leased "$wanted"
+        stop "$owner"
+        end_started
+        STARTED=()
+    done
+}
