@@ -201,7 +201,7 @@ time.sleep(1000)'
 }
 
 @test "a server makes a table, and a home, that were removed again, with all it has leased" {
-    own_ports 3
+    own_pool 3
     serve
     owner one
     first=$(say "$pid\n")
