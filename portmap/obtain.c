@@ -13,6 +13,9 @@ enum { SERVER_TRIES = 16 };
 
 enum { PAUSE_MILLISECONDS = 50 };
 
+/* A server looks once a second after what it keeps for runs. */
+#define SERVER_FOLLOWS UINT64_C(2000000000) /* nanoseconds */
+
 struct obtain_server obtain_server_of(char *const *env, pid_t pid)
 {
     return (struct obtain_server){.address = environment_get_nonempty(env, "PORTSERVER_ADDRESS"),
@@ -31,6 +34,30 @@ static struct lease_want want(const struct obtaining *o, enum lease_effort effor
     return (struct lease_want){.owner = o->want.owner, .effort = effort, .scope = o->want.scope};
 }
 
+static bool may_wait(const struct obtaining *o, uint64_t deadline)
+{
+    return process_clock() < deadline && (o->stop == NULL || !o->stop());
+}
+
+/* Leases this very port, waiting for a run that is dying. */
+static int claim_patiently(struct obtaining *o, unsigned port, enum lease_effort effort)
+{
+    const struct lease_want wanted = want(o, effort);
+    uint64_t deadline = process_clock() + o->patience;
+    for (;;) {
+        int error = lease_claim(o->leases, port, &wanted);
+        lease_owner holder = lease_holder(o->leases, port);
+        uint64_t run_id = lease_owner_run(holder);
+        if (error != PORTMAP_EHELD || !may_wait(o, deadline) || lease_owner_pid(holder) != 0)
+            return error;
+        if (run_id != 0 && liveness_of(o->home, run_id) == RUN_ALIVE)
+            return error;
+        liveness_sweep(o->home, o->leases, SWEEP_ALL, effort);
+        if (lease_holder(o->leases, port) != 0)
+            pause_briefly();
+    }
+}
+
 /* What the server leased in this very table needs no second lease: a process's stays as it is, a run's
  * becomes the run's, which may outlive that process. */
 static int take_over(struct obtaining *o, unsigned port, lease_owner holder)
@@ -46,7 +73,6 @@ static int take_over(struct obtaining *o, unsigned port, lease_owner holder)
 /* Whether a port that the server gave can be used; then it is in the lease table. */
 static int accept_port(struct obtaining *o, unsigned port)
 {
-    struct lease_want free_only = want(o, LEASE_FREE_ONLY);
     lease_owner holder = lease_holder(o->leases, port);
     if (o->avoid != NULL && portbits_has(o->avoid, port))
         return PORTMAP_EHELD;
@@ -54,7 +80,8 @@ static int accept_port(struct obtaining *o, unsigned port)
         return PORTMAP_EHELD; /* it has been given to us before */
     if (lease_kind(holder) == LEASE_SERVED && lease_owner_pid(holder) == o->server->pid)
         return take_over(o, port, holder);
-    return lease_claim(o->leases, port, &free_only);
+    /* The server knows that a run of ours has died before its ports are free in our table. */
+    return claim_patiently(o, port, LEASE_FREE_ONLY);
 }
 
 static unsigned milliseconds_until(uint64_t deadline)
@@ -82,6 +109,30 @@ static int ask_server(struct obtaining *o)
     return PORTMAP_EREFUSED;
 }
 
+/*
+ * Where there is no lease without the server, what the dead still have of its ports is waited for: those of a
+ * run of our table, and then the server, which sees a moment later that they are free.
+ */
+static int ask_patiently(struct obtaining *o)
+{
+    uint64_t deadline = process_clock() + o->patience, hope = 0;
+    for (;;) {
+        int port = ask_server(o);
+        if (port != PORTMAP_EREFUSED || !o->server->required)
+            return port;
+        struct sweep swept = {.dying = 1};
+        while (swept.dying > 0 && swept.freed == 0 && may_wait(o, deadline)) {
+            swept = liveness_sweep(o->home, o->leases, SWEEP_ALL, LEASE_FREE_ONLY);
+            if (swept.dying + swept.freed > 0)
+                hope = process_clock() + SERVER_FOLLOWS;
+            if (process_clock() < hope)
+                pause_briefly();
+        }
+        if (!may_wait(o, hope < deadline ? hope : deadline))
+            return port;
+    }
+}
+
 /* A lease where the pool has nothing left. */
 static int take_reclaimed(struct obtaining *o)
 {
@@ -95,7 +146,7 @@ static int take_reclaimed(struct obtaining *o)
             return port;
         if (swept.dying > 0)
             pause_briefly();
-    } while (swept.dying > 0 && process_clock() < deadline);
+    } while (swept.dying > 0 && may_wait(o, deadline));
     liveness_sweep(o->home, o->leases, SWEEP_ALL, LEASE_TIME_WAIT);
     return lease_take(o->leases, o->pool, &time_wait);
 }
@@ -105,7 +156,7 @@ int obtain_port(struct obtaining *o)
     struct lease_want free_only = want(o, LEASE_FREE_ONLY);
     struct obtain_server *server = o->server;
     if (server != NULL && server->address != NULL && server->error == 0) {
-        int port = ask_server(o);
+        int port = ask_patiently(o);
         if (port > 0 || port == PORTMAP_ETORN) /* that is not the server's fault */
             return port;
         server->error = port;
@@ -127,18 +178,5 @@ void obtain_return(struct obtaining *o, unsigned port)
 int obtain_given(struct obtaining *o, unsigned port)
 {
     /* Whoever names a port means the one it used a moment ago, too. */
-    struct lease_want time_wait = want(o, LEASE_TIME_WAIT);
-    uint64_t deadline = process_clock() + o->patience;
-    for (;;) {
-        int error = lease_claim(o->leases, port, &time_wait);
-        lease_owner holder = lease_holder(o->leases, port);
-        uint64_t run_id = lease_owner_run(holder);
-        if (error != PORTMAP_EHELD || process_clock() > deadline || lease_owner_pid(holder) != 0)
-            return error;
-        if (run_id != 0 && liveness_of(o->home, run_id) == RUN_ALIVE)
-            return error;
-        liveness_sweep(o->home, o->leases, SWEEP_ALL, LEASE_TIME_WAIT);
-        if (lease_holder(o->leases, port) != 0)
-            pause_briefly();
-    }
+    return claim_patiently(o, port, LEASE_TIME_WAIT);
 }

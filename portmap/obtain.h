@@ -30,6 +30,7 @@ struct obtaining {
     const struct portbits *avoid; /* what a server may not give either; or NULL */
     struct obtain_server *server; /* or NULL */
     uint64_t patience;            /* nanoseconds to wait for dying runs when the pool is exhausted */
+    bool (*stop)(void);           /* true: nothing is waited for any more; or NULL */
 };
 
 /* What those wait who have a process of their own to wait in, and what somebody else's program may wait. */
@@ -38,9 +39,10 @@ struct obtaining {
 
 /*
  * Leases a port. A server that fails, or gives nothing usable, is given up with its error said in
- * o->server->error, and the lease table is used; where it is required, that is the result. A port of a server
- * is recorded in the lease table, so that those who use the table alone keep away from it. Returns the port,
- * PORTMAP_EXHAUSTED, PORTMAP_ETORN when the table is to be opened anew, or another code.
+ * o->server->error, and the lease table is used; where it is required, that is the result, when the server
+ * has still nothing after dying runs were waited for. A port of a server is recorded in the lease table, so
+ * that those who use the table alone keep away from it. Returns the port, PORTMAP_EXHAUSTED, PORTMAP_ETORN
+ * when the table is to be opened anew, or another code.
  */
 int obtain_port(struct obtaining *o);
 

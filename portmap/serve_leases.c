@@ -493,6 +493,24 @@ void serve_leases_ended(struct serve_leases *l, uint32_t number)
         leave(l, number);
 }
 
+static void reclaim(struct serve_leases *l, unsigned port)
+{
+    lease_owner owner = l->tenants[l->port_tenant[port]].owner;
+    strike_lease(l, port);
+    give_back(l, port, owner);
+    l->counts.reclaimed++;
+}
+
+/* A run gives its ports back in its own table when it is known to be dead. */
+static void reclaim_unnamed(struct serve_leases *l, const struct serve_keep *keep, uint32_t number)
+{
+    for (unsigned port = l->tenants[number].first, next; port != 0 && keep->table >= 0; port = next) {
+        next = l->port_next[port];
+        if (!serve_keep_is_named(keep, port))
+            reclaim(l, port);
+    }
+}
+
 /* What is kept for runs goes when they were found dead for a while. Returns how many were looked at. */
 static unsigned look_after_kept(struct serve_leases *l, uint32_t number)
 {
@@ -501,6 +519,7 @@ static unsigned look_after_kept(struct serve_leases *l, uint32_t number)
     uint64_t now = process_clock();
     bool needed = false;
     serve_keep_open(&keep, l->accounts[tenant->account].uid);
+    reclaim_unnamed(l, &keep, number);
     for (unsigned port = tenant->first; port != 0 && !needed && keep.asked < RUNS_OF_A_PROCESS;
          port = l->port_next[port])
         needed = serve_keep_is_needed(&keep, port);
@@ -509,14 +528,10 @@ static unsigned look_after_kept(struct serve_leases *l, uint32_t number)
         tenant->dead_since = 0;
     else if (tenant->dead_since == 0)
         tenant->dead_since = now;
-    if (needed || now - tenant->dead_since < LIVENESS_GRACE)
+    if (tenant->first != 0 && (needed || now - tenant->dead_since < LIVENESS_GRACE))
         return keep.asked;
-    while (tenant->first != 0) {
-        unsigned port = tenant->first;
-        strike_lease(l, port);
-        give_back(l, port, tenant->owner);
-        l->counts.reclaimed++;
-    }
+    while (tenant->first != 0)
+        reclaim(l, tenant->first);
     leave(l, number);
     return keep.asked;
 }
