@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <math.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -69,6 +70,36 @@ void command_warn(const char *why, const char *remedy, const char *what, ...)
     va_start(arguments, what);
     print_line("warning: ", why, remedy, what, arguments);
     va_end(arguments);
+}
+
+static sigset_t held, mask_before;
+
+void command_hold_signals(void)
+{
+    static const int ending[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGALRM, SIGUSR1, SIGUSR2, SIGXCPU};
+    sigemptyset(&held);
+    for (unsigned i = 0; i < sizeof ending / sizeof *ending; i++) {
+        struct sigaction action;
+        if (sigaction(ending[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+            sigaddset(&held, ending[i]);
+    }
+    sigprocmask(SIG_BLOCK, &held, &mask_before);
+    /* What was held back before us is not for us. */
+    for (int signal = 1; signal < NSIG; signal++)
+        if (sigismember(&mask_before, signal) == 1)
+            sigdelset(&held, signal);
+}
+
+void command_let_signals(void)
+{
+    sigprocmask(SIG_SETMASK, &mask_before, NULL);
+}
+
+bool command_must_end(void)
+{
+    sigset_t come;
+    sigpending(&come);
+    return sigandset(&come, &come, &held) == 0 && !sigisemptyset(&come);
 }
 
 void command_help(const char *text)

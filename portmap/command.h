@@ -49,6 +49,16 @@ _Noreturn void command_end_unstarted(int error, const char *command);
 void command_warn(const char *why, const char *remedy, const char *what, ...)
     __attribute__((format(printf, 3, 4)));
 
+/*
+ * Holds back the signals that would end this command, from before it leases something until that is where it
+ * belongs or given back, and lets them come then. Those that are ignored stay so.
+ */
+void command_hold_signals(void);
+void command_let_signals(void);
+
+/* Whether one has come that is held back. */
+bool command_must_end(void);
+
 /* Prints the text on stdout and exits 0; a closed stdout is a failure. */
 _Noreturn void command_help(const char *text);
 

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,6 +192,7 @@ static void give_back(struct picking *p)
 _Noreturn static void fail_of_lease(const struct picking *p, int error)
 {
     char held[1024], why[1280];
+    command_let_signals(); /* one that came is the reason, and the end */
     if (error == -ESRCH)
         fail_of_process(p);
     if (p->server.required)
@@ -213,9 +215,10 @@ static int lease_all(struct picking *p)
                                   .pool = &p->pool,
                                   .want = {.owner = p->owner, .scope = p->have_scope ? &p->scope : NULL},
                                   .server = &p->server,
-                                  .patience = OBTAIN_PATIENT};
+                                  .patience = OBTAIN_PATIENT,
+                                  .stop = command_must_end};
     while (p->leased < p->count) {
-        int port = obtain_port(&obtaining);
+        int port = command_must_end() ? -EINTR : obtain_port(&obtaining);
         if (port < 0)
             return port;
         p->served[p->leased] = p->server.address != NULL && p->server.error == 0;
@@ -283,6 +286,15 @@ _Noreturn static void hold_on(const struct picking *p)
     _exit(EXIT_SUCCESS);
 }
 
+/* To be called with the signals held back: a lease that nobody hears of is nobody's. */
+static void end_if_told(struct picking *p)
+{
+    if (command_must_end()) {
+        give_back(p);
+        command_let_signals();
+    }
+}
+
 /* Binds what the lease table gave: a port that the table alone keeps may be taken by those who do not ask.
  * Whatever else the caller has open, a lock maybe, is not kept open with it. Returns what went wrong. */
 static int bind_ports(struct picking *p)
@@ -330,10 +342,14 @@ int command_pick(int argc, char **argv)
     p->server = command_port_server(p->pid, p->require_server);
     command_load_pool(&p->pool, p->quiet);
     command_open_home(&p->home);
+    signal(SIGPIPE, SIG_IGN); /* whoever would have read the ports is told of by the error of writing them */
+    command_hold_signals();
     pick(p);
     command_check_server(&p->server, p->quiet);
     int error = p->hold > 0 ? bind_ports(p) : 0;
+    end_if_told(p);
     print(p);
+    command_let_signals();
     hold(p, error);
     return EXIT_SUCCESS;
 }

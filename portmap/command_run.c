@@ -136,6 +136,19 @@ static void start(struct run *run, const struct run_request *request)
         fail_of_run(request, &problem, error);
 }
 
+/* As run_add(), but for a signal that came meanwhile: what it ends leaves nothing with the run. */
+static int add(struct run *run, const struct run_request *request, struct run_problem *problem)
+{
+    struct run_request until_told = *request;
+    until_told.stop = command_must_end;
+    command_hold_signals();
+    int error = run_add(run, &until_told, problem);
+    if (error == 0 && command_must_end())
+        run_take_back(run, request->home);
+    command_let_signals();
+    return error;
+}
+
 static void join(struct run *run, const struct run_options *options, const struct run_request *request,
                  const struct program *program)
 {
@@ -154,13 +167,15 @@ static void join(struct run *run, const struct run_options *options, const struc
     check_strict(run->map->strict, program);
     request->server->required = request->server->required || run_server(run->map, environ).required;
     if (options->source[RUN_PORTS] != RUN_FROM_DEFAULT)
-        error = run_add(run, request, &problem);
+        error = add(run, request, &problem);
     if (error != 0)
         fail_of_run(request, &problem, error);
     static const struct portset none;
     struct run_request refill = *request;
     refill.ports = &none;
     run_refill(run, &refill);
+    if (request->server->required && request->server->error != 0)
+        run_take_back(run, request->home);
 }
 
 static int set_variable(const char *assignment, void *context)
@@ -169,11 +184,13 @@ static int set_variable(const char *assignment, void *context)
     return putenv(strdup(assignment)) == 0 ? 0 : -errno;
 }
 
-static void set_environment(const struct run *run, const char *library)
+static void set_environment(struct run *run, const struct home *home, const char *library)
 {
     static char compact[COMPACT_SIZE];
-    if (!compact_write(run->map, compact, sizeof compact))
+    if (!compact_write(run->map, compact, sizeof compact)) {
+        run_take_back(run, home);
         command_fail("too many placeholders for one environment variable", "list fewer, or use all", "run");
+    }
     library_preload(library);
     int error = publish_variables(run->map, set_variable, NULL);
     if (error != 0 || setenv("PORTSHIM_RUN", run->path, 1) < 0 || setenv(COMPACT_VARIABLE, compact, 1) < 0)
@@ -297,7 +314,7 @@ int command_run(int argc, char **argv)
     else
         start(&run, &request);
     command_check_server(&server, options.quiet);
-    set_environment(&run, library);
+    set_environment(&run, &home, library);
     program_note(run.map, &program);
     if (!options.quiet)
         warn_of_command(&program);
@@ -306,5 +323,7 @@ int command_run(int argc, char **argv)
     int error = execute(&run, &options);
     if (options.join == NULL)
         run_discard(&run, &home);
+    else
+        run_take_back(&run, &home);
     command_end_unstarted(error, options.command[0]);
 }

@@ -162,6 +162,8 @@ static int assign_start(struct assigning *a)
         unsigned protocols = portset_listed(ports, port);
         if (protocols == 0 || map_late_protocols(a->map, port) != 0 || map_real(a->map, port) != 0)
             continue;
+        if (a->request->stop != NULL && a->request->stop())
+            return -EINTR;
         int error = assign(a, port, protocols);
         if (error != 0)
             return error;
@@ -302,7 +304,8 @@ static int prepare(struct assigning *a, const struct run_request *request, struc
                                       .pool = &a->pool,
                                       .avoid = &a->avoid,
                                       .server = request->server,
-                                      .patience = request->patience};
+                                      .patience = request->patience,
+                                      .stop = request->stop};
     /* Those beyond the first are assigned late: a list of all there is would leave nothing to lease. */
     unsigned at_start = 0;
     for (unsigned port = 1; port < PORT_COUNT; port++)

@@ -35,6 +35,7 @@ struct run_request {
     const char *outer;             /* directory of the run this one is inside of, or NULL */
     struct obtain_server *server;  /* the port server, or NULL */
     uint64_t patience;             /* nanoseconds, see obtain.h */
+    bool (*stop)(void);            /* likewise */
     bool reveal, strict, discover; /* as the map has them */
     bool home_is_locked;           /* the caller holds the home's lock */
 };
