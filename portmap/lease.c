@@ -157,15 +157,89 @@ int lease_renew_owner(struct lease_table *table, lease_owner *owner)
     return 0;
 }
 
-bool lease_owner_has_died(const struct lease_table *table, lease_owner owner)
+/* Whether an owner is of this pid namespace, of another one, or no process at all. What could not be read is
+ * unknown, and unknown is nobody's namespace. */
+enum where { WHERE_UNKNOWN, WHERE_HERE, WHERE_ELSEWHERE };
+
+static enum where where_is(const struct lease_table *table, lease_owner owner)
 {
-    pid_t pid = lease_owner_pid(owner);
-    uint32_t start = (uint32_t)(owner >> PID_BITS);
     uint32_t here = (uint32_t)(table->namespaces >> 32);
     uint32_t theirs = (uint32_t)(namespaces_of(table, owner) >> 32);
-    if (pid == 0)
+    if (!is_process(owner) || here == 0 || theirs == 0)
+        return WHERE_UNKNOWN;
+    return theirs == here ? WHERE_HERE : WHERE_ELSEWHERE;
+}
+
+static bool has_died_here(lease_owner owner)
+{
+    return !process_is_alive(lease_owner_pid(owner), (uint32_t)(owner >> PID_BITS));
+}
+
+static struct process_elsewhere elsewhere(const struct lease_table *table, lease_owner owner)
+{
+    return (struct process_elsewhere){.pid = lease_owner_pid(owner),
+                                      .pid_namespace = (uint32_t)(namespaces_of(table, owner) >> 32),
+                                      .start_time = (uint32_t)(owner >> PID_BITS)};
+}
+
+bool lease_owner_has_died(const struct lease_table *table, lease_owner owner)
+{
+    enum where where = where_is(table, owner);
+    if (where != WHERE_ELSEWHERE)
+        return where == WHERE_HERE && has_died_here(owner);
+    struct process_elsewhere process = elsewhere(table, owner);
+    process_look_elsewhere(&process, 1);
+    return process.gone;
+}
+
+/* The processes of other pid namespaces that have leases, and whether they are gone. */
+struct lease_absent {
+    uint16_t number[PORT_COUNT]; /* of a port's owner in what follows; 0 when it is of this namespace */
+    lease_owner owner[PORT_COUNT];
+    struct process_elsewhere process[PORT_COUNT];
+};
+
+/* NULL when there is no memory: then nobody is known to be gone. */
+static struct lease_absent *look_for_absent(const struct lease_table *table)
+{
+    struct lease_absent *absent =
+        mmap(NULL, sizeof *absent, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned count = 0;
+    if (absent == MAP_FAILED)
+        return NULL;
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        lease_owner owner = lease_holder(table, port);
+        if (where_is(table, owner) != WHERE_ELSEWHERE)
+            continue;
+        if (count == 0 || absent->owner[count] != owner) {
+            absent->owner[++count] = owner;
+            absent->process[count] = elsewhere(table, owner);
+        }
+        absent->number[port] = (uint16_t)count;
+    }
+    process_look_elsewhere(&absent->process[1], count);
+    return absent;
+}
+
+bool lease_look_has_died(struct lease_look *look, unsigned port, lease_owner owner)
+{
+    enum where where = where_is(look->table, owner);
+    if (where != WHERE_ELSEWHERE)
+        return where == WHERE_HERE && has_died_here(owner);
+    if (look->absent == NULL)
+        look->absent = look_for_absent(look->table);
+    if (look->absent == NULL)
         return false;
-    return theirs == here ? !process_is_alive(pid, start) : process_is_gone_elsewhere(theirs, pid, start);
+    /* The port may have another owner since: that one is left alone. */
+    unsigned number = look->absent->number[port];
+    return look->absent->owner[number] == owner && look->absent->process[number].gone;
+}
+
+void lease_look_end(struct lease_look *look)
+{
+    if (look->absent != NULL)
+        munmap(look->absent, sizeof *look->absent);
+    look->absent = NULL;
 }
 
 static struct {
@@ -345,9 +419,10 @@ bool lease_release(struct lease_table *table, unsigned port, lease_owner owner)
 }
 
 /* Takes the port from a process that has died; false when it stays leased. */
-static bool reclaim(struct lease_table *table, unsigned port, lease_owner holder)
+static bool reclaim(struct lease_table *table, unsigned port, lease_owner holder, struct lease_look *look)
 {
-    return lease_owner_has_died(table, holder) && lease_release(table, port, holder);
+    bool died = look != NULL ? lease_look_has_died(look, port, holder) : lease_owner_has_died(table, holder);
+    return died && lease_release(table, port, holder);
 }
 
 /* Whether what the owner's word says of its namespaces still stands. */
@@ -383,7 +458,7 @@ int lease_claim(struct lease_table *table, unsigned port, const struct lease_wan
     if (holder == want->owner)
         return 0;
     if (holder != 0)
-        reclaim(table, port, holder);
+        reclaim(table, port, holder, want->look);
     return try_port(table, port, want);
 }
 
@@ -395,7 +470,7 @@ static bool is_resting(const struct lease_table *table, unsigned port, uint32_t 
 
 /* Tries up to `looks` unclaimed ports of the pool from the cursor on, once around. */
 static int search(struct lease_table *table, const struct pool *pool, const struct lease_want *want,
-                  bool rested, unsigned looks)
+                  struct lease_look *look, bool rested, unsigned looks)
 {
     uint64_t now = process_clock(), believed = rested ? now - SEEN_BELIEVED : now;
     unsigned start = atomic_load(&table->file->cursor);
@@ -410,7 +485,7 @@ static int search(struct lease_table *table, const struct pool *pool, const stru
         lease_owner holder = lease_holder(table, port);
         if (holder != 0 && was_alive(holder, believed))
             continue;
-        if (holder != 0 && !reclaim(table, port, holder)) {
+        if (holder != 0 && !reclaim(table, port, holder, look)) {
             note_alive(holder, now);
             continue;
         }
@@ -430,8 +505,10 @@ static int search(struct lease_table *table, const struct pool *pool, const stru
 
 int lease_take(struct lease_table *table, const struct pool *pool, const struct lease_want *want)
 {
-    int port = search(table, pool, want, true, REST_LOOKS);
+    struct lease_look look = {.table = table};
+    int port = search(table, pool, want, &look, true, REST_LOOKS);
     if (port == PORTMAP_EXHAUSTED)
-        port = search(table, pool, want, false, PORT_COUNT);
+        port = search(table, pool, want, &look, false, PORT_COUNT);
+    lease_look_end(&look);
     return port;
 }

@@ -60,8 +60,21 @@ pid_t lease_owner_pid(lease_owner owner);
 /* Whether two words name one process, whoever leased for it. */
 bool lease_is_same_process(lease_owner a, lease_owner b);
 
-/* Whether an owner is a process that is known to have died. Runs are judged by liveness.h. */
+/* Whether an owner is a process that is known to have died: unknown is not dead. Runs are judged by
+ * liveness.h. */
 bool lease_owner_has_died(const struct lease_table *table, lease_owner owner);
+
+/*
+ * The same for the owners of many ports. To look for the processes of other pid namespaces is to look at
+ * every process there is: it is done once, when the first of them is met. Begin with the table and NULL.
+ */
+struct lease_look {
+    const struct lease_table *table;
+    struct lease_absent *absent; /* what was found out, mapped */
+};
+
+bool lease_look_has_died(struct lease_look *look, unsigned port, lease_owner owner);
+void lease_look_end(struct lease_look *look);
 
 /*
  * Maps the table of the home. 0, -ENOENT when there is none, PORTMAP_ETORN when its size, magic, version or
@@ -100,6 +113,7 @@ struct lease_want {
     lease_owner owner;
     enum lease_effort effort;
     const struct probe_scope *scope; /* NULL: free on every address, for TCP and UDP */
+    struct lease_look *look; /* what lease_claim() learns about other claims, and from them; or NULL */
 };
 
 /*

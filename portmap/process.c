@@ -20,6 +20,9 @@ struct stat_line {
 /* The inode number of the namespace that all others are below (include/linux/proc_ns.h). */
 #define INITIAL_PID_NAMESPACE UINT32_C(0xEFFFFFFC)
 
+/* Namespaces below one another (MAX_PID_NS_LEVEL, include/linux/pid_namespace.h). */
+enum { NESTED_MAX = 32 };
+
 void process_boot_id(char id[static BOOT_ID_SIZE])
 {
     char buffer[64];
@@ -149,62 +152,116 @@ bool process_find(pid_t pid, uint64_t *start_time)
     return is_living(&line);
 }
 
-/* The last number of the NSpid line of /proc/PID/status: what the process is called in its own namespace. */
-static pid_t innermost_pid(pid_t pid)
-{
-    char path[32], buffer[4096];
-    struct text name = text_in(path, sizeof path);
-    uint64_t inner = 0;
-    proc_path(&name, pid, "/status");
-    if (text_read_file(path, buffer, sizeof buffer) <= 0)
-        return 0;
-    const char *at = strstr(buffer, "\nNSpid:");
-    const char *end = at != NULL ? strchr(at + 1, '\n') : NULL;
-    if (end == NULL)
-        return 0;
-    for (at += strlen("\nNSpid:"); at < end; at++)
-        if (*at >= '0' && *at <= '9' && !text_take_uint(&at, end, INT32_MAX, &inner))
-            return 0;
-    return (pid_t)inner;
-}
-
-/* Whether process `here` of this namespace is process `pid` of that one. */
-static bool is_process_of(pid_t here, uint32_t pid_namespace, pid_t pid, uint64_t start_time)
-{
-    char path[32];
-    struct text name = text_in(path, sizeof path);
+/* A process of a namespace below this one. */
+struct nested {
+    pid_t pids[NESTED_MAX]; /* what it is called in each namespace, from below this one to its own */
+    unsigned count;
+    uint32_t pid_namespace;
     struct stat_line line;
-    proc_path(&name, here, "/ns/pid");
-    return namespace_inode(path) == pid_namespace && innermost_pid(here) == pid && read_stat(here, &line) &&
-           has_start(&line, start_time) && is_living(&line);
+};
+
+/* The NSpid line of /proc/PID/status has what a process is called from the reader's namespace inwards. */
+static bool read_nested_pids(struct nested *process, const char *line)
+{
+    const char *end = line + strlen(line);
+    uint64_t number;
+    unsigned count = 0;
+    for (process->count = 0; line < end; line++) {
+        if (*line < '0' || *line > '9')
+            continue;
+        if (!text_take_uint(&line, end, INT32_MAX, &number) || count > NESTED_MAX)
+            return false;
+        if (count++ > 0)
+            process->pids[process->count++] = (pid_t)number;
+    }
+    return count > 0;
 }
 
-bool process_is_gone_elsewhere(uint32_t pid_namespace, pid_t pid, uint64_t start_time)
+/* What is known of a process of this namespace. */
+enum sight { SIGHT_NESTED, SIGHT_OTHER, SIGHT_UNKNOWN };
+
+static enum sight look_at(struct nested *process, pid_t here)
+{
+    char path[32], numbers[512];
+    struct text name = text_in(path, sizeof path);
+    proc_path(&name, here, "/status");
+    if (text_read_line(path, "NSpid:", numbers, sizeof numbers) < 0 || !read_nested_pids(process, numbers))
+        return SIGHT_UNKNOWN;
+    if (process->count == 0)
+        return SIGHT_OTHER;
+    if (!read_stat(here, &process->line))
+        return SIGHT_UNKNOWN;
+    if (!is_living(&process->line))
+        return SIGHT_OTHER;
+    name = text_in(path, sizeof path);
+    proc_path(&name, here, "/ns/pid");
+    process->pid_namespace = namespace_inode(path);
+    return process->pid_namespace != 0 ? SIGHT_NESTED : SIGHT_UNKNOWN;
+}
+
+/* Leased by a process of a namespace between this one and its own, it has its name in that one. */
+static bool is_called(const struct nested *process, const struct process_elsewhere *wanted)
+{
+    unsigned last = process->count - 1;
+    bool called = process->pids[last] == wanted->pid && process->pid_namespace == wanted->pid_namespace;
+    for (unsigned i = 0; i < last; i++)
+        called = called || process->pids[i] == wanted->pid;
+    return called && has_start(&process->line, wanted->start_time);
+}
+
+/* Whether this process sees all there are: its namespace is the first one, and /proc is of that and hides
+ * nobody (proc(5), hidepid). */
+static bool sees_everything(void)
+{
+    struct stat st;
+    return process_is_in_initial_pid_namespace() && proc_is_of_our_namespace() && stat("/proc/1", &st) == 0;
+}
+
+/* False when it cannot be known whether a process is among the wanted. One that has ended meanwhile is not.
+ */
+static bool look_for(struct process_elsewhere *wanted, unsigned count, pid_t here)
+{
+    struct nested process;
+    enum sight sight = look_at(&process, here);
+    if (sight == SIGHT_UNKNOWN)
+        return !is_there(here);
+    for (unsigned i = 0; sight == SIGHT_NESTED && i < count; i++)
+        wanted[i].gone = wanted[i].gone && !is_called(&process, &wanted[i]);
+    return true;
+}
+
+static bool look_through(struct process_elsewhere *wanted, unsigned count)
 {
     union {
         struct dirent64 entry;
         char bytes[8192];
     } buffer;
     ssize_t got;
-    /* Root of the first namespace sees every process, and may look into it. */
-    if (geteuid() != 0 || !process_is_in_initial_pid_namespace())
-        return false;
+    bool known = true;
     int fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return false;
-    bool found = false;
-    while (!found && (got = getdents64(fd, &buffer, sizeof buffer)) > 0)
-        for (ssize_t at = 0; !found && at < got;) {
+    while (known && (got = getdents64(fd, &buffer, sizeof buffer)) > 0)
+        for (ssize_t at = 0; known && at < got;) {
             const struct dirent64 *entry = (const void *)(buffer.bytes + at);
             const char *digits = entry->d_name;
             uint64_t here;
             at += entry->d_reclen;
             if (text_take_uint(&digits, digits + strlen(digits), INT32_MAX, &here) && *digits == '\0')
-                found = is_process_of((pid_t)here, pid_namespace, pid, start_time);
+                known = look_for(wanted, count, (pid_t)here);
         }
-    bool complete = found || got == 0;
     close(fd);
-    return complete && !found;
+    return known && got == 0;
+}
+
+void process_look_elsewhere(struct process_elsewhere *wanted, unsigned count)
+{
+    bool able = sees_everything();
+    for (unsigned i = 0; i < count; i++)
+        wanted[i].gone = able;
+    if (able && !look_through(wanted, count))
+        for (unsigned i = 0; i < count; i++)
+            wanted[i].gone = false;
 }
 
 uint64_t process_clock(void)

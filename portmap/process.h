@@ -38,11 +38,20 @@ bool process_is_alive(pid_t pid, uint64_t start_time);
  */
 bool process_find(pid_t pid, uint64_t *start_time);
 
+/* A process of another pid namespace. */
+struct process_elsewhere {
+    pid_t pid;              /* as that namespace numbers it */
+    uint32_t pid_namespace; /* process_pid_namespace() there */
+    uint32_t start_time;    /* the low bits of process_start_time(); 0 when it could not be read */
+    bool gone;
+};
+
 /*
- * True when that process of another pid namespace is known to be no more. Only root in the initial namespace
- * can know; reads all of /proc.
+ * Sets `gone` of those that are known to be no more, by one look at all of /proc. Only in the initial
+ * namespace this can be known, and only by who may look into every process of another namespace that there
+ * is (ptrace(2), PTRACE_MODE_READ): by root. To others none is gone.
  */
-bool process_is_gone_elsewhere(uint32_t pid_namespace, pid_t pid, uint64_t start_time);
+void process_look_elsewhere(struct process_elsewhere *wanted, unsigned count);
 
 /* Nanoseconds since boot, suspended time included: comparable between processes. */
 uint64_t process_clock(void);

@@ -313,15 +313,17 @@ static void adopt_kept(uid_t uid, void *context)
 static void take_over(struct serve_leases *l)
 {
     struct inherited inherited = {.l = l};
+    struct lease_look look = {.table = &l->table};
     for (unsigned port = 1; port < PORT_COUNT; port++) {
         lease_owner holder = lease_holder(&l->table, port);
         if (lease_kind(holder) != LEASE_SERVED)
             continue;
-        if (lease_owner_has_died(&l->table, holder))
+        if (lease_look_has_died(&look, port, holder))
             portbits_add(&inherited.ports, port);
         else
             adopt(l, port, holder);
     }
+    lease_look_end(&look);
     if (portbits_count(&inherited.ports) > 0 &&
         lease_process_owner(&l->table, LEASE_SERVED, getpid(), &inherited.own) == 0)
         serve_keep_each_user(adopt_kept, &inherited);
@@ -359,12 +361,12 @@ int serve_leases_open(struct serve_leases **leases, const struct home *home, con
 }
 
 /* Whether this port of a queue can be leased now; it goes into one queue or onto the tenant's list. */
-static int try_port(struct serve_leases *l, unsigned port, lease_owner owner)
+static int try_port(struct serve_leases *l, unsigned port, const struct lease_want *want)
 {
-    const struct lease_want want = {.owner = owner, .effort = LEASE_FREE_ONLY};
     l->counts.checked++;
     /* Another server of this table has leased it to the very process. */
-    int error = lease_holder(&l->table, port) == owner ? PORTMAP_EHELD : lease_claim(&l->table, port, &want);
+    int error =
+        lease_holder(&l->table, port) == want->owner ? PORTMAP_EHELD : lease_claim(&l->table, port, want);
     if (error == 0)
         return (int)port;
     if (error == PORTMAP_EHELD || error == PORTMAP_EINUSE || error == -EACCES) {
@@ -379,6 +381,8 @@ static int try_port(struct serve_leases *l, unsigned port, lease_owner owner)
 static int take_port(struct serve_leases *l, lease_owner owner)
 {
     uint64_t now = process_clock();
+    struct lease_look look = {.table = &l->table};
+    const struct lease_want want = {.owner = owner, .effort = LEASE_FREE_ONLY, .look = &look};
     int port = 0;
     l->counts.checked = 0;
     for (unsigned i = 0; i < RETURNED_LOOKS && l->busy.count > 0 &&
@@ -386,9 +390,10 @@ static int take_port(struct serve_leases *l, lease_owner owner)
          i++)
         push(&l->free, pop(&l->busy));
     while (port == 0 && l->free.count > 0)
-        port = try_port(l, pop(&l->free), owner);
+        port = try_port(l, pop(&l->free), &want);
     for (unsigned i = l->busy.count < BUSY_LOOKS ? l->busy.count : BUSY_LOOKS; port == 0 && i > 0; i--)
-        port = try_port(l, pop(&l->busy), owner);
+        port = try_port(l, pop(&l->busy), &want);
+    lease_look_end(&look);
     return port;
 }
 
@@ -537,14 +542,14 @@ static unsigned look_after_kept(struct serve_leases *l, uint32_t number)
 }
 
 /* What no event tells of a process. Returns how many looks that took. */
-static unsigned look_after(struct serve_leases *l, uint32_t number)
+static unsigned look_after(struct serve_leases *l, uint32_t number, struct lease_look *look)
 {
     const struct tenant *tenant = &l->tenants[number];
     if (tenant->leases == 0 || (!tenant->ended && tenant->pidfd >= 0))
         return 0;
     if (tenant->ended)
         return 1 + look_after_kept(l, number);
-    if (lease_owner_has_died(&l->table, tenant->owner))
+    if (lease_look_has_died(look, tenant->first, tenant->owner))
         serve_leases_ended(l, number);
     return 1;
 }
@@ -555,11 +560,13 @@ void serve_leases_tick(struct serve_leases *l)
     /* Among the ports that are taken may be those of runs of this table, which nobody else may ever sweep. */
     if (l->busy.count > 0)
         liveness_sweep(&l->home, &l->table, SWEEP_SOME, LEASE_FREE_ONLY);
+    struct lease_look look = {.table = &l->table};
     unsigned looks = 0;
     for (uint32_t i = 0; i < l->tenant_mark && looks < TICK_LOOKS; i++) {
         l->looked_at = l->looked_at % l->tenant_mark + 1;
-        looks += look_after(l, l->looked_at);
+        looks += look_after(l, l->looked_at, &look);
     }
+    lease_look_end(&look);
 }
 
 struct serve_counts serve_leases_count(const struct serve_leases *l)

@@ -108,6 +108,51 @@ int text_read_file(const char *path, char *buffer, size_t size)
     return (int)used;
 }
 
+/* What is known of the line that is being read. */
+struct line_search {
+    const char *word;
+    size_t matched; /* characters of the word that the line begins with */
+    bool other;     /* it begins otherwise */
+    struct text rest;
+};
+
+/* True when the line that the word begins has ended. */
+static bool search_line(struct line_search *s, const char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (bytes[i] == '\n') {
+            if (!s->other && s->word[s->matched] == '\0')
+                return true;
+            s->matched = 0;
+            s->other = false;
+        } else if (!s->other && s->word[s->matched] == '\0') {
+            text_char(&s->rest, bytes[i]);
+        } else {
+            s->other = s->other || bytes[i] != s->word[s->matched++];
+        }
+    }
+    return false;
+}
+
+int text_read_line(const char *path, const char *word, char *buffer, size_t size)
+{
+    char bytes[1024];
+    struct line_search search = {.word = word, .rest = text_in(buffer, size)};
+    bool found = false;
+    ssize_t got = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    while (!found && ((got = read(fd, bytes, sizeof bytes)) > 0 || (got < 0 && errno == EINTR)))
+        found = got > 0 && search_line(&search, bytes, (size_t)got);
+    int error = got < 0 ? -errno : -ENODATA;
+    found = found || (got == 0 && search_line(&search, "\n", 1));
+    close(fd);
+    if (!found)
+        return error;
+    return search.rest.cut ? -EMSGSIZE : (int)search.rest.used;
+}
+
 int text_write_all(int fd, const char *bytes, size_t len)
 {
     while (len > 0) {

@@ -45,6 +45,13 @@ bool text_take_uint(const char **at, const char *end, uint64_t max, uint64_t *ou
 /* Reads at most size - 1 bytes of a file, terminates them, returns their number or a negated errno. */
 int text_read_file(const char *path, char *buffer, size_t size);
 
+/*
+ * Finds the first line of a file, of any length, that begins with a word, and copies what follows the word to
+ * buffer[size]. Returns its length, -ENODATA when no line begins so, -EMSGSIZE when it does not fit, or a
+ * negated errno.
+ */
+int text_read_line(const char *path, const char *word, char *buffer, size_t size);
+
 /* Writes all of it, over short writes and EINTR; 0 or a negated errno. */
 int text_write_all(int fd, const char *bytes, size_t len);
 

@@ -419,6 +419,61 @@ judges_other_namespaces() {
     within 10 pool_has 3
 }
 
+@test "so it is when that process has 400 supplementary groups" {
+    need_pid_namespace
+    judges_other_namespaces || skip 'only root of the first pid namespace knows of processes in others'
+    type -P setpriv >/dev/null || skip 'setpriv is not installed'
+    namespace=(setpriv --groups "$(seq -s , 2000000000 2000000399)" "${namespace[@]}")
+    leased_elsewhere
+}
+
+@test "so it is when that namespace knows the process by another number than the one it has in its own" {
+    need_pid_namespace
+    # shellcheck disable=SC2016 # expanded inside
+    start inside "${namespace[@]}" --mount-proc bash -c '
+        unshare -p -f --kill-child sleep infinity &
+        until inner=$(pgrep -P $!); do :; done
+        portshim pick -n 3 "$inner"
+        wait'
+    within 10 has_lines 3 inside.out
+    fails_with "3 by 1 process" portshim pick "$owner"
+    stop "$pid" KILL
+    judges_other_namespaces || skip 'only root of the first pid namespace knows that the process has ended'
+    within 10 pool_has 3
+}
+
+@test "root of a user namespace does not take what it cannot see for dead" {
+    as_root || skip 'needs root'
+    need_pid_namespace
+    unshare -r true 2>/dev/null || skip 'no user namespace can be made here'
+    # shellcheck disable=SC2016 # expanded inside
+    start inside unshare -p -f --kill-child bash -c 'portshim pick -n 3 $$; exec sleep infinity'
+    within 10 has_lines 3 inside.out
+    fails_with "3 by 1 process" unshare -r portshim pick "$owner"
+}
+
+@test "however many processes of other pid namespaces have the ports, they are looked for once" {
+    need_pid_namespace
+    judges_other_namespaces || skip 'only root of the first pid namespace looks for processes of others'
+    strace -o calls true 2>strace.err || skip "strace may not trace: $(tail -n 1 strace.err)"
+    mkdir large
+    cd large
+    unset PORTSHIM_HOME PORTSHIM_POOL
+    own_pool 30
+    # shellcheck disable=SC2016 # expanded inside
+    start inside "${namespace[@]}" --mount-proc bash -c '
+        for ((i = 0; i < 30; i++)); do
+            sleep infinity &
+            portshim pick $!
+        done
+        wait'
+    within 20 has_lines 30 ../inside.out
+    run -125 strace -f -o calls portshim pick "$owner"
+    assert_output --partial 'pool exhausted'
+    # Once for each time that the pool is searched anew.
+    (($(grep -c '"/proc",' calls) <= 4)) || fail "$(grep -c '"/proc",' calls) times"
+}
+
 @test "a parent outside of the pid namespace gets nothing" {
     need_pid_namespace
     fails_with 'pid 0: no such process' "${namespace[@]}" --mount-proc portshim pick
