@@ -115,7 +115,7 @@ static void find(struct waiting *waiting)
     if (error != 0)
         command_fail(portmap_strerror(error), "name a run, its directory or its map file", "%s",
                      waiting->watch.word);
-    if (waiting->watch.map->net_namespace != process_net_namespace())
+    if (process_is_other_network(waiting->watch.map->net_namespace))
         command_fail("the run is in another network namespace", "run this command inside of it", "%s",
                      waiting->watch.word);
 }

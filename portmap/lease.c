@@ -290,11 +290,6 @@ static bool is_whole(const struct lease_file *file)
            file->size == sizeof *file;
 }
 
-static int check_header(const struct lease_file *file)
-{
-    return is_whole(file) && process_is_this_boot(file->boot_id) ? 0 : PORTMAP_ETORN;
-}
-
 int lease_open(struct lease_table *table, const struct home *home)
 {
     struct stat st;
@@ -311,10 +306,10 @@ int lease_open(struct lease_table *table, const struct home *home)
     close(fd);
     if (error != 0)
         return error;
-    error = check_header(table->file);
-    if (error != 0)
-        lease_close(table);
-    return error;
+    if (is_whole(table->file))
+        return 0;
+    lease_close(table);
+    return PORTMAP_ETORN;
 }
 
 int lease_draft(struct lease_table *table, const struct home *home)

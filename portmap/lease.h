@@ -7,7 +7,8 @@
  * leased for; such a lease is taken from it when it has died. A claim is made before the port is probed, so
  * that no two claimants probe, and disturb, each other.
  *
- * The file belongs to one boot. A torn or older one is replaced (recover.h).
+ * What it says of an earlier boot is taken back lease by lease, as those runs and processes are dead. A torn
+ * one is replaced (recover.h).
  */
 #ifndef PORTMAP_LEASE_H
 #define PORTMAP_LEASE_H
@@ -77,8 +78,8 @@ bool lease_look_has_died(struct lease_look *look, unsigned port, lease_owner own
 void lease_look_end(struct lease_look *look);
 
 /*
- * Maps the table of the home. 0, -ENOENT when there is none, PORTMAP_ETORN when its size, magic, version or
- * boot is not this one's, PORTMAP_EFOREIGN when it is not this user's regular file, or a negated errno.
+ * Maps the table of the home. 0, -ENOENT when there is none, PORTMAP_ETORN when its size, magic or
+ * version is not this one's, PORTMAP_EFOREIGN when it is not this user's regular file, or a negated errno.
  * recover_leases() of recover.h is the call that also makes one.
  */
 int lease_open(struct lease_table *table, const struct home *home);

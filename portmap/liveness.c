@@ -30,12 +30,18 @@ struct look {
     enum run_state state;
 };
 
-static bool starter_lives(const struct map *map)
+/*
+ * Whether the process that started the run may live. It is judged by its pid only in its own pid namespace;
+ * a run that was made where that could not be read is judged by its lock alone. Where we cannot read ours, it
+ * may be the same one.
+ */
+static bool starter_may_live(const struct map *map)
 {
     uint32_t here = process_pid_namespace();
-    /* Without /proc neither namespace nor start time can be compared. */
-    if (here == 0 || map->pid_namespace == 0)
-        return kill(map->starter, 0) == 0 || errno == EPERM;
+    if (map->pid_namespace == 0)
+        return false;
+    if (here == 0)
+        return true;
     return map->pid_namespace == here && process_is_alive(map->starter, map->starter_start_time);
 }
 
@@ -55,9 +61,10 @@ static enum run_state decide(struct map *map, int fd)
 {
     if (!lock_decision(fd))
         return atomic_load(&map->dead_since) != 0 ? RUN_DYING : RUN_ALIVE;
-    if (!process_is_this_boot(map->boot_id) || atomic_load(&map->ended))
+    bool has_members = flock(fd, LOCK_EX | LOCK_NB) < 0;
+    if (!has_members && atomic_load(&map->ended))
         return RUN_DEAD;
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0 || starter_lives(map)) {
+    if (has_members || starter_may_live(map)) {
         flock(fd, LOCK_UN);
         atomic_store(&map->dead_since, 0);
         return RUN_ALIVE;
@@ -73,7 +80,7 @@ static enum run_state state_without_map(const struct home *home, const char *dir
     struct stat st;
     struct timespec now;
     if (fstatat(home->fd, directory, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return RUN_GONE;
+        return errno == ENOENT ? RUN_GONE : RUN_ALIVE;
     clock_gettime(CLOCK_REALTIME, &now);
     return now.tv_sec - st.st_mtim.tv_sec > MAKING_SECONDS ? RUN_DEAD : RUN_ALIVE;
 }
@@ -132,7 +139,7 @@ enum run_state liveness_settled(const struct home *home, uint64_t run_id)
 /* Whether a dead run's port may go to somebody else. Another network namespace cannot be asked. */
 static bool is_free_again(const struct look *look, unsigned port, enum lease_effort effort)
 {
-    if (look->map != NULL && look->map->net_namespace != process_net_namespace())
+    if (look->map != NULL && process_is_other_network(look->map->net_namespace))
         return true;
     return probe_port(port) == PROBE_FREE ||
            (effort == LEASE_TIME_WAIT && sockdiag_only_time_wait(port) == 1);

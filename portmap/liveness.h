@@ -4,7 +4,8 @@
  * A run is alive while any process has its map mapped (and so holds its lock), or the process that started it
  * lives. Exec drops a mapping and the new program takes it again a moment later, so a run counts as dead only
  * when it was found without any process twice, LIVENESS_GRACE apart. A starter in another pid namespace is
- * not judged by its pid.
+ * not judged by its pid. Which boot the run is of is not asked: containers may have boot ids of their own,
+ * and the locks and processes of an earlier boot are gone.
  *
  * A dead run is marked as ended, so that nobody joins any more, then its leases are given back as their ports
  * probe free, and when the last one is, its directory goes.

@@ -108,7 +108,7 @@ static int open_map(struct map **map, const char *run_path, bool lock)
 int map_attach(struct map **map, const char *run_path)
 {
     int error = open_map(map, run_path, true);
-    if (error == 0 && (!process_is_this_boot((*map)->boot_id) || atomic_load(&(*map)->ended))) {
+    if (error == 0 && atomic_load(&(*map)->ended)) {
         map_detach(*map);
         error = PORTMAP_EENDED;
     }

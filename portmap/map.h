@@ -140,7 +140,7 @@ int map_create(struct map **map, int run_dir, uint64_t run_id);
 /*
  * Opens, locks and maps the map of a run directory and closes the descriptor. Blocks only while somebody
  * decides whether the run is dead (microseconds). 0; PORTMAP_EENDED; PORTMAP_ETORN when it is not a map of
- * this version and boot; PORTMAP_EFOREIGN when it is not a file of this user; or a negated errno.
+ * this version; PORTMAP_EFOREIGN when it is not a file of this user; or a negated errno.
  */
 int map_attach(struct map **map, const char *run_path);
 

@@ -7,7 +7,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,13 +31,6 @@ void process_boot_id(char id[static BOOT_ID_SIZE])
     memset(id, 0, BOOT_ID_SIZE);
     if (text_read_file("/proc/sys/kernel/random/boot_id", buffer, sizeof buffer) >= BOOT_ID_SIZE - 1)
         memcpy(id, buffer, BOOT_ID_SIZE - 1);
-}
-
-bool process_is_this_boot(const char id[static BOOT_ID_SIZE])
-{
-    char now[BOOT_ID_SIZE];
-    process_boot_id(now);
-    return *now == '\0' || memcmp(id, now, sizeof now) == 0;
 }
 
 static void proc_path(struct text *t, pid_t pid, const char *file)
@@ -106,9 +101,28 @@ static uint32_t namespace_inode(const char *path)
     return stat(path, &st) == 0 ? (uint32_t)st.st_ino : 0;
 }
 
+/* Linux 6.11 tells it without /proc (include/uapi/linux/pidfd.h). */
+enum { GET_NET_NAMESPACE = _IO(0xFF, 4), GET_PID_NAMESPACE = _IO(0xFF, 5) };
+
+static uint32_t own_namespace(const char *path, unsigned long request)
+{
+    uint32_t inode = namespace_inode(path);
+    struct stat st;
+    int pidfd = inode == 0 ? (int)syscall(SYS_pidfd_open, getpid(), 0) : -1;
+    if (pidfd < 0)
+        return inode;
+    int fd = ioctl(pidfd, request, 0);
+    if (fd >= 0 && fstat(fd, &st) == 0)
+        inode = (uint32_t)st.st_ino;
+    if (fd >= 0)
+        close(fd);
+    close(pidfd);
+    return inode;
+}
+
 uint32_t process_pid_namespace(void)
 {
-    return namespace_inode("/proc/self/ns/pid");
+    return own_namespace("/proc/self/ns/pid", GET_PID_NAMESPACE);
 }
 
 bool process_is_in_initial_pid_namespace(void)
@@ -118,7 +132,13 @@ bool process_is_in_initial_pid_namespace(void)
 
 uint32_t process_net_namespace(void)
 {
-    return namespace_inode("/proc/self/ns/net");
+    return own_namespace("/proc/self/ns/net", GET_NET_NAMESPACE);
+}
+
+bool process_is_other_network(uint32_t net_namespace)
+{
+    uint32_t here = process_net_namespace();
+    return here != 0 && net_namespace != 0 && net_namespace != here;
 }
 
 /* Of a start time, a lease keeps the low 32 bits: more than a year of ticks. Where /proc did not tell it, it

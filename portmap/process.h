@@ -10,11 +10,9 @@
 
 enum { BOOT_ID_SIZE = 37 }; /* a UUID and its terminator */
 
-/* The kernel's id of this boot (proc(5), random/boot_id); all zeroes where /proc is not to be had. */
+/* The id of this boot (proc(5), random/boot_id), for people to compare; all zeroes where it is not to be had.
+ * Nothing is judged by it: a container may have one of its own. */
 void process_boot_id(char id[static BOOT_ID_SIZE]);
-
-/* Whether that is the id of this boot; where it cannot be known, nothing says it is not. */
-bool process_is_this_boot(const char id[static BOOT_ID_SIZE]);
 
 /* When a process started, in clock ticks since boot (proc(5), stat field 22); 0 when there is no such
  * process. */
@@ -23,9 +21,13 @@ uint64_t process_start_time(pid_t pid);
 /* Whether this process is in the pid namespace that all others are below. */
 bool process_is_in_initial_pid_namespace(void);
 
-/* Inode numbers of this process's namespaces (namespaces(7)); 0 where /proc is not to be had. */
+/* Inode numbers of this process's namespaces (namespaces(7)); 0 where they cannot be known: without /proc,
+ * before Linux 6.11. */
 uint32_t process_pid_namespace(void);
 uint32_t process_net_namespace(void);
+
+/* Whether that is known to be another network namespace than this process's. */
+bool process_is_other_network(uint32_t net_namespace);
 
 /*
  * True when pid is the very process that started at start_time: it exists and is not a zombie, which has

@@ -1,7 +1,7 @@
 /*
  * Opening the lease table, whatever state it is in, and what becomes of claims when it is replaced.
  *
- * A table that is missing, torn or of an earlier boot is made anew from what is known without it: the maps of
+ * A table that is missing or torn is made anew from what is known without it: the maps of
  * the runs that may be alive say what those own, and the kernel says, at each probe, what is in use. What a
  * process claims in the old table meanwhile is nobody's: recover_settle() tells.
  */

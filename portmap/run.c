@@ -561,7 +561,7 @@ void run_discard(struct run *run, const struct home *home)
 
 struct obtain_server run_server(const struct map *map, char *const *env)
 {
-    bool starter_lives = map->pid_namespace == process_pid_namespace() &&
+    bool starter_lives = map->pid_namespace != 0 && map->pid_namespace == process_pid_namespace() &&
                          process_is_alive(map->starter, map->starter_start_time);
     struct obtain_server server = obtain_server_of(env, starter_lives ? map->starter : getpid());
     server.required = map_about(map, about_server, 0) != NULL;

@@ -5,6 +5,7 @@
 #include "text.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
@@ -31,13 +32,21 @@ static int open_home_of(uid_t uid)
     int tmp = open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (tmp < 0)
         return -1;
-    int home = open_below(tmp, name, O_RDONLY | O_DIRECTORY);
+    int home = open_below(tmp, name, O_RDONLY | O_DIRECTORY), error = errno;
     close(tmp);
+    errno = error;
     if (home >= 0 && (fstat(home, &st) < 0 || st.st_uid != uid)) {
         close(home);
+        errno = EPERM;
         return -1;
     }
     return home;
+}
+
+/* Whether a file could not be opened for another reason than the file. */
+static bool lacks_means(void)
+{
+    return errno == EMFILE || errno == ENFILE || errno == ENOMEM;
 }
 
 static bool is_locked(int home, uid_t uid, uint64_t run_id)
@@ -51,7 +60,7 @@ static bool is_locked(int home, uid_t uid, uint64_t run_id)
     text_str(&t, "/map");
     int fd = open_below(home, path, O_RDONLY);
     if (fd < 0)
-        return false;
+        return lacks_means();
     bool regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == uid;
     bool locked = regular && flock(fd, LOCK_EX | LOCK_NB) < 0;
     close(fd);
@@ -63,6 +72,7 @@ void serve_keep_open(struct serve_keep *keep, uid_t uid)
     *keep = (struct serve_keep){.uid = uid, .home = open_home_of(uid), .table = -1};
     if (keep->home >= 0)
         keep->table = open_below(keep->home, "leases", O_RDONLY);
+    keep->unknown = keep->table < 0 && lacks_means();
     if (keep->table >= 0 && !lease_is_table(keep->table)) {
         close(keep->table);
         keep->table = -1;
@@ -76,12 +86,14 @@ static uint64_t run_of(const struct serve_keep *keep, unsigned port)
 
 bool serve_keep_is_named(const struct serve_keep *keep, unsigned port)
 {
-    return run_of(keep, port) != 0;
+    return keep->unknown || run_of(keep, port) != 0;
 }
 
 bool serve_keep_is_needed(struct serve_keep *keep, unsigned port)
 {
     uint64_t run_id = run_of(keep, port);
+    if (keep->unknown)
+        return true;
     if (run_id == 0)
         return false;
     if (run_id != keep->run_id) {

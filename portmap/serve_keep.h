@@ -17,6 +17,7 @@
 struct serve_keep {
     uid_t uid;
     int home, table; /* -1 when there is none, or it may not be looked at */
+    bool unknown;    /* for want of a descriptor or of memory: then every port is one that a run needs */
     uint64_t run_id; /* that was asked about last */
     bool alive;      /* and the answer */
     unsigned asked;  /* how many answers had to be looked for */

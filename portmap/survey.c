@@ -110,7 +110,7 @@ int survey_run(struct survey *survey, const struct home *home, uint64_t run_id)
     if (error != 0)
         return error;
     survey->ending = state == RUN_DYING;
-    survey->elsewhere = survey->map->net_namespace != process_net_namespace();
+    survey->elsewhere = process_is_other_network(survey->map->net_namespace);
     bool have_table = lease_open(&leases, home) == 0;
     error = look_at_ports(survey, have_table ? &leases : NULL);
     if (have_table)

@@ -74,7 +74,7 @@ void watch_look_after(const struct watch *watch)
     fill_stock(watch);
 }
 
-/* Whether a file, of any length, has this text in it. */
+/* Whether a file, of any length, has this text in it, or may have. */
 static bool file_has(int dir, const char *name, const char *text)
 {
     static char buffer[65536];
@@ -82,6 +82,8 @@ static bool file_has(int dir, const char *name, const char *text)
     ssize_t got = 0;
     bool found = false;
     int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        found = errno == EMFILE || errno == ENFILE; /* what cannot be read may be there */
     while (fd >= 0 && !found && (got = read(fd, buffer + kept, sizeof buffer - kept)) > 0) {
         size_t have = kept + (size_t)got;
         found = memmem(buffer, have, text, len) != NULL;

@@ -1,0 +1,101 @@
+# What cannot be read is unknown, and unknown is not dead: nobody loses a port because somebody cannot look.
+load helper
+
+setup() {
+    cd "$(test_dir)"
+    own_pool 3
+    IFS=, read -ra ports <<<"$PORTSHIM_POOL"
+    start owner sleep infinity
+    owner=$pid
+}
+
+# Where /proc is not the usual one, and what makes it so.
+declare -gA places=(
+    ['this /proc']=:
+    ['a boot id of its own']="mount --bind boot_id /proc/sys/kernel/random/boot_id"
+    ['subset=pid']='mount -t proc -o subset=pid proc /proc'
+    ['no /proc']='mount -t tmpfs none /proc'
+)
+
+# place NAME: what runs a command there, in the array in_place.
+place() {
+    # shellcheck disable=SC2016 # expanded there
+    in_place=("${own_mounts[@]}" sh -ec "${places[$1]}"' && exec "$@"' sh)
+}
+
+need_places() {
+    local place
+    own_mounts=(unshare -m)
+    as_root || own_mounts=(unshare -rm)
+    echo 11111111-2222-3333-4444-555555555555 >boot_id
+    for place in "${!places[@]}"; do
+        place "$place"
+        "${in_place[@]}" true 2>/dev/null || skip "cannot be mounted here: $place"
+    done
+}
+
+# stays: no command there takes a port from the living; the first one waits for what seems to be dying.
+stays() {
+    fails_with 'pool exhausted' "${in_place[@]}" portshim pick "$owner"
+    fails_with 'pool exhausted' "${in_place[@]}" portshim run -p 80 -- true
+}
+
+pool_is_free() {
+    portshim pick -n 3 "$owner" >/dev/null 2>&1
+}
+
+# the_living_stay COMMAND...: it takes all ports and makes living.env; started in each place and judged in each. When it
+# is dead, its ports are free.
+the_living_stay() {
+    local made judged
+    need_places
+    for made in "${!places[@]}"; do
+        rm -f living.env
+        place "$made"
+        start living "${in_place[@]}" "$@"
+        within 10 test -e living.env
+        for judged in "${!places[@]}"; do
+            echo "made with $made, judged with $judged"
+            place "$judged"
+            stays
+        done
+        stop "$pid"
+        within 10 pool_is_free
+        portshim release "${ports[@]}"
+    done
+}
+
+@test "a living run keeps its ports, whoever cannot read the boot id or the namespaces" {
+    the_living_stay portshim run -p 80-82 -m living.env -- bash -c 'while sleep 0.1; do :; done'
+}
+
+@test "so does one whose starter alone says that it lives" {
+    type -P busybox >/dev/null || skip 'no static program here: busybox'
+    the_living_stay portshim run -q -p 80-82 -m living.env -- busybox sleep 1000
+}
+
+@test "so does a process that has leased ports" {
+    # shellcheck disable=SC2016 # expanded inside
+    the_living_stay bash -c 'portshim pick -n 3 $$ >picked && mv picked living.env && exec sleep infinity'
+}
+
+@test "so does a run by hand" {
+    the_living_stay env PORTSHIM_PORTS=80-82 PORTSHIM_MAP_FILE=living.env "LD_PRELOAD=$PORTSHIM_LIB" sleep infinity
+}
+
+@test "a program of the run joins it where the boot id is another" {
+    need_places
+    portshim run -p 80 -m a.env -- "${own_mounts[@]}" sh -ec "${places['a boot id of its own']}; env" >inner
+    grep -xF "$(grep ^PORTSHIM_RUN= a.env)" inner
+}
+
+@test "a lease table that cannot be made again for want of descriptors is not made without a living run" {
+    local most
+    start holder portshim run -p 80-82 -m living.env -- sleep infinity
+    within 10 test -e living.env
+    for most in {4..10}; do
+        rm -f home/leases
+        run -125 prlimit --nofile="$most" portshim pick "$owner"
+        fails_with 'pool exhausted' portshim pick "$owner"
+    done
+}
