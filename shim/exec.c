@@ -146,7 +146,7 @@ int posix_spawn(pid_t *restrict pid, const char *restrict path,
                 char *const envp[restrict])
 {
     const struct next *libc = next();
-    if (!notice_exec(AT_FDCWD, path, 0))
+    if (!notice_spawn(actions, path, false))
         return EPERM;
     struct carried carried = CARRY(envp);
     int error = ENOMEM;
@@ -162,7 +162,7 @@ int posix_spawnp(pid_t *restrict pid, const char *restrict file,
                  char *const envp[restrict])
 {
     const struct next *libc = next();
-    if (!notice_exec_search(file))
+    if (!notice_spawn(actions, file, true))
         return EPERM;
     struct carried carried = CARRY(envp);
     int error = ENOMEM;

@@ -34,6 +34,8 @@ static const struct {
     {"execvpe", offsetof(struct next, execvpe)},
     {"fexecve", offsetof(struct next, fexecve)},
     {"execveat", offsetof(struct next, execveat)},
+    {"posix_spawn_file_actions_addchdir_np", offsetof(struct next, addchdir_np)},
+    {"posix_spawn_file_actions_addfchdir_np", offsetof(struct next, addfchdir_np)},
     {"posix_spawn", offsetof(struct next, posix_spawn)},
     {"posix_spawnp", offsetof(struct next, posix_spawnp)},
     {"system", offsetof(struct next, system)},

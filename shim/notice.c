@@ -1,5 +1,6 @@
 #include "notice.h"
 
+#include "actions.h"
 #include "elf.h"
 #include "environment.h"
 #include "host.h"
@@ -142,10 +143,6 @@ static bool will_be_refused(int dirfd, const char *path, int flags)
     return faccessat(dirfd, path, X_OK, AT_EACCESS | flags) < 0 && errno == EACCES;
 }
 
-/*
- * Whether a program may be started; a script's interpreter, which is to be judged then, is in
- * interpreter[size]. A path is only empty where the flags have AT_EMPTY_PATH.
- */
 /* Also those of the runs around this one: whatever is started in here is started in them. */
 static void note_exec(struct map *map, const struct stat *st, const char *path, uint32_t kind)
 {
@@ -155,6 +152,10 @@ static void note_exec(struct map *map, const struct stat *st, const char *path, 
     sighting_note(map, (struct sighting){.kind = SIGHTING_EXEC, .program = program});
 }
 
+/*
+ * Whether a program may be started; a script's interpreter, which is to be judged then, is in
+ * interpreter[size]. A path is only empty where the flags have AT_EMPTY_PATH.
+ */
 static bool judge(int dirfd, const char *path, int flags, char *interpreter, size_t size)
 {
     struct map *map = map_to_note_in();
@@ -178,72 +179,130 @@ static bool judge(int dirfd, const char *path, int flags, char *interpreter, siz
     return !map->strict;
 }
 
+/* The same for a path as the new program will find it. What cannot be told from here may be anything. */
+static bool judge_from(struct place *place, const char *path, char *interpreter, size_t size)
+{
+    const char *found = place->is_hidden && *path != '/' ? NULL : place_path(place, path);
+    *interpreter = '\0';
+    return found != NULL ? judge(place->dirfd, found, 0, interpreter, size) : !map_to_note_in()->strict;
+}
+
+enum { INTERPRETER_SIZE = 256 }; /* a longer one goes unjudged */
+
+/* The interpreters of a script, which may be scripts. */
+static bool judge_interpreters(struct place *place, char *interpreter)
+{
+    char next[INTERPRETER_SIZE];
+    bool good = true;
+    for (unsigned depth = 0; good && *interpreter != '\0' && depth < SCRIPT_DEPTH; depth++) {
+        memcpy(next, interpreter, sizeof next);
+        good = judge_from(place, next, interpreter, sizeof next);
+    }
+    return good;
+}
+
+static bool judge_program(struct place *place, const char *path)
+{
+    char interpreter[INTERPRETER_SIZE];
+    return judge_from(place, path, interpreter, sizeof interpreter) && judge_interpreters(place, interpreter);
+}
+
 bool notice_exec(int dirfd, const char *path, int flags)
 {
-    char interpreter[256], next[sizeof interpreter]; /* a longer one goes unjudged */
+    char interpreter[INTERPRETER_SIZE];
+    struct place here = {.dirfd = AT_FDCWD};
     int saved = errno;
     if (map_to_note_in() == NULL || !memory_is_readable(path, 1))
         return true;
     flags &= AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW;
     if (*path == '\0' && (flags & AT_EMPTY_PATH) == 0)
         return true;
-    bool good = judge(dirfd, path, flags, interpreter, sizeof interpreter);
-    for (unsigned depth = 0; good && *interpreter != '\0' && depth < SCRIPT_DEPTH; depth++) {
-        memcpy(next, interpreter, sizeof next);
-        good = judge(AT_FDCWD, next, 0, interpreter, sizeof interpreter);
-    }
+    bool good =
+        judge(dirfd, path, flags, interpreter, sizeof interpreter) && judge_interpreters(&here, interpreter);
     errno = good ? saved : EPERM;
     return good;
 }
 
 /* What execvp(3) stops at: it goes on in PATH after what it may not execute. */
-static bool is_program(const char *path)
+static bool is_program(struct place *place, const char *path)
 {
     struct stat st;
-    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+    const char *found = place_path(place, path);
+    return found != NULL && fstatat(place->dirfd, found, &st, 0) == 0 && S_ISREG(st.st_mode) &&
+           faccessat(place->dirfd, found, X_OK, 0) == 0;
 }
 
 /* In a directory of PATH whose name is longer than what is put on every stack: whether the file is a program
  * there, and if so, in *good, whether it may be started. */
-__attribute__((noinline)) static bool judge_in_long(const char *directory, size_t len, const char *file,
-                                                    bool *good)
+__attribute__((noinline)) static bool judge_in_long(struct place *place, const char *directory, size_t len,
+                                                    const char *file, bool *good)
 {
     char path[PATH_MAX];
     struct text t = text_in(path, sizeof path);
     text_bytes(&t, directory, len);
     text_char(&t, '/');
     text_str(&t, file);
-    bool found = !t.cut && is_program(path);
+    bool found = !t.cut && is_program(place, path);
     if (found)
-        *good = notice_exec(AT_FDCWD, path, 0);
+        *good = judge_program(place, path);
     return found;
 }
 
-bool notice_exec_search(const char *file)
+static bool judge_search(struct place *place, const char *file)
 {
     char path[1024];
     bool good;
-    int saved = errno;
     const char *list = environment_get(environ, "PATH");
-    if (map_to_note_in() == NULL || !memory_is_readable(file, 1))
-        return true;
-    if (strchr(file, '/') != NULL)
-        return notice_exec(AT_FDCWD, file, 0);
     for (list = list != NULL ? list : "/bin:/usr/bin";; list++) {
         size_t len = strcspn(list, ":");
         struct text t = text_in(path, sizeof path);
         text_bytes(&t, len == 0 ? "." : list, len == 0 ? 1 : len);
         text_char(&t, '/');
         text_str(&t, file);
-        bool found = !t.cut && is_program(path);
-        errno = saved;
-        if (found)
-            return notice_exec(AT_FDCWD, path, 0);
-        if (t.cut && judge_in_long(list, len, file, &good))
+        bool is_lost = place->is_hidden && *path != '/';
+        if (is_lost || (!t.cut && is_program(place, path)))
+            return judge_program(place, path);
+        if (t.cut && judge_in_long(place, list, len, file, &good))
             return good;
-        errno = saved;
         list += len;
         if (*list == '\0')
             return true;
     }
+}
+
+bool notice_exec_search(const char *file)
+{
+    struct place here = {.dirfd = AT_FDCWD};
+    int saved = errno;
+    if (map_to_note_in() == NULL || !memory_is_readable(file, 1))
+        return true;
+    if (strchr(file, '/') != NULL)
+        return notice_exec(AT_FDCWD, file, 0);
+    bool good = judge_search(&here, file);
+    errno = good ? saved : EPERM;
+    return good;
+}
+
+/* Whether the kernel would take it: it is to be read here, where it may lie anywhere. */
+static bool is_path(const char *path)
+{
+    return faccessat(AT_FDCWD, path, F_OK, 0) == 0 || (errno != EFAULT && errno != ENAMETOOLONG);
+}
+
+bool notice_spawn(const posix_spawn_file_actions_t *actions, const char *path, bool search)
+{
+    bool good = true;
+    int saved = errno;
+    if (map_to_note_in() == NULL || !memory_is_readable(path, 1) || !is_path(path) || *path == '\0') {
+        errno = saved;
+        return true;
+    }
+    struct place place = place_after(actions);
+    if (search && strchr(path, '/') == NULL)
+        good = judge_search(&place, path);
+    else
+        good = judge_program(&place, path);
+    place_leave(&place);
+    errno = saved;
+    return good;
 }

@@ -6,6 +6,7 @@
 #define SHIM_NOTICE_H
 
 #include <fcntl.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 
@@ -32,5 +33,12 @@ bool notice_exec(int dirfd, const char *path, int flags);
 
 /* The same for execvp(3), which looks for a name without a slash in PATH. */
 bool notice_exec_search(const char *file);
+
+/*
+ * The same for posix_spawn(3) and, with `search`, posix_spawnp(3): the program is looked for in the directory
+ * that the actions (or NULL) change to. Where that cannot be told, a relative path is not judged, and not
+ * started either when the run is strict. errno is left alone in any case.
+ */
+bool notice_spawn(const posix_spawn_file_actions_t *actions, const char *path, bool search);
 
 #endif
