@@ -19,7 +19,13 @@ STATIC = -static
 
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 DEFINES = -DPORTSHIM_VERSION='"$(VERSION)"' -DPORTSHIM_MULTIARCH='"$(or $(MULTIARCH),.)"'
-COMPILE = $(CC) $(STANDARD) $(WARNINGS) $(CFLAGS) $(CPPFLAGS) $(DEFINES) -MMD -MP
+COMPILE = $(CC) $(STANDARD) $(WARNINGS) $(CFLAGS) $(CPPFLAGS) $(DEFINES) -pthread -MMD -MP
+LINK = $(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed
+# Those of the compiler, which may be a cross compiler.
+OBJCOPY := $(or $(shell $(CC) -print-prog-name=objcopy 2>/dev/null),objcopy)
+ifeq ($(origin AR),default)
+AR := $(or $(shell $(CC) -print-prog-name=ar 2>/dev/null),ar)
+endif
 
 B = build
 PREFIX = /usr/local
@@ -43,30 +49,38 @@ SHIM_OBJECTS = $(SHIM_SOURCES:%.c=$B/%.o) $(filter-out $B/portmap/kernel.o $B/po
 
 all: $B/portshim $B/libportshim.so $B/libportmap.a $B/libportmap.so.$(ABI)
 
-$B/portmap/%.o: portmap/%.c Makefile
+# What is made with other flags than these is made again: the file is written when it would say something else.
+FLAGS = $(COMPILE) / $(LINK) $(STATIC) / $(OBJCOPY) $(AR)
+$B/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(FLAGS))' >$@
+FORCE:
+
+$B/portmap/%.o: portmap/%.c Makefile $B/flags
 	@mkdir -p $(@D)
 	$(COMPILE) -fPIC -fvisibility=hidden -c -o $@ $<
 
-$B/shim/%.o: shim/%.c Makefile
+$B/shim/%.o: shim/%.c Makefile $B/flags
 	@mkdir -p $(@D)
 	$(COMPILE) -Iportmap -fPIC -c -o $@ $<
 
 # One object, whose only global names are those of portmap.h: a program's own may be like those of our modules.
 $B/libportmap.a: $(LIBRARY_OBJECTS)
 	$(CC) $(CFLAGS) -nostdlib -r -o $B/libportmap.o $^
-	objcopy --localize-hidden $B/libportmap.o
+	$(OBJCOPY) --localize-hidden $B/libportmap.o
 	rm -f $@
 	$(AR) rcs $@ $B/libportmap.o
 
 $B/libportmap.so.$(ABI): $(LIBRARY_OBJECTS)
-	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-z,now -Wl,--no-undefined -Wl,-soname,libportmap.so.$(ABI) -o $@ $^ -pthread
+	$(LINK) -shared -Wl,-z,now -Wl,--no-undefined -Wl,-soname,libportmap.so.$(ABI) -o $@ $^ -pthread
 	ln -sf libportmap.so.$(ABI) $B/libportmap.so
 
 $B/portshim: $(COMMAND_OBJECTS) $(LIBRARY_OBJECTS)
-	$(CC) $(CFLAGS) $(LDFLAGS) $(STATIC) -o $@ $^
+	$(LINK) $(STATIC) -o $@ $^ -pthread
 
+# It needs libc alone (where that has no dlsym, libdl): what it needed besides, every program would have to load.
 $B/libportshim.so: $(SHIM_OBJECTS) shim/libportshim.map
-	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,--version-script=shim/libportshim.map -Wl,-z,now -Wl,--no-undefined \
+	$(LINK) -shared -Wl,--version-script=shim/libportshim.map -Wl,-z,now -Wl,--no-undefined \
 		-Wl,-soname,libportshim.so -o $@ $(SHIM_OBJECTS) -ldl
 
 -include $(wildcard $B/*/*.d)
@@ -74,7 +88,7 @@ $B/libportshim.so: $(SHIM_OBJECTS) shim/libportshim.map
 # Small programs that the tests run: plain users of libc, built without anything of ours.
 TEST_PROGRAMS = $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/*.c))
 
-$B/tests/%: tests/%.c $(wildcard tests/*.h) Makefile
+$B/tests/%: tests/%.c $(wildcard tests/*.h) Makefile $B/flags
 	@mkdir -p $(@D)
 	$(CC) $(STANDARD) -Wall -Wextra -Wshadow $(CFLAGS) -pthread -o $@ $<
 
@@ -121,24 +135,26 @@ bench: all $B/tests/bench $B/tests/bench_leases
 	scripts/bench
 	scripts/bench-leases
 
+# A path may have a space in it, DESTDIR's above all.
+D = $(DESTDIR)$(PREFIX)
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/portmap
-	install -d $(DESTDIR)$(PREFIX)/share/portshim $(DESTDIR)$(DOCDIR)
-	install -d $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(MANDIR)/man8
-	install -m 755 $B/portshim $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $B/libportshim.so $(DESTDIR)$(LIBDIR)
-	install -m 755 $B/libportmap.so.$(ABI) $(DESTDIR)$(LIBDIR)/libportmap.so.$(VERSION)
-	ln -sf libportmap.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libportmap.so.$(ABI)
-	ln -sf libportmap.so.$(ABI) $(DESTDIR)$(LIBDIR)/libportmap.so
-	install -m 644 $B/libportmap.a $(DESTDIR)$(LIBDIR)
-	install -m 644 portmap/portmap.h portmap/error.h $(DESTDIR)$(INCLUDEDIR)/portmap
+	install -d "$D/bin" "$(DESTDIR)$(LIBDIR)/pkgconfig" "$(DESTDIR)$(INCLUDEDIR)/portmap"
+	install -d "$D/share/portshim" "$(DESTDIR)$(DOCDIR)"
+	install -d "$(DESTDIR)$(MANDIR)/man1" "$(DESTDIR)$(MANDIR)/man3" "$(DESTDIR)$(MANDIR)/man8"
+	install -m 755 $B/portshim "$D/bin"
+	install -m 755 $B/libportshim.so "$(DESTDIR)$(LIBDIR)"
+	install -m 755 $B/libportmap.so.$(ABI) "$(DESTDIR)$(LIBDIR)/libportmap.so.$(VERSION)"
+	ln -sf libportmap.so.$(VERSION) "$(DESTDIR)$(LIBDIR)/libportmap.so.$(ABI)"
+	ln -sf libportmap.so.$(ABI) "$(DESTDIR)$(LIBDIR)/libportmap.so"
+	install -m 644 $B/libportmap.a "$(DESTDIR)$(LIBDIR)"
+	install -m 644 portmap/portmap.h portmap/error.h "$(DESTDIR)$(INCLUDEDIR)/portmap"
 	sed 's|@prefix@|$(PREFIX)|; s|@libdir@|$(LIBDIR)|; s|@includedir@|$(INCLUDEDIR)|; s|@version@|$(VERSION)|' \
-		portmap/portmap.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/portmap.pc
-	install -m 644 docs/ls.schema.json $(DESTDIR)$(PREFIX)/share/portshim
-	install -m 644 docs/limits.md $(DESTDIR)$(DOCDIR)
-	install -m 644 $(wildcard docs/*.1) $(DESTDIR)$(MANDIR)/man1
-	install -m 644 $(wildcard docs/*.3) $(DESTDIR)$(MANDIR)/man3
-	install -m 644 $(wildcard docs/*.8) $(DESTDIR)$(MANDIR)/man8
+		portmap/portmap.pc.in >"$(DESTDIR)$(LIBDIR)/pkgconfig/portmap.pc"
+	install -m 644 docs/ls.schema.json "$D/share/portshim"
+	install -m 644 docs/limits.md "$(DESTDIR)$(DOCDIR)"
+	install -m 644 $(wildcard docs/*.1) "$(DESTDIR)$(MANDIR)/man1"
+	install -m 644 $(wildcard docs/*.3) "$(DESTDIR)$(MANDIR)/man3"
+	install -m 644 $(wildcard docs/*.8) "$(DESTDIR)$(MANDIR)/man8"
 
 clean:
 	rm -rf $B

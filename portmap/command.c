@@ -3,6 +3,7 @@
 #include "error.h"
 #include "text.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -237,6 +239,21 @@ void command_fill_standard(void)
         nothing = open("/dev/null", O_RDONLY);
     if (nothing >= 0)
         close(nothing);
+}
+
+void command_close_from(int first)
+{
+    if (syscall(__NR_close_range, first, ~0U, 0) == 0)
+        return;
+    /* Linux before 5.9 */
+    DIR *own = opendir("/proc/self/fd");
+    for (struct dirent *entry; own != NULL && (entry = readdir(own)) != NULL;) {
+        int fd = (int)strtol(entry->d_name, NULL, 10);
+        if (fd >= first && fd != dirfd(own))
+            close(fd);
+    }
+    if (own != NULL)
+        closedir(own);
 }
 
 void command_look_at_run(struct watch *watch)

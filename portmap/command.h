@@ -96,6 +96,9 @@ char *command_line(char **words);
 /* Opens those of 0 to 2 that are closed, so that no socket becomes one of them. Writing there fails still. */
 void command_fill_standard(void);
 
+/* Closes all descriptors from `first` on, also where neither libc nor the kernel has close_range(2). */
+void command_close_from(int first);
+
 /* Finds the living run that watch->word means, or fails; does for it what watch_look_after() does. */
 void command_look_at_run(struct watch *watch);
 

@@ -302,7 +302,7 @@ static int bind_ports(struct picking *p)
     static struct probe_held held;
     int answer = PROBE_FREE;
     command_fill_standard();
-    close_range(3, ~0U, 0);
+    command_close_from(3);
     for (unsigned i = 0; i < p->leased && answer == PROBE_FREE; i++)
         if (!p->served[i] &&
             (answer = probe_hold(p->ports[i], p->have_scope ? &p->scope : NULL, &held)) == PROBE_FREE)

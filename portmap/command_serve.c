@@ -168,7 +168,7 @@ static void listen_on(struct serving *s)
  * meanwhile. To be called before it has descriptors of its own. */
 static void close_starters(void)
 {
-    close_range(3, ~0U, 0);
+    command_close_from(3);
 }
 
 /* The first process ends when the daemon serves; one that cannot has said why on the stderr of both. */

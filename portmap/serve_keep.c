@@ -19,7 +19,7 @@ static int open_below(int dir, const char *path, int flags)
 {
     struct open_how how = {.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK),
                            .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV | RESOLVE_BENEATH};
-    return (int)syscall(SYS_openat2, dir, path, &how, sizeof how);
+    return (int)syscall(__NR_openat2, dir, path, &how, sizeof how);
 }
 
 static int open_home_of(uid_t uid)

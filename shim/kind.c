@@ -21,6 +21,10 @@ static bool is_mixed(void)
     return atomic_load_explicit(&mixed, memory_order_relaxed);
 }
 
+#ifndef IPPROTO_MPTCP /* glibc before 2.32 */
+#define IPPROTO_MPTCP 262
+#endif
+
 static int option(int fd, int name)
 {
     int value = 0;

@@ -14,6 +14,17 @@
 #include <stdio.h>
 #include <wordexp.h>
 
+#if !__GLIBC_PREREQ(2, 34)
+/* pthread_cleanup_push() has these from libpthread, which a program without threads has not loaded and is not
+ * to load for us: nothing is cancelled there. */
+#pragma weak __pthread_register_cancel
+#pragma weak __pthread_unregister_cancel
+#define __pthread_register_cancel(buffer) \
+    (__pthread_register_cancel != NULL ? __pthread_register_cancel(buffer) : (void)0)
+#define __pthread_unregister_cancel(buffer) \
+    (__pthread_unregister_cancel != NULL ? __pthread_unregister_cancel(buffer) : (void)0)
+#endif
+
 extern char **environ;
 
 /* An environment in place of the program's own. */

@@ -47,7 +47,7 @@ bool table_add_map(struct map *map)
 struct table_found table_look(struct map *map, unsigned port, enum table_use use)
 {
     const struct portbits *late = use == TABLE_BIND ? map->late : map->late_listed;
-    struct table_found found = {.entry = atomic_load(&map->to_kernel[port])};
+    struct table_found found = {.entry = atomic_load(&map->to_kernel[port]), .map = NULL};
     bool may_be_assigned = use == TABLE_BIND || !map_is_ephemeral(map, port);
     if (found.entry != 0 ||
         (may_be_assigned && (portbits_has(&late[0], port) || portbits_has(&late[1], port))))
