@@ -27,7 +27,9 @@ static const char help[] =
     "      --address ADDRESS  a path, or @NAME for an abstract socket; default: PORTSERVER_ADDRESS, else\n"
     "                         @unittest-portserver\n"
     "      --pool POOL        the ports: 20000-20999,23000; default: as PORTSHIM_POOL says\n"
-    "      --per-user COUNT   how many leases one user may have; default: three quarters of the pool\n"
+    "      --per-user COUNT   how many leases one user may have; default: as many as there are for root and\n"
+    "                         the server's own user, and for others while they are alone; three quarters\n"
+    "                         of the pool for others while another user is there\n"
     "      --foreground       stay, and log to stderr instead of syslog; so it is under systemd's\n"
     "                         socket activation as well\n"
     "  -v, --verbose          log every lease and refusal\n"
@@ -133,8 +135,6 @@ static void load_pool(struct serving *s)
         command_fail("not a port or range", "write ports and ranges such as 8000-8099,9000", "--pool: \"%s\"",
                      problem.token);
     }
-    if (s->cap == 0)
-        s->cap = s->pool.count - s->pool.count / 4;
 }
 
 /* Whether systemd passes the socket. */

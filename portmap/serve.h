@@ -15,7 +15,7 @@ struct serve_settings {
     const struct home *home;
     const struct pool *pool;
     const char *address; /* for people */
-    unsigned cap;        /* leases of one user */
+    unsigned cap;        /* leases of one user; 0: as portshim-serve(1) says */
     int ready;           /* written to and closed once requests are answered; -1 for none */
 };
 

@@ -18,6 +18,9 @@
 
 enum { BUCKETS = 4096, NOBODY = 0 };
 
+/* Who has asked so recently may want more. */
+#define ASKER_NANOSECONDS UINT64_C(60000000000)
+
 /* A port that is in use without a lease is looked at again after so long, and a request for which nothing
  * else is left looks at BUSY_LOOKS of them; no more than RETURNED_LOOKS are in line again at once. */
 #define BUSY_NANOSECONDS UINT64_C(1000000000)
@@ -46,6 +49,12 @@ struct tenant {
     uint64_t dead_since; /* process_clock() when its last run was first found dead, else 0 */
 };
 
+/* Somebody who has asked for a port. */
+struct asker {
+    uid_t uid;
+    uint64_t at; /* process_clock(); 0: nobody yet */
+};
+
 /* Ports in the order in which they were used last. */
 struct queue {
     uint16_t port[PORT_COUNT];
@@ -56,8 +65,9 @@ struct serve_leases {
     struct home home; /* opened by us once it has been removed */
     struct lease_table table;
     struct portbits pool;
-    unsigned cap;
-    unsigned most_pidfd; /* half of the descriptors are for connections */
+    unsigned cap;                /* 0: see is_at_cap() */
+    struct asker asker, another; /* who asked last, and who last among all others */
+    unsigned most_pidfd;         /* half of the descriptors are for connections */
     int epoll;
     uint64_t tag;
     struct queue free, busy;
@@ -347,7 +357,12 @@ int serve_leases_open(struct serve_leases **leases, const struct home *home, con
     struct serve_leases *l = calloc(1, sizeof *l);
     if (l == NULL)
         return -ENOMEM;
-    *l = (struct serve_leases){.home = *home, .pool = pool->ports, .cap = cap, .epoll = epoll, .tag = tag};
+    /* One by one: all of it at once would touch every page of the tables. */
+    l->home = *home;
+    l->pool = pool->ports;
+    l->cap = cap;
+    l->epoll = epoll;
+    l->tag = tag;
     l->counts.managed = pool->count;
     l->most_pidfd = (unsigned)sysconf(_SC_OPEN_MAX) / 2;
     int error = recover_leases(&l->table, home);
@@ -397,6 +412,35 @@ static int take_port(struct serve_leases *l, lease_owner owner)
     return port;
 }
 
+static void note_asker(struct serve_leases *l, uid_t uid)
+{
+    if (l->asker.uid != uid)
+        l->another = l->asker;
+    l->asker = (struct asker){.uid = uid, .at = process_clock()};
+}
+
+/* Whether another user than this one, which has just asked, has leases or has asked a moment ago. */
+static bool another_is_there(const struct serve_leases *l, unsigned own_leases)
+{
+    return l->counts.leases > own_leases ||
+           (l->another.at != 0 && process_clock() - l->another.at < ASKER_NANOSECONDS);
+}
+
+/*
+ * Without a limit given, root and the server's own user have none; another leaves a quarter of the pool free
+ * where somebody is there to need it.
+ */
+static bool is_at_cap(struct serve_leases *l, uid_t uid)
+{
+    uint32_t number = *account_slot(l, uid);
+    unsigned leases = number != NOBODY ? l->accounts[number].leases : 0;
+    if (l->cap != 0)
+        return leases >= l->cap;
+    if (uid == 0 || uid == geteuid() || !another_is_there(l, leases))
+        return false;
+    return leases >= l->counts.managed - l->counts.managed / 4;
+}
+
 static int lease_port(struct serve_leases *l, pid_t pid, uid_t uid, lease_owner *owner)
 {
     int error = settle(l);
@@ -404,8 +448,8 @@ static int lease_port(struct serve_leases *l, pid_t pid, uid_t uid, lease_owner 
         error = lease_process_owner(&l->table, LEASE_SERVED, pid, owner);
     if (error != 0)
         return error;
-    uint32_t number = *account_slot(l, uid);
-    if (number != NOBODY && l->accounts[number].leases >= l->cap)
+    note_asker(l, uid);
+    if (is_at_cap(l, uid))
         return PORTMAP_ETOOMANY;
     int port = take_port(l, *owner);
     return port == 0 ? PORTMAP_EXHAUSTED : port;

@@ -24,8 +24,9 @@ struct serve_counts {
 
 /*
  * Opens the home's lease table and takes over what a server before this one leased to processes that live.
- * cap: how many leases one user may have. 0 or a code of error.h. epoll gets a descriptor for each process
- * with a lease; its event's data is `tag` and the number for serve_leases_ended().
+ * cap: how many leases one user may have; 0: as portshim-serve(1) says. 0 or a code of error.h. epoll gets a
+ * descriptor for each process with a lease; its event's data is `tag` and the number for
+ * serve_leases_ended().
  */
 int serve_leases_open(struct serve_leases **leases, const struct home *home, const struct pool *pool,
                       unsigned cap, int epoll, uint64_t tag);

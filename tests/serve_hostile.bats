@@ -55,15 +55,20 @@ no_trace() {
     [[ $(count_descriptors) == "$descriptors" ]]
 }
 
-# withstands KIND...: while they attack, an honest client gets its ports in time; afterwards nothing is left of them.
+# withstands KIND...: while they attack, an honest client, whose user has a port already, gets its ports in time;
+# afterwards nothing is left of them.
 withstands() {
-    local attacker
+    local attacker present
     attackers=()
+    start present sleep infinity
+    present=$pid
+    [[ $(say "$present\n") ]]
     attack "$@"
     prompt /usr/bin/python3 "$BATS_TEST_DIRNAME/honest.py" "$ADDRESS" 200 >honest
     for attacker in "${attackers[@]}"; do
         stop "$attacker"
     done
+    stop "$present"
     read -r slowest middle other_slowest other_middle failed <honest
     echo "# beside $*: $slowest ms at most, $middle in the middle; a server that does nothing: $other_slowest, $other_middle" >&3
     assert_equal "$failed" 0

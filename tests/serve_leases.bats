@@ -318,26 +318,99 @@ is_of() {
     assert [ -n "$port" ]
 }
 
-@test "a user who has all ports that one may have leaves the rest to others" {
+# nobodys_owner: a process of nobody's to lease for, in $pid.
+nobodys_owner() {
+    start nobodys setpriv --reuid nobody --regid nogroup --clear-groups sleep infinity
+    within 5 is_of nobody "$pid"
+}
+
+# takes COUNT: that many ports for process $pid, and they are in ${ports[@]}.
+takes() {
+    local i
+    for ((i = 0; i < $1; i++)); do
+        lease "$pid"
+        [[ $port ]] || fail "no port after $i of $1"
+        ports+=("$port")
+    done
+}
+
+@test "the user of the server, root or not, may have every port of the pool, whoever else is there" {
+    own_pool 8
+    serve
+    owner own
+    takes 8
+    are_different "${ports[@]}"
+    is_refused denied-exhausted say "$pid\n"
+    as_root || return 0
+    stop "$pid"
+    nobodys_owner
+    takes 1
+    owner own
+    takes 7
+    is_refused denied-exhausted say "$pid\n"
+}
+
+@test "root may have every port of another user's server" {
+    needs_two_users
+    own_pool 8
+    of_nobody env PORTSHIM_POOL="$PORTSHIM_POOL" portshim serve --address "$ADDRESS"
+    adopt "$ADDRESS"
+    start nobodys setpriv --reuid nobody --regid nogroup --clear-groups sleep infinity
+    within 5 is_of nobody "$pid"
+    assert [ -n "$(nobody_says "$pid\n")" ]
+    owner roots
+    takes 7
+    is_refused denied-exhausted say "$pid\n"
+}
+
+@test "another user who is alone may have every port of the pool" {
     needs_two_users
     own_pool 8
     serve
-    start nobodys setpriv --reuid nobody --regid nogroup --clear-groups sleep infinity
-    within 5 is_of nobody "$pid"
-    for _ in {1..6}; do
-        lease "$pid"
-        ports+=("$port")
-    done
-    is_refused denied-over-cap say "$pid\n"
-    for _ in 1 2; do
-        lease $$
-        ports+=("$port")
-    done
+    nobodys_owner
+    takes 8
     are_different "${ports[@]}"
-    is_refused denied-exhausted say "$$\n"
-    stop "$pid"
+    is_refused denied-exhausted nobody_says "$pid\n"
+}
+
+@test "another user leaves a quarter of the pool to whoever has a port as well" {
+    needs_two_users
+    own_pool 8
+    serve
     lease $$
-    assert [ -n "$port" ]
+    nobodys_owner
+    takes 6
+    is_refused denied-over-cap nobody_says "$pid\n"
+    nobodys=$pid
+    assert [ -n "$(say "$$\n")" ]
+    is_refused denied-exhausted say "$$\n"
+    stop "$nobodys"
+    assert [ -n "$(say "$$\n")" ]
+}
+
+@test "another user leaves a quarter of the pool to whoever has asked in vain" {
+    needs_two_users
+    own_pool 8
+    serve
+    nobodys_owner
+    takes 8
+    is_refused denied-exhausted say "$$\n"
+    assert_equal "$(say "release ${ports[0]}\n")" ok
+    is_refused denied-over-cap nobody_says "$pid\n"
+    lease $$
+    assert_equal "$port" "${ports[0]}"
+}
+
+@test "a limit that is given is everybody's" {
+    needs_two_users
+    own_pool 8
+    serve --per-user 3
+    nobodys_owner
+    takes 3
+    is_refused denied-over-cap nobody_says "$pid\n"
+    owner own
+    takes 3
+    is_refused denied-over-cap say "$pid\n"
 }
 
 @test "release gives a port back through the server" {

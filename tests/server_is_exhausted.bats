@@ -36,14 +36,14 @@ runs_in_a_row() {
 
 @test "runs in a row have their ports from a server that has no more than one of them needs" {
     own_pool 40
-    serve --per-user 40
+    serve
     runs_in_a_row env
 }
 
 @test "so have those of another user, in a home of its own" {
     needs_a_stranger
     own_pool 40
-    serve --per-user 40
+    serve
     runs_in_a_row "${as_stranger[@]}"
 }
 
@@ -57,14 +57,14 @@ runs_in_a_row() {
 
 @test "a pick waits for what a run has left, too" {
     own_pool 4
-    serve --per-user 4
+    serve
     PORTSERVER_ADDRESS=$ADDRESS portshim run --require-portserver -p 1-4 -- true
     PORTSERVER_ADDRESS=$ADDRESS portshim pick --require-portserver -n 4 $$
 }
 
 @test "what a living run has is not waited for" {
     own_pool 4
-    serve --per-user 8
+    serve
     PORTSERVER_ADDRESS=$ADDRESS start run portshim run --require-portserver -p 1-4 -m map.env -- sleep infinity
     within 10 test -e map.env
     SECONDS=0
