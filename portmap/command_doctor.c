@@ -163,6 +163,13 @@ static void check_library(void)
     const char *flag = getenv("PORTSHIM");
     if (flag != NULL && strcmp(flag, "0") == 0)
         say(DOCTOR_FAIL, "PORTSHIM", "unset it", "is 0, so the library rewrites nothing");
+    const char *deepbind = getenv("PORTSHIM_DEEPBIND");
+    if (deepbind != NULL && strcmp(deepbind, "keep") == 0)
+        say(DOCTOR_NOTE, "PORTSHIM_DEEPBIND", "unset it",
+            "is keep, so what programs load with RTLD_DEEPBIND, as PHP its extensions, is not wrapped");
+    else if (deepbind != NULL && *deepbind != '\0')
+        say(DOCTOR_FAIL, "PORTSHIM_DEEPBIND", "set it to keep, or unset it", "is %s, which is no value of it",
+            deepbind);
 }
 
 static void check_server(void)

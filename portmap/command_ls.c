@@ -34,9 +34,8 @@ static const char help[] =
     "Lists the living runs of this user: a line for the run, below it one for each of its placeholders, "
     "with\n"
     "the real port, who has its lease, and the process that is on it. A port is assigned, bound, listening,\n"
-    "or gone (it was bound before). Then come programs of the run that could not be wrapped, and fixed "
-    "ports\n"
-    "that are bound in it and not listed.\n"
+    "or gone (it was bound before). Then come programs of the run that could not be wrapped, those that\n"
+    "loaded libraries with RTLD_DEEPBIND or dlmopen(), and fixed ports that are bound in it and not listed.\n"
     "\n"
     "      --json   print JSON, as ls.schema.json says\n"
     "  -q, --pids   print the pids of the processes that listen on the port, as lsof -ti would\n"
@@ -171,6 +170,44 @@ static const char *hook_remedy(uint32_t kind)
     }
 }
 
+/* A sighting of a library that was loaded past ours: how, and what to do. */
+struct load {
+    const char *by, *why, *remedy;
+    bool wrapped;
+};
+
+static const struct load *load_of(enum sighting_kind kind)
+{
+    static const struct load taken = {"RTLD_DEEPBIND", "was taken from the flags of its dlopen()",
+                                      "PORTSHIM_DEEPBIND=keep leaves it", true};
+    static const struct load kept = {"RTLD_DEEPBIND", "was kept, so these libraries reach the kernel's ports",
+                                     "unset PORTSHIM_DEEPBIND", false};
+    static const struct load elsewhere = {
+        "dlmopen", "has a libc of its own, so these libraries reach the kernel's ports",
+        "load them by dlopen()", false};
+    switch (kind) {
+    case SIGHTING_DEEPBIND:
+        return &taken;
+    case SIGHTING_DEEPBIND_KEPT:
+        return &kept;
+    case SIGHTING_DLMOPEN:
+        return &elsewhere;
+    default:
+        return NULL;
+    }
+}
+
+static void print_load(const struct survey *run, struct sighting s, const struct table *table)
+{
+    char line[512];
+    const struct load *load = load_of(s.kind);
+    if (load == NULL)
+        return;
+    snprintf(line, sizeof line, "  %s: libraries of %s: %s %s: %s", load->wrapped ? "wrapped" : "not wrapped",
+             sighting_program_name(run->map, s.program), load->by, load->why, load->remedy);
+    print_line(line, table);
+}
+
 static void print_notes(const struct survey *run, const struct table *table)
 {
     char line[512];
@@ -185,6 +222,8 @@ static void print_notes(const struct survey *run, const struct table *table)
         print_line(line, table);
     }
     struct sighting s;
+    for (unsigned n = 0; (s = sighting_get(run->map, n)).kind != SIGHTING_NONE; n++)
+        print_load(run, s, table);
     for (unsigned n = 0; (s = sighting_get(run->map, n)).kind != SIGHTING_NONE; n++) {
         if (s.kind != SIGHTING_BIND && s.kind != SIGHTING_REFUSED)
             continue;
@@ -273,6 +312,23 @@ static void json_port(const struct survey *run, const struct survey_port *port)
     printf("]}");
 }
 
+static void json_loads(const struct map *map)
+{
+    const char *comma = "";
+    struct sighting s;
+    printf("],\"libraries\":[");
+    for (unsigned n = 0; (s = sighting_get(map, n)).kind != SIGHTING_NONE; n++) {
+        const struct load *load = load_of(s.kind);
+        if (load == NULL)
+            continue;
+        printf("%s{\"program\":", comma);
+        json_string(stdout, sighting_program_name(map, s.program));
+        printf(",\"loaded_by\":\"%s\",\"wrapped\":%s,\"remedy\":\"%s\"}", load->by,
+               load->wrapped ? "true" : "false", load->remedy);
+        comma = ",";
+    }
+}
+
 static void json_notes(const struct survey *run)
 {
     const struct map_program *program;
@@ -284,6 +340,7 @@ static void json_notes(const struct survey *run)
         printf(",\"reason\":\"%s\",\"remedy\":\"%s\"}", why_unhookable(program->kind),
                hook_remedy(program->kind));
     }
+    json_loads(run->map);
     comma = "";
     printf("],\"not_listed\":[");
     struct sighting s;
@@ -512,7 +569,8 @@ static int check_words(enum ls_kind kind, int argc, char **argv)
 
 static void warn_of_lost(const struct survey *run)
 {
-    if (sighting_is_full(run->map, SIGHTING_EXEC) || sighting_is_full(run->map, SIGHTING_BIND))
+    if (sighting_is_full(run->map, SIGHTING_EXEC) || sighting_is_full(run->map, SIGHTING_BIND) ||
+        sighting_is_full(run->map, SIGHTING_DEEPBIND))
         command_warn("there was no room for more", "run its parts one by one",
                      "run %s: some of what is not wrapped or not listed may be missing", run->path);
 }

@@ -51,7 +51,7 @@ static void collect(const struct map *map)
     struct sighting s;
     for (unsigned n = 0; (s = sighting_get(map, n)).kind != SIGHTING_NONE; n++) {
         struct used_port *port = &used[s.port];
-        if (s.kind == SIGHTING_EXEC)
+        if (s.port == 0)
             continue;
         port->any = true;
         if (s.kind == SIGHTING_BIND)
@@ -91,7 +91,7 @@ static void print_all(FILE *out, const struct map *map)
         if (!used[port].any)
             continue;
         for (unsigned n = 0; (s = sighting_get(map, n)).kind != SIGHTING_NONE; n++)
-            if (s.port == port && s.kind != SIGHTING_EXEC)
+            if (s.port == port)
                 print_sighting(out, map, s);
     }
     for (unsigned n = 0; (program = sighting_unhookable(map, &n)) != NULL;)

@@ -19,11 +19,18 @@ struct places {
 
 static struct places places_of(enum sighting_kind kind)
 {
-    enum { PROGRAMS = MAP_PROGRAMS + 1, CONNECTED = MAP_SIGHTINGS / 4, REST = PROGRAMS + CONNECTED };
+    enum {
+        PROGRAMS = MAP_PROGRAMS + 1,
+        CONNECTED = MAP_SIGHTINGS / 4,
+        LOADS = 64,
+        REST = PROGRAMS + CONNECTED + LOADS
+    };
     if (kind == SIGHTING_EXEC)
         return (struct places){0, PROGRAMS};
     if (kind == SIGHTING_CONNECT)
         return (struct places){PROGRAMS, CONNECTED};
+    if (kind >= SIGHTING_DEEPBIND)
+        return (struct places){PROGRAMS + CONNECTED, LOADS};
     return (struct places){REST, MAP_SIGHTINGS - REST};
 }
 

@@ -2,10 +2,10 @@
  * Sightings: what the programs of a run were seen to do, for people who ask why nothing happens.
  *
  * A fixed port that nobody listed, bound; with `portshim ports`, every fixed port, bound or connected to; a
- * program that the library cannot reach, started. Each is noted once, in a set in the map: one word made of
- * what was done, the port, the protocol and the program, entered by compare-and-swap. Nothing is allocated
- * and no system call made; async-signal-safe, and safe between vfork(2) and exec. Each kind has
- * places of its own; when they are full, sightings are lost.
+ * program that the library cannot reach, started; a library that was loaded past ours. Each is noted once, in
+ * a set in the map: one word made of what was done, the port, the protocol and the program, entered by
+ * compare-and-swap. Nothing is allocated and no system call made; async-signal-safe, and safe between
+ * vfork(2) and exec. Each kind has places of its own; when they are full, sightings are lost.
  */
 #ifndef PORTMAP_SIGHTING_H
 #define PORTMAP_SIGHTING_H
@@ -17,15 +17,18 @@
 
 enum sighting_kind {
     SIGHTING_NONE,
-    SIGHTING_BIND,    /* a port that is no placeholder */
-    SIGHTING_REFUSED, /* the same, but the address was in use */
-    SIGHTING_CONNECT, /* connected to, or a datagram sent to, a port of this host */
-    SIGHTING_EXEC,    /* a program was started that the library cannot reach */
+    SIGHTING_BIND,          /* a port that is no placeholder */
+    SIGHTING_REFUSED,       /* the same, but the address was in use */
+    SIGHTING_CONNECT,       /* connected to, or a datagram sent to, a port of this host */
+    SIGHTING_EXEC,          /* a program was started that the library cannot reach */
+    SIGHTING_DEEPBIND,      /* a program loaded a library with RTLD_DEEPBIND, which was taken away */
+    SIGHTING_DEEPBIND_KEPT, /* the same, but it was left, so that the library's calls are out of reach */
+    SIGHTING_DLMOPEN,       /* a program loaded a library into a namespace of its own, out of reach */
 };
 
 struct sighting {
     enum sighting_kind kind;
-    unsigned port;      /* host byte order; 0 for SIGHTING_EXEC */
+    unsigned port;      /* host byte order; 0 for those without one */
     unsigned protocols; /* PORTMAP_TCP, PORTMAP_UDP */
     unsigned program;   /* index of map->programs, MAP_PROGRAMS when it is not known */
 };

@@ -2,6 +2,7 @@
 
 #include "carry.h"
 #include "compact.h"
+#include "dlopen.h"
 #include "environment.h"
 #include "error.h"
 #include "find.h"
@@ -284,7 +285,7 @@ void attach(void)
     memory_init();
     const char *run_path = environment_get_nonempty(environ, "PORTSHIM_RUN");
     const char *on = environment_get(environ, "PORTSHIM");
-    if (on == NULL || strcmp(on, "0") != 0) {
+    if ((on == NULL || strcmp(on, "0") != 0)) {
         table.pid = getpid();
         if (!carry_init())
             die("libportshim.so", "its path has a space or colon, which LD_PRELOAD cannot carry", "move it");
@@ -293,6 +294,8 @@ void attach(void)
         else
             by_hand(environment_get_nonempty(environ, "PORTSHIM_PORTS"),
                     environment_get_nonempty(environ, "PORTSHIM_MAP_FILE"));
+        if (!dlopen_init(environment_get_nonempty(environ, "PORTSHIM_DEEPBIND")))
+            die("PORTSHIM_DEEPBIND", "the one value it can have is keep", "set it to that, or unset it");
         host_init();
         kind_init();
         notice_init();

@@ -1,5 +1,8 @@
 #include "next.h"
 
+#include "jump.h"
+#include "loaded.h"
+
 #include <dlfcn.h>
 #include <stddef.h>
 
@@ -44,12 +47,28 @@ static const struct {
     {"syscall", offsetof(struct next, syscall)},
 };
 
+void next_resolve_loader(void)
+{
+    if (next_functions.dlsym != NULL)
+        return;
+#ifdef JUMP_IS_BUILT
+    *(void **)&next_functions.dlvsym = loaded_next_function("dlvsym");
+    *(void **)&next_functions.dlmopen = loaded_next_function("dlmopen");
+    *(void **)&next_functions.dlopen = loaded_next_function("dlopen");
+    *(void **)&next_functions.dlsym = loaded_next_function("dlsym");
+#else
+    next_functions.dlsym = dlsym;
+#endif
+}
+
 void next_resolve(void)
 {
     if (next_functions.bind != NULL)
         return;
+    next_resolve_loader();
     /* POSIX lets an object pointer of dlsym() be used as a function pointer; C needs it stored through one.
      */
     for (size_t i = sizeof names / sizeof *names; i-- > 0;)
-        *(void **)((char *)&next_functions + names[i].offset) = dlsym(RTLD_NEXT, names[i].name);
+        *(void **)((char *)&next_functions + names[i].offset) =
+            next_functions.dlsym(RTLD_NEXT, names[i].name);
 }

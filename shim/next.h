@@ -1,12 +1,14 @@
 /*
  * The functions that our wrappers stand in front of: libc's own, or those of the next preloaded library.
  *
- * Found once with dlsym(RTLD_NEXT), by the constructor or by the first call if one comes earlier. A name that
- * libc does not have stays NULL; nothing can have been linked against it.
+ * Found once with dlsym(RTLD_NEXT), by the constructor or by the first call if one comes earlier, and dlsym
+ * itself in the tables of the loaded objects. A name that libc does not have stays NULL; nothing can have
+ * been linked against it.
  */
 #ifndef SHIM_NEXT_H
 #define SHIM_NEXT_H
 
+#include <dlfcn.h>
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -50,7 +52,14 @@ struct next {
     FILE *(*popen)(const char *, const char *);
     int (*wordexp)(const char *, wordexp_t *, int);
     long (*syscall)(long, ...);
+    void *(*dlopen)(const char *, int);
+    void *(*dlmopen)(Lmid_t, const char *, int);
+    void *(*dlsym)(void *, const char *);
+    void *(*dlvsym)(void *, const char *, const char *);
 };
+
+/* Resolves the last four, which need no other function for it: others ask for them before libc is at work. */
+void next_resolve_loader(void);
 
 /* Resolves every name; nothing happens the second time. */
 void next_resolve(void);

@@ -45,9 +45,8 @@ static struct map *map_to_note_in(void)
     return table.map[0];
 }
 
-static void note(enum sighting_kind kind, unsigned port, unsigned protocols)
+static void note(struct map *map, enum sighting_kind kind, unsigned port, unsigned protocols)
 {
-    struct map *map = map_to_note_in();
     unsigned program =
         sighting_program(map, self.device, self.inode, program_invocation_short_name, PROGRAM_DYNAMIC);
     sighting_note(map,
@@ -65,7 +64,7 @@ void notice_bind(int fd, const struct sockaddr *address, socklen_t len, int erro
     if ((head.sin_family != AF_INET && head.sin_family != AF_INET6) || port == 0 ||
         table_to_program(port) != 0 || !kind_matches(fd, PORTMAP_BOTH))
         return;
-    note(error == 0 ? SIGHTING_BIND : SIGHTING_REFUSED, port, map->discover ? kind_of(fd) : 0);
+    note(map, error == 0 ? SIGHTING_BIND : SIGHTING_REFUSED, port, map->discover ? kind_of(fd) : 0);
 }
 
 void notice_destination(int fd, const struct sockaddr *address, socklen_t len)
@@ -84,8 +83,15 @@ void notice_destination(int fd, const struct sockaddr *address, socklen_t len)
         here = host_has_ipv6(&copy.ipv6);
     unsigned kind = here && copy.ipv4.sin_port != 0 ? kind_of(fd) : 0;
     if (kind != 0)
-        note(SIGHTING_CONNECT, ntohs(copy.ipv4.sin_port), kind);
+        note(map, SIGHTING_CONNECT, ntohs(copy.ipv4.sin_port), kind);
     errno = saved;
+}
+
+/* Also in the runs around this one: their ports are meant as well. */
+void notice_load(enum sighting_kind kind)
+{
+    for (unsigned i = 0; table.map[i] != NULL; i++)
+        note(table.map[i], kind, 0, 0);
 }
 
 /* portshim itself is static, and binds nothing. */

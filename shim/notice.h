@@ -5,6 +5,8 @@
 #ifndef SHIM_NOTICE_H
 #define SHIM_NOTICE_H
 
+#include "sighting.h"
+
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdbool.h>
@@ -18,6 +20,9 @@ void notice_init(void);
  * unless all fixed ports are being discovered. Leaves errno alone.
  */
 void notice_bind(int fd, const struct sockaddr *address, socklen_t len, int error);
+
+/* A library is loaded past this one, or would have been: one of the kinds of sighting that say so. */
+void notice_load(enum sighting_kind kind);
 
 /* Before a connection or datagram to a port of this host, while all fixed ports are being discovered. */
 void notice_destination(int fd, const struct sockaddr *address, socklen_t len);

@@ -49,7 +49,7 @@ options_in_page() {
     grep -qx PORTSHIM_RUN variables
     while read -r variable; do
         grep -qE "\b${variable}_?\b" "$ROOT/docs/portshim.1" || fail "portshim(1) lacks $variable"
-        grep -qE -e "\`$variable(=0|_8080)?\`" "$ROOT/README.md" || fail "the README lacks $variable"
+        grep -qE -e "\`$variable(=0|=keep|_8080)?\`" "$ROOT/README.md" || fail "the README lacks $variable"
     done <variables
 }
 

@@ -128,6 +128,17 @@ fails_with() {
     [[ $stderr == 'portshim: '*': '*': '* && $stderr == *"$words"* ]] || fail "not a line about $words: $stderr"
 }
 
+# valid FILE: it is what the schema of `portshim ls --json` says.
+valid() {
+    /usr/bin/python3 -c 'import jsonschema' 2>import.err || skip "no python3-jsonschema: $(tail -n 1 import.err)"
+    # shellcheck disable=SC2016 # it is Python
+    /usr/bin/python3 -c '
+import json, jsonschema, sys
+schema = json.load(open(sys.argv[1]))
+jsonschema.Draft202012Validator.check_schema(schema)
+jsonschema.validate(json.load(sys.stdin), schema)' "$ROOT/docs/ls.schema.json" <"$1"
+}
+
 as_root() {
     ((EUID == 0))
 }

@@ -1,8 +1,8 @@
 # What the library exports, what it may not use, and that it is in the way of every call it should be.
 load helper
 
-exported='__recvfrom_chk accept accept4 bind connect execl execle execlp execv execve execveat execvp execvpe fexecve
-getpeername getsockname listen popen posix_spawn posix_spawn_file_actions_addchdir
+exported='__recvfrom_chk accept accept4 bind connect dlmopen dlopen dlsym dlvsym execl execle execlp execv execve
+execveat execvp execvpe fexecve getpeername getsockname listen popen posix_spawn posix_spawn_file_actions_addchdir
 posix_spawn_file_actions_addchdir_np posix_spawn_file_actions_addfchdir posix_spawn_file_actions_addfchdir_np posix_spawnp
 recvfrom recvmmsg recvmsg sendmmsg sendmsg sendto socket syscall
 system wordexp'

@@ -30,16 +30,6 @@ has_state() {
     [[ $(field state "$1") == "$2" ]]
 }
 
-valid() {
-    /usr/bin/python3 -c 'import jsonschema' 2>import.err || skip "no python3-jsonschema: $(tail -n 1 import.err)"
-    # shellcheck disable=SC2016 # it is Python
-    /usr/bin/python3 -c '
-import json, jsonschema, sys
-schema = json.load(open(sys.argv[1]))
-jsonschema.Draft202012Validator.check_schema(schema)
-jsonschema.validate(json.load(sys.stdin), schema)' "$ROOT/docs/ls.schema.json" <"$1"
-}
-
 @test "nothing is listed where nothing runs" {
     run -0 portshim ls
     assert_output ''

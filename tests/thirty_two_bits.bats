@@ -1,5 +1,6 @@
 # A 32-bit library for 32-bit programs, which may call libc by the names for a 64-bit time_t.
 load helper
+load loading
 
 setup() {
     cd "$(test_dir)"
@@ -29,4 +30,13 @@ setup() {
     within 5 test -e wide.json
     assert_not_equal "$(portshim port narrow.json 9000)" "$("$BUILD/portshim" port wide.json 9000)"
     assert_equal "$(portshim port wide.json 9000)" "$("$BUILD/portshim" port wide.json 9000)"
+}
+
+@test "a 32-bit program loads libraries as it does without a run, but for RTLD_DEEPBIND" {
+    loading_build -m32
+    loading_is_as_bare
+    for way in direct deepbind dlsym dlvsym; do
+        run -0 portshim run -p 9000 --reveal -- ./program bind 9000 $way
+        refute_output 9000
+    done
 }

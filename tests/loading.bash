@@ -1,0 +1,27 @@
+# A program, and libraries that it and they find by RUNPATH and $ORIGIN. See loading/program.c.
+
+# loading_build [OPTION]...: program, lib/libone.so, lib/deep/lib{two,three,four}.so in the working directory.
+loading_build() {
+    local name source=$BATS_TEST_DIRNAME/loading
+    mkdir -p lib/deep
+    # shellcheck disable=SC2016 # ld.so replaces it
+    gcc "$@" -fPIC -shared -Wl,-rpath,'$ORIGIN/deep',--enable-new-dtags -o lib/libone.so "$source/library.c"
+    for name in two three four; do
+        gcc "$@" -fPIC -shared -o "lib/deep/lib$name.so" "$source/library.c"
+    done
+    # shellcheck disable=SC2016 # likewise
+    gcc "$@" -D_GNU_SOURCE -Wl,-rpath,'$ORIGIN/lib',--enable-new-dtags -o program "$source/program.c" -ldl
+}
+
+# loading_is_as_bare: what is found where, with the flag (8) and without it, does not depend on the run.
+loading_is_as_bare() {
+    local flags expected
+    for flags in 0 8; do
+        expected=$(./program paths $flags)
+        [[ $expected == *"by \$ORIGIN of a library: found"* ]]
+        assert_equal "$(portshim run -p 8080 -- ./program paths $flags)" "$expected"
+    done
+    expected=$(./program next)
+    [[ $expected == *"bind by libc's handle, likewise: found"* ]]
+    assert_equal "$(portshim run -p 8080 -- ./program next)" "$expected"
+}

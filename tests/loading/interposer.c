@@ -1,0 +1,44 @@
+/*
+ * Another library that is preloaded, stands in front of bind(), and looks for the next one as HOW says: 1 by RTLD_NEXT,
+ * 2 by libc's handle, 3 by dlvsym, 4 by RTLD_NEXT, while it stands in front of dlsym as well. It ends a program in which
+ * it comes to call itself.
+ */
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "version.h"
+
+#if HOW == 4
+void *dlsym(void *handle, const char *name)
+{
+    void *(*next)(void *, const char *) =
+        (void *(*)(void *, const char *))dlvsym(RTLD_NEXT, "dlsym", BASE_VERSION);
+    return next(handle, name);
+}
+#endif
+
+static void *find(void)
+{
+#if HOW == 2
+    return dlsym(dlopen("libc.so.6", RTLD_NOW), "bind");
+#elif HOW == 3
+    return dlvsym(RTLD_NEXT, "bind", BASE_VERSION);
+#else
+    return dlsym(RTLD_NEXT, "bind");
+#endif
+}
+
+int bind(int fd, const struct sockaddr *address, socklen_t len)
+{
+    static int depth;
+    static int (*next)(int, const struct sockaddr *, socklen_t);
+    if (next == NULL)
+        next = (int (*)(int, const struct sockaddr *, socklen_t))find();
+    if (++depth > 1)
+        abort();
+    int result = next(fd, address, len);
+    depth--;
+    return result;
+}

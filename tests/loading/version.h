@@ -1,0 +1,8 @@
+/* The version of libc's symbols that are there since the beginning. */
+#ifdef __i386__
+#define BASE_VERSION "GLIBC_2.0"
+#elif defined __x86_64__
+#define BASE_VERSION "GLIBC_2.2.5"
+#else
+#define BASE_VERSION "GLIBC_2.17"
+#endif
