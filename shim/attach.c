@@ -9,6 +9,7 @@
 #include "home.h"
 #include "host.h"
 #include "kind.h"
+#include "loaded.h"
 #include "map.h"
 #include "memory.h"
 #include "name.h"
@@ -285,7 +286,7 @@ void attach(void)
     memory_init();
     const char *run_path = environment_get_nonempty(environ, "PORTSHIM_RUN");
     const char *on = environment_get(environ, "PORTSHIM");
-    if ((on == NULL || strcmp(on, "0") != 0)) {
+    if ((on == NULL || strcmp(on, "0") != 0) && !loaded_second_copy()) {
         table.pid = getpid();
         if (!carry_init())
             die("libportshim.so", "its path has a space or colon, which LD_PRELOAD cannot carry", "move it");

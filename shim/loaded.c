@@ -2,7 +2,6 @@
 
 #include <dlfcn.h>
 #include <link.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +12,7 @@ struct tables {
     const char *strings;
     const ElfW(Half) * versions; /* NULL when the object has none */
     const uint32_t *gnu_hash, *hash;
+    size_t soname; /* 0 when it has none */
 };
 
 enum { VERSION_IS_HIDDEN = 0x8000 };
@@ -40,6 +40,7 @@ static void read_tables(const struct link_map *object, struct tables *tables)
     tables->strings = NULL;
     tables->versions = NULL;
     tables->gnu_hash = tables->hash = NULL;
+    tables->soname = 0;
     for (const ElfW(Dyn) *entry = object->l_ld; entry != NULL && entry->d_tag != DT_NULL; entry++) {
         if (entry->d_tag == DT_SYMTAB)
             tables->symbols = address(object, entry);
@@ -51,6 +52,8 @@ static void read_tables(const struct link_map *object, struct tables *tables)
             tables->gnu_hash = address(object, entry);
         else if (entry->d_tag == DT_HASH)
             tables->hash = address(object, entry);
+        else if (entry->d_tag == DT_SONAME)
+            tables->soname = entry->d_un.d_val;
     }
 }
 
@@ -133,4 +136,24 @@ void *loaded_next_function(const char *name)
          object != NULL && function == NULL; object = object->l_next)
         function = loaded_function(object, name);
     return function;
+}
+
+/* The name that an object was built with; NULL when it has none. */
+static const char *soname(const struct link_map *object)
+{
+    struct tables tables;
+    read_tables(object, &tables);
+    return tables.soname != 0 && tables.strings != NULL ? tables.strings + tables.soname : NULL;
+}
+
+bool loaded_second_copy(void)
+{
+    const struct link_map *self = loaded_self();
+    const char *own = self != NULL ? soname(self) : NULL, *other;
+    if (own == NULL)
+        return false;
+    for (const struct link_map *object = self->l_prev; object != NULL; object = object->l_prev)
+        if ((other = soname(object)) != NULL && is_same(other, own))
+            return true;
+    return false;
 }

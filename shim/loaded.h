@@ -9,6 +9,8 @@
 #ifndef SHIM_LOADED_H
 #define SHIM_LOADED_H
 
+#include <stdbool.h>
+
 struct link_map;
 
 /* This library in that list. */
@@ -19,5 +21,8 @@ void *loaded_function(const struct link_map *object, const char *name);
 
 /* The first of that name in the objects after this library; NULL when there is none. */
 void *loaded_next_function(const char *name);
+
+/* Whether another copy of this library comes before this one. */
+bool loaded_second_copy(void);
 
 #endif
