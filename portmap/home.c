@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -83,6 +84,51 @@ bool home_is_in_place(const struct home *home)
     struct stat open, named;
     return fstat(home->fd, &open) == 0 && lstat(home->path, &named) == 0 && open.st_dev == named.st_dev &&
            open.st_ino == named.st_ino;
+}
+
+/* FNV-1a, 32 bits. */
+static uint32_t add_to_hash(uint32_t hash, const void *bytes, size_t len)
+{
+    for (const unsigned char *at = bytes; len > 0; at++, len--)
+        hash = (hash ^ *at) * UINT32_C(0x01000193);
+    return hash;
+}
+
+/* Two ways to one directory are one identity. Two that share a number only wait for each other without need.
+ */
+static uint32_t number_of(const char *identity)
+{
+    char directory[PATH_MAX];
+    const char *slash = strrchr(identity, '/');
+    struct text t = text_in(directory, sizeof directory);
+    struct stat st;
+    uint32_t hash = UINT32_C(0x811c9dc5);
+    if (slash != NULL)
+        text_bytes(&t, identity, (size_t)(slash - identity + 1));
+    if (slash == NULL || t.cut || stat(directory, &st) < 0)
+        return add_to_hash(hash, identity, strlen(identity));
+    const uint64_t place[] = {st.st_dev, st.st_ino};
+    hash = add_to_hash(hash, place, sizeof place);
+    return add_to_hash(hash, slash, strlen(slash));
+}
+
+int home_lock_by_hand(const struct home *home, const char *identity)
+{
+    int fd = openat(home->fd, "by-hand", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -errno;
+    struct flock byte = {.l_type = F_WRLCK,
+                         .l_whence = SEEK_SET,
+                         .l_start = (off_t)(number_of(identity) & INT32_MAX),
+                         .l_len = 1};
+    while (fcntl(fd, F_SETLKW, &byte) < 0) {
+        if (errno != EINTR) {
+            int error = -errno;
+            close(fd);
+            return error;
+        }
+    }
+    return fd;
 }
 
 int home_lock(const struct home *home)

@@ -35,8 +35,16 @@ int home_reopen(struct home *home);
 bool home_is_in_place(const struct home *home);
 
 /*
- * Waits for the lock under which runs are found or made by hand and the lease table is replaced, and gives it
- * back. It goes with the process that holds it. 0 or a negated errno.
+ * Waits for the lock under which those who begin by hand with one identity (a map file's absolute path, or
+ * another word) find or make their run. Others are not kept waiting: it is one byte of a file. It is the
+ * process's (fcntl(2)), so that a child that is forked meanwhile does not have it. A descriptor, to be
+ * closed, or a negated errno.
+ */
+int home_lock_by_hand(const struct home *home, const char *identity);
+
+/*
+ * Waits for the lock under which the lease table is replaced, and gives it back. It goes with the process
+ * that holds it. 0 or a negated errno.
  */
 int home_lock(const struct home *home);
 void home_unlock(const struct home *home);

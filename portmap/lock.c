@@ -13,6 +13,12 @@ int lock_wait(int fd, int operation)
     return 0;
 }
 
+void lock_release(int fd)
+{
+    flock(fd, LOCK_UN);
+    close(fd);
+}
+
 int lock_directory(int dir, const char *name)
 {
     int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

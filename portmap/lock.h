@@ -11,4 +11,8 @@ int lock_wait(int fd, int operation);
  * negated errno. */
 int lock_directory(int dir, const char *name);
 
+/* Gives a lock of flock(2) back, also where a child that was forked meanwhile has the descriptor as well, and
+ * closes. */
+void lock_release(int fd);
+
 #endif

@@ -63,7 +63,7 @@ int name_claim(const struct home *home, const char *name, uint64_t run_id)
     if (lock < 0)
         return lock;
     int error = claim_locked(home, name, run_id);
-    close(lock);
+    lock_release(lock);
     return error;
 }
 
@@ -75,7 +75,7 @@ void name_forget(const struct home *home, const char *name, uint64_t run_id)
     if (name_find(home, name) == run_id)
         unlinkat(home->fd, link, 0);
     if (lock >= 0)
-        close(lock);
+        lock_release(lock);
 }
 
 void name_forget_all(const struct home *home, const struct map *map)

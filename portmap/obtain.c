@@ -23,6 +23,20 @@ struct obtain_server obtain_server_of(char *const *env, pid_t pid)
                                   .milliseconds = PORTSERVER_MILLISECONDS};
 }
 
+void obtain_limit(struct obtain_server *server, unsigned milliseconds)
+{
+    server->milliseconds = milliseconds;
+    server->deadline = process_clock() + (uint64_t)milliseconds * 1000000;
+}
+
+bool obtain_has_time(const struct obtaining *o)
+{
+    const struct obtain_server *server = o->server;
+    if (server == NULL || server->address == NULL || server->error != 0 || server->deadline == 0)
+        return true;
+    return process_clock() + (uint64_t)server->milliseconds * 500000 < server->deadline;
+}
+
 static void pause_briefly(void)
 {
     const struct timespec time = {.tv_nsec = PAUSE_MILLISECONDS * 1000000L};
@@ -84,6 +98,12 @@ static int accept_port(struct obtaining *o, unsigned port)
     return claim_patiently(o, port, LEASE_FREE_ONLY);
 }
 
+static uint64_t deadline_of(const struct obtain_server *server)
+{
+    uint64_t deadline = process_clock() + (uint64_t)server->milliseconds * 1000000;
+    return server->deadline != 0 && server->deadline < deadline ? server->deadline : deadline;
+}
+
 static unsigned milliseconds_until(uint64_t deadline)
 {
     uint64_t now = process_clock();
@@ -93,7 +113,7 @@ static unsigned milliseconds_until(uint64_t deadline)
 static int ask_server(struct obtaining *o)
 {
     struct obtain_server *server = o->server;
-    uint64_t deadline = process_clock() + (uint64_t)server->milliseconds * 1000000;
+    uint64_t deadline = deadline_of(server);
     for (unsigned tries = 0; tries < SERVER_TRIES; tries++) {
         int port = portserver_ask(server->address, server->pid, milliseconds_until(deadline));
         int error = port < 0 ? port : accept_port(o, (unsigned)port);
@@ -172,7 +192,7 @@ void obtain_return(struct obtaining *o, unsigned port)
     struct obtain_server *server = o->server;
     lease_release(o->leases, port, o->want.owner);
     if (server != NULL && server->address != NULL && server->error == 0)
-        portserver_release(server->address, port, server->milliseconds);
+        portserver_release(server->address, port, milliseconds_until(deadline_of(server)));
 }
 
 int obtain_given(struct obtaining *o, unsigned port)

@@ -15,12 +15,17 @@ struct obtain_server {
     const char *address;   /* of PORTSERVER_ADDRESS; NULL when there is none */
     pid_t pid;             /* whom the server leases for */
     unsigned milliseconds; /* what getting one port may take */
-    bool required;         /* no lease without it */
-    int error;             /* why it has been given up; 0 as long as it serves */
+    uint64_t deadline; /* process_clock() when no more is asked of it, however many ports that were; or 0 */
+    bool required;     /* no lease without it */
+    int error;         /* why it has been given up; 0 as long as it serves */
 };
 
 /* The one that PORTSERVER_ADDRESS of this environment names, not required. */
 struct obtain_server obtain_server_of(char *const *env, pid_t pid);
+
+/* What all ports together may take where somebody else's program waits meanwhile; begins now. */
+enum { OBTAIN_BRIEF_MILLISECONDS = 1000 };
+void obtain_limit(struct obtain_server *server, unsigned milliseconds);
 
 struct obtaining {
     const struct home *home;
@@ -45,6 +50,10 @@ struct obtaining {
  * when the table is to be opened anew, or another code.
  */
 int obtain_port(struct obtaining *o);
+
+/* False when a server that serves has taken half of its time: a port less is better than one from elsewhere.
+ */
+bool obtain_has_time(const struct obtaining *o);
 
 /* Gives back a port that obtain_port() got and nobody has used, also to the server that it may be from. */
 void obtain_return(struct obtaining *o, unsigned port);

@@ -208,7 +208,7 @@ static int add_to_stock(struct assigning *a)
     return error;
 }
 
-static int fill_stock(struct assigning *a)
+static int fill_stock(struct assigning *a, bool may_be_less)
 {
     bool late = false;
     a->problem->step = RUN_STEP_PORT;
@@ -219,6 +219,8 @@ static int fill_stock(struct assigning *a)
     for (unsigned i = 0; late && i < MAP_STOCK; i++) {
         if (atomic_load(&a->map->stock[i]) != 0)
             continue;
+        if (!obtain_has_time(&a->obtaining) && may_be_less)
+            return 0;
         int error = add_to_stock(a);
         if (error != 0)
             return error;
@@ -357,7 +359,7 @@ static int furnish(struct run *run, struct assigning *a)
     if (error == 0)
         error = assign_start(a);
     if (error == 0)
-        error = fill_stock(a);
+        error = fill_stock(a, false);
     if (error == 0)
         error = settle(a);
     atomic_store(&run->map->ready, 1);
@@ -527,7 +529,7 @@ int run_add(struct run *run, const struct run_request *request, struct run_probl
     int error = PORTMAP_ETORN;
     for (unsigned tries = 0; error == PORTMAP_ETORN && tries < RECOVER_TRIES; tries++)
         error = try_add(run, request, problem);
-    close(lock);
+    lock_release(lock);
     return error;
 }
 
@@ -574,7 +576,7 @@ void run_refill(struct run *run, const struct run_request *request)
     struct assigning a;
     if (prepare_for(&a, run, request, &problem) != 0)
         return;
-    fill_stock(&a);
+    fill_stock(&a, true);
     lease_close(&a.leases);
 }
 
@@ -621,7 +623,7 @@ int run_assign_late(struct run *run, const struct run_request *request, unsigned
     result = assign_late(&a, placeholder, entry);
     a.obtaining.patience = 0; /* the caller has what it needs */
     if (result >= 0)
-        fill_stock(&a);
+        fill_stock(&a, true);
     map_alias_late(run->map, placeholder);
     lease_close(&a.leases);
     return result;

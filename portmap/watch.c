@@ -61,6 +61,7 @@ static void fill_stock(const struct watch *watch)
     struct obtain_server server = run_server(watch->map, environ);
     const struct run_request request = {
         .home = watch->home, .ports = &none, .pool = &pool, .server = &server, .patience = OBTAIN_BRIEF};
+    obtain_limit(&server, OBTAIN_BRIEF_MILLISECONDS);
     bool wanting = false;
     for (unsigned i = 0; i < MAP_STOCK; i++)
         wanting = wanting || atomic_load(&watch->map->stock[i]) == 0;

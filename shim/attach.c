@@ -31,7 +31,7 @@ extern char **environ;
 
 bool attach_done;
 
-enum { FAILURE = 125, ANSWER_MILLISECONDS = 1000 };
+enum { FAILURE = 125 };
 
 static void say(const char *kind, const char *what, const char *why, const char *remedy)
 {
@@ -225,30 +225,48 @@ static void put_run_in_environment(void)
 static void join_or_create(struct by_hand *hand, struct run *run)
 {
     struct run_problem problem = {0};
-    struct obtain_server server = obtain_server_of(environ, getpid());
-    server.milliseconds =
-        ANSWER_MILLISECONDS; /* others who begin by hand wait meanwhile for the home's lock */
+    bool found = find_by_hand(hand, run);
+    if (found && !lacks_ports(hand, run->map))
+        return;
+    if (!found && portset_is_empty(&hand->ports))
+        die(hand->file, "names no living run, and PORTSHIM_PORTS is not set", "set PORTSHIM_PORTS=8080");
+    struct obtain_server server = found ? run_server(run->map, environ) : obtain_server_of(environ, getpid());
+    obtain_limit(&server, OBTAIN_BRIEF_MILLISECONDS); /* the program waits meanwhile */
     struct run_request request = {.home = &hand->home,
                                   .ports = &hand->ports,
                                   .pool = &hand->pool,
                                   .server = &server,
                                   .patience = OBTAIN_PATIENT,
                                   .private_name = hand->file[0] == '\0' ? hand->session_name : NULL,
-                                  .files = hand->files,
-                                  .home_is_locked = true};
-    int error = 0;
-    if (!find_by_hand(hand, run)) {
-        if (portset_is_empty(&hand->ports))
-            die(hand->file, "names no living run, and PORTSHIM_PORTS is not set", "set PORTSHIM_PORTS=8080");
-        error = run_create(run, &request, &problem);
-    } else if (lacks_ports(hand, run->map)) {
-        error = run_add(run, &request, &problem);
-    }
+                                  .files = hand->files};
+    int error = found ? run_add(run, &request, &problem) : run_create(run, &request, &problem);
     if (error != 0)
         die_of_run(&problem, error);
     if (server.error != 0)
         say("warning: ", server.address, portmap_strerror(server.error),
             "ports are leased without this port server; start it, or unset PORTSERVER_ADDRESS");
+}
+
+/* A run that is there, with all that is asked for, needs no lock. */
+static bool find_complete(struct by_hand *hand, struct run *run)
+{
+    if (!find_by_hand(hand, run))
+        return false;
+    if (!lacks_ports(hand, run->map))
+        return true;
+    map_detach(run->map);
+    return false;
+}
+
+/* Of those who begin with one identity at once, the first makes the run that the others join. */
+static void join_in_turn(struct by_hand *hand, struct run *run)
+{
+    int lock = home_lock_by_hand(&hand->home, hand->file[0] == '\0' ? hand->session_name : hand->file);
+    if (lock < 0)
+        die(hand->home.path, portmap_strerror(lock),
+            "set PORTSHIM_HOME to a private directory that can be written");
+    join_or_create(hand, run);
+    close(lock);
 }
 
 static void by_hand(const char *spec, const char *file)
@@ -264,12 +282,11 @@ static void by_hand(const char *spec, const char *file)
     if (file == NULL)
         name_session(&hand, spec);
     int error = home_open(&hand.home, environ);
-    if (error == 0)
-        error = home_lock(&hand.home);
     if (error != 0)
         die(hand.home.path, portmap_strerror(error),
             "set PORTSHIM_HOME to a private directory that can be written");
-    join_or_create(&hand, &run);
+    if (!find_complete(&hand, &run))
+        join_in_turn(&hand, &run);
     home_close(&hand.home);
     use_map(run.map, run.path);
     put_run_in_environment();

@@ -18,8 +18,6 @@ extern char **environ;
 
 enum { STACK = 256 * 1024 }; /* five times what leasing takes: a signal handler may run on it too */
 
-enum { ANSWER_MILLISECONDS = 1000 }; /* of a port server: the program waits in bind() meanwhile */
-
 /* Memory for one refill: what it needs to know, and its stack. */
 struct filling {
     ucontext_t caller, own;
@@ -65,7 +63,7 @@ static int lease_and_fill(const struct filling *filling)
     struct obtain_server server = run_server(filling->map, environ);
     struct run_request request = {
         .home = &home, .ports = &none, .pool = &pool, .server = &server, .patience = OBTAIN_BRIEF};
-    server.milliseconds = ANSWER_MILLISECONDS;
+    obtain_limit(&server, OBTAIN_BRIEF_MILLISECONDS);
     if (!is_in_reach() || !open_home(&home))
         return -ENOENT;
     int result = pool_load(&pool, environ, &problem);
