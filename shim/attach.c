@@ -14,6 +14,7 @@
 #include "memory.h"
 #include "name.h"
 #include "notice.h"
+#include "once.h"
 #include "pool.h"
 #include "portset.h"
 #include "publish.h"
@@ -29,7 +30,7 @@
 
 extern char **environ;
 
-bool attach_done;
+_Atomic uint32_t attach_done;
 
 enum { FAILURE = 125 };
 
@@ -269,13 +270,17 @@ static void join_in_turn(struct by_hand *hand, struct run *run)
     close(lock);
 }
 
-static void by_hand(const char *spec, const char *file)
+static void by_hand(const char *spec, const char *file, bool again)
 {
     static struct by_hand hand; /* 30 KiB, which a small thread's stack may not have */
     static struct run run;
     if (spec == NULL && file == NULL)
         die("no ports", "neither PORTSHIM_RUN nor PORTSHIM_PORTS is set",
             "set PORTSHIM_PORTS=8080, or PORTSHIM=0");
+    if (again) {
+        memset(&hand, 0, sizeof hand);
+        memset(&run, 0, sizeof run);
+    }
     parse_ports(&hand, spec);
     parse_pool(&hand);
     absolute_file(&hand, file);
@@ -292,14 +297,10 @@ static void by_hand(const char *spec, const char *file)
     put_run_in_environment();
 }
 
-void attach(void)
+static void attach_here(bool again)
 {
-    static bool begun;
-    int saved = errno;
-    next_resolve();
-    if (begun)
-        return;
-    begun = true;
+    if (again)
+        memset(&table, 0, sizeof table);
     memory_init();
     const char *run_path = environment_get_nonempty(environ, "PORTSHIM_RUN");
     const char *on = environment_get(environ, "PORTSHIM");
@@ -311,14 +312,22 @@ void attach(void)
             join(run_path, environment_get_nonempty(environ, COMPACT_VARIABLE));
         else
             by_hand(environment_get_nonempty(environ, "PORTSHIM_PORTS"),
-                    environment_get_nonempty(environ, "PORTSHIM_MAP_FILE"));
+                    environment_get_nonempty(environ, "PORTSHIM_MAP_FILE"), again);
         if (!dlopen_init(environment_get_nonempty(environ, "PORTSHIM_DEEPBIND")))
             die("PORTSHIM_DEEPBIND", "the one value it can have is keep", "set it to that, or unset it");
         host_init();
         kind_init();
         notice_init();
     }
-    attach_done = true;
+}
+
+void attach(void)
+{
+    int saved = errno;
+    /* Both take the dynamic linker's lock, which a thread that waits for us may hold: it is in dlopen(3). */
+    next_resolve();
+    carry_find_library();
+    once(&attach_done, attach_here);
     errno = saved;
 }
 

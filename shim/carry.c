@@ -9,6 +9,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,15 +24,22 @@ static char library_given[PATH_MAX]; /* as LD_PRELOAD had it */
 static char run_variable[sizeof RUN + PATH_MAX];
 static char compact_variable[sizeof COMPACT + COMPACT_SIZE];
 static bool has_run;
+static const char *_Atomic library_found; /* by ld.so */
+
+void carry_find_library(void)
+{
+    Dl_info self;
+    if (atomic_load(&library_found) == NULL && dladdr((void *)library, &self) != 0)
+        atomic_store(&library_found, self.dli_fname);
+}
 
 bool carry_init(void)
 {
-    Dl_info self;
     struct text absolute = text_in(library, sizeof library),
                 given = text_in(library_given, sizeof library_given);
-    if (dladdr((void *)library, &self) == 0 || self.dli_fname == NULL)
+    const char *path = atomic_load(&library_found);
+    if (path == NULL)
         return false;
-    const char *path = self.dli_fname;
     text_str(&given, path);
     while (strncmp(path, "./", 2) == 0)
         path += 2;

@@ -17,6 +17,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Asks the dynamic linker where this library is. Takes its lock; any thread may call it, at any time. */
+void carry_find_library(void);
+
 /* Notes this library's path, made absolute. False when LD_PRELOAD cannot carry it: a space or a colon in it.
  */
 bool carry_init(void);

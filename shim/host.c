@@ -125,6 +125,7 @@ static void remember_all(int fd)
 
 void host_init(void)
 {
+    known_count = 0;
     int fd = open_route();
     if (fd < 0)
         return;

@@ -1,0 +1,83 @@
+# While the library joins the run in one thread, whatever else of the program binds is translated as well, and nothing
+# waits for ever.
+load helper
+load bare
+
+setup() {
+    cd "$(test_dir)"
+    bare_ports 3
+    strangers # whoever binds a placeholder itself is told that it is in use
+    # A server that takes its time: joining lasts as long as that.
+    local given=${PORTSHIM_POOL#"$(placeholders),"}
+    start server /usr/bin/python3 "$BATS_TEST_DIRNAME/fake_portserver.py" "$PWD/socket" slow 0.2 "$given"
+    within 10 grep -qsx ready server.out
+}
+
+# says HOW LINES...: what the program says, sorted; its status is in $ended.
+says() {
+    local how=$1
+    shift
+    ended=0
+    timeout 20 env PORTSERVER_ADDRESS="$PWD/socket" PORTSHIM_PORTS="$(placeholders)" PORTSHIM_MAP_FILE=m.env \
+        LD_PRELOAD="$PORTSHIM_LIB" "$ROOT/build/tests/attaching" "$how" "${bare_ports[@]}" server.out >out 2>err || ended=$?
+    # A child may outlive the program.
+    within 10 said $# || :
+    assert_equal "$(sort out)" "$(printf '%s\n' "$@")"
+    assert_equal "$(cat err)" ''
+    nobody_visited_strangers
+}
+
+said() {
+    (($(wc -l <out) >= $1))
+}
+
+@test "another thread waits until the run is joined" {
+    says thread 'first: bound' 'main: bound' 'second: bound'
+    assert_equal "$ended" 0
+}
+
+@test "a signal handler of the joining thread binds in the run, once it is joined" {
+    says handler 'first: bound' 'handler: bound' 'main: bound'
+    assert_equal "$ended" 0
+}
+
+@test "a handler that jumps out of the joining call leaves nobody waiting" {
+    says jump 'first: bound' 'main: bound'
+    assert_equal "$ended" 0
+}
+
+@test "a joining thread that is cancelled leaves nobody waiting" {
+    says cancel 'main: bound' 'second: bound'
+    assert_equal "$ended" 0
+}
+
+@test "a child that is forked meanwhile joins the same run" {
+    says fork 'child: bound' 'first: bound' 'main: bound'
+    assert_equal "$ended" 0
+    assert_equal "$(portshim ls --json | jq '.runs | length')" 1
+}
+
+@test "a child that is made past libc does so, too" {
+    says clone 'child: bound' 'first: bound' 'main: bound'
+    assert_equal "$ended" 0
+}
+
+@test "a child whose parent is killed meanwhile makes the run itself" {
+    says orphan 'child: bound'
+    assert_equal "$ended" 137
+}
+
+@test "between vfork and exec the parent's joining is waited for" {
+    says vfork 'child: executed' 'first: bound' 'main: bound'
+    assert_equal "$ended" 0
+}
+
+@test "a program that is interrupted while it joins ends at once" {
+    start program env PORTSERVER_ADDRESS="$PWD/socket" PORTSHIM_PORTS="$(placeholders)" PORTSHIM_MAP_FILE=m.env \
+        LD_PRELOAD="$PORTSHIM_LIB" sleep infinity
+    asked() { (($(wc -l <server.out) > 1)); }
+    within 10 asked
+    stop "$pid"
+    assert_equal "$status" 143
+    [[ ! -e m.env ]]
+}
