@@ -55,7 +55,7 @@ static bool record_run(uint64_t run_id, void *context)
     return recovery->error == 0;
 }
 
-int recover_leases_locked(struct lease_table *leases, const struct home *home)
+static int recover_locked(struct lease_table *leases, const struct home *home)
 {
     int error = lease_open(leases, home);
     if (error != -ENOENT && error != PORTMAP_ETORN)
@@ -82,16 +82,16 @@ int recover_leases(struct lease_table *leases, const struct home *home)
     error = home_lock(home);
     if (error != 0)
         return error;
-    error = recover_leases_locked(leases, home);
+    error = recover_locked(leases, home);
     home_unlock(home);
     return error;
 }
 
 /* The table that is the home's now; the home itself may have been removed with the old one. */
-static int open_fresh(struct lease_table *fresh, const struct home *home, bool home_is_locked)
+static int open_fresh(struct lease_table *fresh, const struct home *home)
 {
     if (home_is_in_place(home))
-        return home_is_locked ? recover_leases_locked(fresh, home) : recover_leases(fresh, home);
+        return recover_leases(fresh, home);
     struct home another = *home;
     int error = home_reopen(&another);
     if (error == 0)
@@ -107,7 +107,7 @@ int recover_settle(struct lease_table *leases, const struct home *home, const st
         struct lease_table fresh;
         if (lease_is_current(leases, home))
             return 0;
-        int error = open_fresh(&fresh, home, claims->home_is_locked);
+        int error = open_fresh(&fresh, home);
         if (error != 0)
             return error;
         all = claims->enter(&fresh, claims->context);

@@ -18,16 +18,12 @@ enum { RECOVER_TRIES = 5 };
  */
 int recover_leases(struct lease_table *leases, const struct home *home);
 
-/* The same for a caller that holds the home's lock. */
-int recover_leases_locked(struct lease_table *leases, const struct home *home);
-
 /* What somebody has claimed in a table. */
 struct claims {
     /* Enters it in the table that came after; false when some of it is lost, as others were quicker. */
     bool (*enter)(struct lease_table *fresh, void *context);
     void *context;
-    bool shared;         /* others may be at work in the old table: it stays mapped */
-    bool home_is_locked; /* the caller holds the home's lock */
+    bool shared; /* others may be at work in the old table: it stays mapped */
 };
 
 /*

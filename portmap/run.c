@@ -78,8 +78,7 @@ static bool enter_claims(struct lease_table *fresh, void *context)
 /* 0 when the run's claims, those in the map and those to be added, stand. */
 static int settle(struct assigning *a)
 {
-    const struct claims claims = {
-        .enter = enter_claims, .context = a, .home_is_locked = a->request->home_is_locked};
+    const struct claims claims = {.enter = enter_claims, .context = a};
     int error = recover_settle(&a->leases, a->request->home, &claims);
     if (error != 0)
         a->problem->step = RUN_STEP_TABLE;
@@ -316,8 +315,7 @@ static int prepare(struct assigning *a, const struct run_request *request, struc
     for (unsigned i = 0; i < request->ports->fixed_count; i++)
         avoid(a, request->ports->fixed[i].real);
     problem->step = RUN_STEP_TABLE;
-    int error = request->home_is_locked ? recover_leases_locked(&a->leases, request->home)
-                                        : recover_leases(&a->leases, request->home);
+    int error = recover_leases(&a->leases, request->home);
     if (error == 0)
         liveness_sweep(request->home, &a->leases, SWEEP_SOME, LEASE_FREE_ONLY);
     return error;

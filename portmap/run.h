@@ -37,7 +37,6 @@ struct run_request {
     uint64_t patience;             /* nanoseconds, see obtain.h */
     bool (*stop)(void);            /* likewise */
     bool reveal, strict, discover; /* as the map has them */
-    bool home_is_locked;           /* the caller holds the home's lock */
 };
 
 /* Which step failed, at what: for one line on stderr. */
