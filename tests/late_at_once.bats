@@ -1,10 +1,17 @@
 # Whoever binds a port that nobody listed gets a real one, as long as there are any: however many do so at once, and
 # whoever else takes some.
 load helper
+load network
 
 setup() {
     cd "$(test_dir)"
     at_once=$ROOT/build/tests/at_once
+}
+
+# A network of the test's own, whose ports are nobody else's.
+all_ports() {
+    make_namespace network
+    export PORTSHIM_HOME=$PWD/home
 }
 
 # all_bound COUNT COMMAND...
@@ -17,15 +24,17 @@ all_bound() {
 }
 
 @test "sixteen threads, or processes, that bind forty ports each at one moment get them all" {
+    all_ports
     for _ in 1 2 3; do
-        all_bound 640 portshim run -p all -- "$at_once" threads 16 40 9001
-        all_bound 640 portshim run -p all -- "$at_once" processes 16 40 9001
+        all_bound 640 "${in_network[@]}" portshim run -p all -- "$at_once" threads 16 40 9001
+        all_bound 640 "${in_network[@]}" portshim run -p all -- "$at_once" processes 16 40 9001
     done
 }
 
 @test "so do five hundred threads, of which most find nothing that was leased beforehand" {
+    all_ports
     for _ in 1 2 3; do
-        all_bound 1000 portshim run -p all -- "$at_once" threads 500 2 9001
+        all_bound 1000 "${in_network[@]}" portshim run -p all -- "$at_once" threads 500 2 9001
     done
 }
 
