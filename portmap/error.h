@@ -29,6 +29,7 @@ enum portmap_error {
     PORTMAP_ENOTOURS,          /* the port has not been leased by this process, or has been given back */
     PORTMAP_EREUSE,            /* the socket has SO_REUSEADDR or SO_REUSEPORT, which hide conflicts */
     PORTMAP_EOTHERS,           /* a file has something in it that portshim did not write */
+    PORTMAP_ENOUID,            /* the user namespace does not tell which user this is outside of it */
 };
 
 #pragma GCC visibility push(default)

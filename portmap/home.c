@@ -2,6 +2,7 @@
 
 #include "environment.h"
 #include "error.h"
+#include "kernel.h"
 #include "lock.h"
 #include "text.h"
 
@@ -13,16 +14,58 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* 340 lines of three numbers (user_namespaces(7)). */
+enum { UID_MAP_SIZE = 340 * 33 + 1 };
+
 static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._+@%=:,~-";
+
+/* Whether a uid here is that of the host's root: in a namespace that does not know that user, /proc is
+ * nobody's. */
+static bool is_root_outside(uid_t uid)
+{
+    int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (proc < 0)
+        return true;
+    uid_t owner = kernel_owner(proc);
+    close(proc);
+    return owner == uid;
+}
+
+/* Takes the next number of a line of /proc/self/uid_map. */
+static bool take_number(const char **at, const char *end, uint64_t *number)
+{
+    while (*at < end && (**at == ' ' || **at == '\n'))
+        ++*at;
+    return text_take_uint(at, end, UINT32_MAX, number);
+}
+
+int home_number(uid_t uid, uid_t *number)
+{
+    char map[UID_MAP_SIZE];
+    int len = text_read_file("/proc/self/uid_map", map, sizeof map);
+    const char *at = map, *end = map + (len > 0 ? len : 0);
+    uint64_t inside, outside, count;
+    *number = uid;
+    if (len < 0)
+        return 0; /* no /proc: it cannot be known */
+    while (take_number(&at, end, &inside) && take_number(&at, end, &outside) && take_number(&at, end, &count))
+        if (uid >= inside && uid - inside < count) {
+            *number = (uid_t)(outside + (uid - inside));
+            return *number != 0 || is_root_outside(uid) ? 0 : PORTMAP_ENOUID;
+        }
+    return PORTMAP_ENOUID;
+}
 
 static int home_path(struct home *home, char *const *env)
 {
     const char *given = environment_get_nonempty(env, "PORTSHIM_HOME");
     struct text path = text_in(home->path, sizeof home->path);
     if (given == NULL) {
+        uid_t number;
+        int unknown = home_number(kernel_euid(), &number);
         text_str(&path, "/tmp/portshim-");
-        text_uint(&path, geteuid());
-        return 0;
+        text_uint(&path, number);
+        return unknown;
     }
     int error = text_path(&path, given);
     if (error != 0)
@@ -45,7 +88,7 @@ static int open_private(int dir, const char *name)
     int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOTDIR || errno == ELOOP || errno == EACCES ? PORTMAP_EFOREIGN : -errno;
-    bool private = fstat(fd, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 077) == 0;
+    bool private = fstat(fd, &st) == 0 && kernel_owner(fd) == kernel_euid() && (st.st_mode & 077) == 0;
     if (!private) {
         close(fd);
         return PORTMAP_EFOREIGN;

@@ -4,13 +4,15 @@
  *
  * Its path depends on the effective uid alone (/tmp/portshim-UID): XDG_RUNTIME_DIR and TMPDIR come and go
  * with su, cron and CI, and two homes would mean two lease tables and so double leases. Only PORTSHIM_HOME
- * moves it.
+ * moves it. The uid is the kernel's, whatever fakeroot(1) says; in a user namespace, it is what the user is
+ * called outside, as `unshare -r` must not make the home of root.
  */
 #ifndef PORTMAP_HOME_H
 #define PORTMAP_HOME_H
 
 #include <limits.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct home {
     int fd;              /* of the directory, close-on-exec */
@@ -20,8 +22,8 @@ struct home {
 /*
  * Opens the home, made first if it is missing, with its directories runs/ and names/. Refuses one that is not
  * a directory of this user with mode 0700 (symlinks are not followed): PORTMAP_EFOREIGN, and a path that a
- * shell would not leave as it is: PORTMAP_EPATH. Otherwise 0 or a negated errno. home->path is set in every
- * case, for messages.
+ * shell would not leave as it is: PORTMAP_EPATH. PORTMAP_ENOUID as home_number() says it. Otherwise 0 or a
+ * negated errno. home->path is set in every case, for messages.
  */
 int home_open(struct home *home, char *const *env);
 
@@ -30,6 +32,13 @@ int home_open(struct home *home, char *const *env);
  * another one is made in its place. Does not close the old descriptor.
  */
 int home_reopen(struct home *home);
+
+/*
+ * The number in the path of a user's home: what that uid is called outside of this user namespace. 0, also
+ * where that cannot be read; PORTMAP_ENOUID when it is nobody there, or said to be root and is not: for a
+ * namespace inside of another, outside is that other one.
+ */
+int home_number(uid_t uid, uid_t *number);
 
 /* Whether the path still leads to the directory that is open. */
 bool home_is_in_place(const struct home *home);

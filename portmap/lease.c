@@ -1,6 +1,7 @@
 #include "lease.h"
 
 #include "error.h"
+#include "kernel.h"
 #include "probe.h"
 #include "process.h"
 #include "sockdiag.h"
@@ -297,7 +298,7 @@ int lease_open(struct lease_table *table, const struct home *home)
     if (fd < 0)
         return errno == ELOOP || errno == EISDIR ? PORTMAP_EFOREIGN : -errno;
     int error = fstat(fd, &st) < 0 ? -errno : 0;
-    if (error == 0 && (!S_ISREG(st.st_mode) || st.st_uid != geteuid()))
+    if (error == 0 && (!S_ISREG(st.st_mode) || kernel_owner(fd) != kernel_euid()))
         error = PORTMAP_EFOREIGN;
     else if (error == 0 && st.st_size != (off_t)sizeof *table->file)
         error = PORTMAP_ETORN;
@@ -332,7 +333,7 @@ int lease_draft(struct lease_table *table, const struct home *home)
     file->size = sizeof *file;
     process_boot_id(file->boot_id);
     /* Users without a common port server start far apart, by a multiplicative hash of the uid. */
-    atomic_store(&file->cursor, (uint16_t)((geteuid() + 1) * 40503U));
+    atomic_store(&file->cursor, (uint16_t)((kernel_euid() + 1) * 40503U));
     return 0;
 }
 

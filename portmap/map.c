@@ -1,6 +1,7 @@
 #include "map.h"
 
 #include "error.h"
+#include "kernel.h"
 #include "lock.h"
 #include "pool.h"
 #include "text.h"
@@ -30,7 +31,7 @@ static void identify(struct map *map, uint64_t run_id)
     map->starter_start_time = process_start_time(getpid());
     map->pid_namespace = process_pid_namespace();
     map->net_namespace = process_net_namespace();
-    map->uid = geteuid();
+    map->uid = kernel_euid();
     struct ephemeral_range ephemeral = pool_ephemeral_range();
     map->ephemeral_first = (uint16_t)ephemeral.first;
     map->ephemeral_last = (uint16_t)ephemeral.last;
@@ -89,7 +90,7 @@ static int open_map(struct map **map, const char *run_path, bool lock)
         return -errno;
     struct stat st;
     int error = fstat(fd, &st) < 0 ? -errno : 0;
-    if (error == 0 && (!S_ISREG(st.st_mode) || st.st_uid != geteuid()))
+    if (error == 0 && (!S_ISREG(st.st_mode) || kernel_owner(fd) != kernel_euid()))
         error = PORTMAP_EFOREIGN;
     else if (error == 0 && st.st_size != (off_t)sizeof **map)
         error = PORTMAP_ETORN;

@@ -1,5 +1,6 @@
 #include "serve_keep.h"
 
+#include "home.h"
 #include "lease.h"
 #include "rundir.h"
 #include "text.h"
@@ -27,8 +28,13 @@ static int open_home_of(uid_t uid)
     char name[32];
     struct text t = text_in(name, sizeof name);
     struct stat st;
+    uid_t number;
+    if (home_number(uid, &number) != 0) {
+        errno = ENOENT;
+        return -1;
+    }
     text_str(&t, "portshim-");
-    text_uint(&t, uid);
+    text_uint(&t, number);
     int tmp = open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (tmp < 0)
         return -1;
@@ -112,21 +118,31 @@ void serve_keep_close(struct serve_keep *keep)
         close(keep->home);
 }
 
-void serve_keep_each_user(void (*visit)(uid_t uid, void *context), void *context)
+/* Whose home it is by its name, and by its owner. */
+static bool is_home(int tmp, const char *name, uid_t *uid)
 {
     static const char prefix[] = "portshim-";
+    const char *digits = name + sizeof prefix - 1, *end = name + strlen(name);
+    struct stat st;
+    uint64_t written;
+    uid_t number;
+    if (strncmp(name, prefix, sizeof prefix - 1) != 0 || (*digits == '0' && digits[1] != '\0') ||
+        !text_take_uint(&digits, end, UINT32_MAX, &written) || digits != end ||
+        fstatat(tmp, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return false;
+    *uid = st.st_uid;
+    return home_number(*uid, &number) == 0 && number == written;
+}
+
+void serve_keep_each_user(void (*visit)(uid_t uid, void *context), void *context)
+{
     DIR *tmp = opendir("/tmp");
     if (tmp == NULL)
         return;
     for (const struct dirent *entry; (entry = readdir(tmp)) != NULL;) {
-        const char *name = entry->d_name, *end = name + strlen(name);
-        uint64_t uid;
-        if (strncmp(name, prefix, sizeof prefix - 1) != 0)
-            continue;
-        name += sizeof prefix - 1;
-        bool first_spelling = *name != '0' || name[1] == '\0';
-        if (first_spelling && text_take_uint(&name, end, UINT32_MAX, &uid) && name == end)
-            visit((uid_t)uid, context);
+        uid_t uid;
+        if (is_home(dirfd(tmp), entry->d_name, &uid))
+            visit(uid, context);
     }
     closedir(tmp);
 }

@@ -7,6 +7,7 @@
 #include "next.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -35,4 +36,23 @@ ssize_t kernel_pread(int fd, void *to, size_t size, off_t at)
 void kernel_close(int fd)
 {
     next_functions.syscall(SYS_close, fd);
+}
+
+uid_t kernel_euid(void)
+{
+#ifdef SYS_geteuid32
+    return (uid_t)next_functions.syscall(SYS_geteuid32);
+#else
+    return (uid_t)next_functions.syscall(SYS_geteuid);
+#endif
+}
+
+/* fstat(2) by its number would need another structure on each architecture. */
+uid_t kernel_owner(int fd)
+{
+    struct statx file;
+    struct stat st;
+    if (next_functions.syscall(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_UID, &file) == 0)
+        return file.stx_uid;
+    return fstat(fd, &st) == 0 ? st.st_uid : (uid_t)-1; /* before Linux 4.11 */
 }

@@ -1,0 +1,111 @@
+# The home is that of the user whom the kernel knows, whatever fakeroot or a user namespace call that user.
+load helper
+
+# Root sees to nobody's homes, below a /tmp of the test's own; another user to his own.
+setup() {
+    cd "$(test_dir)"
+    unset PORTSHIM_HOME
+    in_tmp=()
+    user=()
+    uid=$(id -u)
+    as_root || return 0
+    unshare -m true 2>/dev/null || skip 'no mount namespace can be made here'
+    mkdir -m 1777 tmp
+    # shellcheck disable=SC2016 # expanded there
+    in_tmp=(unshare -m sh -ec '
+        mkdir -p "$1/tmp/${2##*/}"
+        mount --bind "$2" "$1/tmp/${2##*/}"
+        mount --rbind "$1/tmp" /tmp
+        shift 2
+        exec "$@"' sh "$PWD" "$SUITE_DIR")
+    user=(setpriv --reuid nobody --regid nogroup --clear-groups)
+    uid=$(id -u nobody)
+}
+
+# as_user COMMAND...
+as_user() {
+    "${in_tmp[@]}" "${user[@]}" "$@"
+}
+
+need_user_namespaces() {
+    as_user unshare -r true 2>/dev/null || skip 'no user namespace can be made here'
+}
+
+# homes UID...: these were made; as another user than root, there may be more.
+homes() {
+    as_root || return 0
+    run find tmp -maxdepth 1 -name 'portshim-[0-9]*' -printf '%f of %U\n'
+    assert_output "$(for uid in "$@"; do echo "portshim-$uid of $uid"; done)"
+}
+
+# roots_runs_start: nobody has made the home of root.
+roots_runs_start() {
+    as_root || return 0
+    "${in_tmp[@]}" portshim run -p 80 -- true
+}
+
+@test "root of a user namespace has the home of the user who made it" {
+    need_user_namespaces
+    run as_user unshare -r portshim run -p 80 -- printenv PORTSHIM_RUN
+    assert_output --regexp "^/tmp/portshim-$uid/runs/"
+    homes "$uid"
+    roots_runs_start
+}
+
+@test "user and root of that namespace have one lease table" {
+    need_user_namespaces
+    port=$(as_user portshim pick $$)
+    run as_user unshare -r env "PORTSHIM_POOL=$port" portshim pick $$
+    assert_failure 125
+    assert_output --partial 'pool exhausted'
+    as_user unshare -r portshim release "$port"
+}
+
+@test "so has a user who is another, or the same, in the namespace" {
+    need_user_namespaces
+    for map in -c '--map-user=1234'; do
+        as_user unshare "$map" true 2>/dev/null || continue
+        run as_user unshare "$map" portshim run -p 80 -- printenv PORTSHIM_RUN
+        assert_output --regexp "^/tmp/portshim-$uid/runs/"
+    done
+    homes "$uid"
+}
+
+@test "in a container each user has the home of the user outside" {
+    as_root || skip 'only root can map two users'
+    start container unshare -U sleep infinity
+    within 10 different_namespaces "$pid"
+    cat <<<$'0 70000 1\n1 70001 5' >"/proc/$pid/uid_map" # by one write(2)
+    echo 0 70000 6 >"/proc/$pid/gid_map"
+    for inside in 0 3; do
+        run "${in_tmp[@]}" nsenter -t "$pid" -U -S "$inside" portshim run -p 80 -- printenv PORTSHIM_RUN
+        assert_output --regexp "^/tmp/portshim-$((70000 + inside))/runs/"
+    done
+}
+
+different_namespaces() {
+    [[ $(readlink "/proc/$1/ns/user") != "$(readlink /proc/self/ns/user)" ]]
+}
+
+@test "a namespace that does not tell whose home it would be makes nobody's" {
+    need_user_namespaces
+    as_user unshare -r unshare -r true 2>/dev/null || skip 'no namespace in a namespace can be made here'
+    ((uid != 0)) || skip 'for root there is no other root'
+    fails_with 'does not tell whose home it would be: set PORTSHIM_HOME' \
+        as_user unshare -r unshare -r portshim run -p 80 -- true
+    fails_with 'does not tell whose home it would be: set PORTSHIM_HOME' as_user unshare -U portshim run -p 80 -- true
+    homes
+    mkdir -m 777 open
+    as_user unshare -r unshare -r env "PORTSHIM_HOME=$PWD/open/home" portshim run -p 80 -- true
+    roots_runs_start
+}
+
+@test "by hand under fakeroot the home is the kernel's user's" {
+    type -P fakeroot >/dev/null || skip 'fakeroot is not installed'
+    # shellcheck disable=SC2016 # expanded there
+    run as_user fakeroot sh -c 'id -u; LD_PRELOAD=$LD_PRELOAD:$1 PORTSHIM_PORTS=80 env' sh "$PORTSHIM_LIB"
+    assert_line 0
+    assert_line --regexp "^PORTSHIM_RUN=/tmp/portshim-$uid/runs/"
+    homes "$uid"
+    roots_runs_start
+}
