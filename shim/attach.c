@@ -17,6 +17,7 @@
 #include "once.h"
 #include "pool.h"
 #include "portset.h"
+#include "process.h"
 #include "publish.h"
 #include "run.h"
 #include "rundir.h"
@@ -154,7 +155,8 @@ static void absolute_file(struct by_hand *hand, const char *file)
     hand->files[0] = hand->file;
 }
 
-/* Without a map file all processes of a session with the same ports share a run. FNV-1a, 64 bits. */
+/* Without a map file all processes of a session with the same ports share a run. Containers that share a home
+ * number their sessions alike: the pid namespace tells them apart. FNV-1a, 64 bits. */
 static void name_session(struct by_hand *hand, const char *spec)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
@@ -162,6 +164,8 @@ static void name_session(struct by_hand *hand, const char *spec)
     for (; *spec != '\0'; spec++)
         hash = (hash ^ (unsigned char)*spec) * UINT64_C(0x100000001b3);
     text_str(&t, "@");
+    text_uint(&t, process_pid_namespace());
+    text_char(&t, '-');
     text_uint(&t, (uint64_t)getsid(0));
     text_char(&t, '-');
     text_hex(&t, hash, 16);

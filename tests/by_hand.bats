@@ -127,6 +127,31 @@ is_swept() {
     assert_not_equal "$run_directory" "$first"
 }
 
+# start_container NAME: programs by hand in a pid namespace of their own, whose session has the same number as in others.
+start_container() {
+    # shellcheck disable=SC2016 # expanded there
+    start "$1" "${container[@]}" setsid bash -c '
+        ps -o sid= $$ >"$1.session"
+        export PORTSHIM_PORTS=8080 LD_PRELOAD=$2
+        env | grep ^PORTSHIM_RUN= >"$1.first"
+        env | grep ^PORTSHIM_RUN= >"$1.second"
+        exec sleep infinity' - "$1" "$PORTSHIM_LIB"
+    within 20 test -s "$1.second"
+}
+
+@test "two containers with one home and network are two runs, though both are session 1" {
+    container=(unshare -p -f --kill-child)
+    as_root || container+=(-r)
+    container+=(--mount-proc)
+    "${container[@]}" true 2>/dev/null || skip 'no pid namespace can be made here'
+    for i in one two; do
+        start_container "$i"
+        assert_equal "$(cat "$i.first")" "$(cat "$i.second")"
+    done
+    assert_equal "$(cat one.session)" "$(cat two.session)"
+    assert_not_equal "$(cat one.first)" "$(cat two.first)"
+}
+
 @test "twenty programs that a session starts at once are in one run" {
     # shellcheck disable=SC2016
     PORTSHIM_PORTS=8080 LIBRARY=$PORTSHIM_LIB setsid --wait bash -c '
