@@ -345,6 +345,9 @@ static void check_program(const char *path)
             "build portshim for its class: make CC='gcc -m32', and name it in PORTSHIM_LIB",
             "%s is of another ELF class or machine", program.file);
         break;
+    case PROGRAM_PORTSHIM:
+        say(DOCTOR_OK, "command", NULL, "%s is portshim itself", program.file);
+        break;
     case PROGRAM_UNKNOWN:
         check_unknown(path, program.file);
     }

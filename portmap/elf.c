@@ -14,7 +14,8 @@ enum {
     /* What is looked at, whatever the file says that it has: all this happens inside of an exec. */
     MOST_SEGMENTS = 65536 / sizeof(ElfW(Phdr)), /* the kernel starts nothing with more (load_elf_phdrs) */
     MOST_SECTIONS = 256,
-    MOST_DYNAMIC = 4096
+    MOST_DYNAMIC = 4096,
+    MOST_NOTES = 64
 };
 
 /* The linker puts this name at the beginning of what it makes, be it a program or a library. */
@@ -137,6 +138,52 @@ static bool is_go(int fd, const ElfW(Ehdr) * header)
     return false;
 }
 
+/* The words of a note are of 4 bytes in either class. */
+static uint64_t words(uint32_t bytes)
+{
+    return ((uint64_t)bytes + 3) / 4 * 4;
+}
+
+static bool has_our_note(int fd, uint64_t at, uint64_t size)
+{
+    static const char ours[] = ELF_NOTE_NAME;
+    uint64_t end = at + size;
+    Elf64_Nhdr note;
+    char name[sizeof ours];
+    for (unsigned i = 0; i < MOST_NOTES && at < end && read_at(fd, &note, sizeof note, at); i++) {
+        at += sizeof note;
+        if (note.n_namesz == sizeof ours && read_at(fd, name, sizeof name, at) &&
+            memcmp(name, ours, sizeof ours) == 0)
+            return true;
+        at += words(note.n_namesz) + words(note.n_descsz);
+    }
+    return false;
+}
+
+static bool is_portshim_32(int fd)
+{
+    Elf32_Ehdr header;
+    Elf32_Phdr segment;
+    bool good = read_at(fd, &header, sizeof header, 0), found = false;
+    for (unsigned i = 0; good && !found && i < header.e_phnum && i < MOST_SEGMENTS; i++) {
+        good = read_at(fd, &segment, sizeof segment, header.e_phoff + (uint64_t)i * header.e_phentsize);
+        found = good && segment.p_type == PT_NOTE && has_our_note(fd, segment.p_offset, segment.p_filesz);
+    }
+    return found;
+}
+
+static bool is_portshim_64(int fd)
+{
+    Elf64_Ehdr header;
+    Elf64_Phdr segment;
+    bool good = read_at(fd, &header, sizeof header, 0), found = false;
+    for (unsigned i = 0; good && !found && i < header.e_phnum && i < MOST_SEGMENTS; i++) {
+        good = read_at(fd, &segment, sizeof segment, header.e_phoff + (uint64_t)i * header.e_phentsize);
+        found = good && segment.p_type == PT_NOTE && has_our_note(fd, segment.p_offset, segment.p_filesz);
+    }
+    return found;
+}
+
 /* "#! /bin/sh -e" to "/bin/sh". */
 static void script_interpreter(const char *head, char *path, size_t size)
 {
@@ -145,6 +192,13 @@ static void script_interpreter(const char *head, char *path, size_t size)
     head += 2 + strspn(head + 2, " \t");
     struct text t = text_in(path, size);
     text_bytes(&t, head, strcspn(head, " \t\n"));
+}
+
+static enum program_kind judge_ours(int fd, const ElfW(Ehdr) * header)
+{
+    if (is_go(fd, header))
+        return PROGRAM_GO;
+    return is_dynamic(fd, header) ? PROGRAM_DYNAMIC : PROGRAM_STATIC;
 }
 
 enum program_kind elf_judge(int fd, char *interpreter, size_t size)
@@ -159,11 +213,12 @@ enum program_kind elf_judge(int fd, char *interpreter, size_t size)
         script_interpreter(head.text, interpreter, size);
         return PROGRAM_UNKNOWN;
     }
-    if (!is_our_kind(&head.header))
-        return PROGRAM_WRONG_CLASS;
-    if (is_go(fd, &head.header))
-        return PROGRAM_GO;
-    return is_dynamic(fd, &head.header) ? PROGRAM_DYNAMIC : PROGRAM_STATIC;
+    enum program_kind kind = is_our_kind(&head.header) ? judge_ours(fd, &head.header) : PROGRAM_WRONG_CLASS;
+    bool may_be_portshim = kind == PROGRAM_STATIC || kind == PROGRAM_WRONG_CLASS;
+    if (!may_be_portshim)
+        return kind;
+    bool is = head.header.e_ident[EI_CLASS] == ELFCLASS64 ? is_portshim_64(fd) : is_portshim_32(fd);
+    return is ? PROGRAM_PORTSHIM : kind;
 }
 
 bool elf_is_our_library(int fd)

@@ -15,7 +15,14 @@ enum program_kind {
     PROGRAM_GO,          /* enters the kernel by itself, whether libc is linked in or not */
     PROGRAM_WRONG_CLASS, /* ELF of another class or machine than portshim's library */
     PROGRAM_UNKNOWN,     /* not ELF and no script, or unreadable: the kernel will know */
+    PROGRAM_PORTSHIM,    /* the command portshim, by the note in it: static, and a run inside of a run */
 };
+
+/*
+ * What tells the command portshim from another program of its name: an ELF note with this name and no
+ * content, which portshim.c has. A copy has it as well, in whatever place, version and class.
+ */
+#define ELF_NOTE_NAME "portshim"
 
 /* A script's interpreter may be a script; the kernel follows this many (BINPRM_BUF_SIZE, bprm->recursion). */
 enum { SCRIPT_DEPTH = 5 };

@@ -1,6 +1,8 @@
 /* The command: which subcommand is meant. */
 #include "command.h"
+#include "elf.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,6 +27,13 @@ static const char help[] =
     "  portshim serve [OPTION]...                          lease ports for all users of this host\n"
     "\n"
     "portshim COMMAND --help tells more. portshim --version prints the version.\n";
+
+/* By this note the library knows what is started in a run as this command. */
+static const struct {
+    uint32_t name_size, content_size, type;
+    char name[(sizeof ELF_NOTE_NAME + 3) / 4 * 4];
+} note __attribute__((section(".note.portshim"), aligned(4), used)) = {sizeof ELF_NOTE_NAME, 0, 0,
+                                                                       ELF_NOTE_NAME};
 
 int main(int argc, char **argv)
 {

@@ -86,18 +86,11 @@ void program_inspect(const char *path, struct program *program)
     }
 }
 
-static bool is_portshim(const char *file)
-{
-    struct stat own, other;
-    return stat("/proc/self/exe", &own) == 0 && stat(file, &other) == 0 && own.st_dev == other.st_dev &&
-           own.st_ino == other.st_ino;
-}
-
 const char *program_out_of_reach(const struct program *program)
 {
     if (program->privileged)
         return "set-user-ID, set-group-ID or with capabilities, so ld.so ignores the library";
-    if (program->kind == PROGRAM_STATIC && !is_portshim(program->file))
+    if (program->kind == PROGRAM_STATIC)
         return "statically linked, so the library is not loaded";
     return program->kind == PROGRAM_GO ? "a Go program, which passes the library by" : NULL;
 }

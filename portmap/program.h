@@ -27,8 +27,8 @@ int program_find(const char *command, char path[static PATH_MAX]);
  * this process's user. */
 void program_inspect(const char *path, struct program *program);
 
-/* Why the library will not reach a program, NULL when it will, and what to do then. This very command, which
- * is static and binds nothing, is a run inside a run. */
+/* Why the library will not reach a program, NULL when it will, and what to do then. The command portshim,
+ * which is static and binds nothing, is a run inside a run. */
 const char *program_out_of_reach(const struct program *program);
 const char *program_remedy(const struct program *program);
 

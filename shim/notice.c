@@ -94,12 +94,8 @@ void notice_load(enum sighting_kind kind)
         note(table.map[i], kind, 0, 0);
 }
 
-/* portshim itself is static, and binds nothing. */
-static bool is_out_of_reach(uint32_t kind, const char *path)
+static bool is_out_of_reach(uint32_t kind)
 {
-    const char *slash = strrchr(path, '/');
-    if (strcmp(slash != NULL ? slash + 1 : path, "portshim") == 0)
-        return false;
     kind &= ~(uint32_t)PROGRAM_PRIVILEGED;
     return kind == PROGRAM_STATIC || kind == PROGRAM_GO || kind == PROGRAM_WRONG_CLASS;
 }
@@ -178,7 +174,7 @@ static bool judge(int dirfd, const char *path, int flags, char *interpreter, siz
     bool privileged = changes_user(&st) || ((kind & PROGRAM_PRIVILEGED) != 0 && geteuid() != 0);
     if (program == MAP_PROGRAMS && (kind != PROGRAM_UNKNOWN || privileged))
         sighting_program(map, device, st.st_ino, path, kind); /* the next exec finds it */
-    if ((!privileged && !is_out_of_reach(kind, path)) || will_be_refused(dirfd, path, flags))
+    if ((!privileged && !is_out_of_reach(kind)) || will_be_refused(dirfd, path, flags))
         return true;
     for (unsigned i = 0; table.map[i] != NULL; i++)
         note_exec(table.map[i], &st, path, kind | (privileged ? PROGRAM_PRIVILEGED : 0));
