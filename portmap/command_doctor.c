@@ -12,6 +12,7 @@
 #include "sockdiag.h"
 #include "text.h"
 #include "utf8.h"
+#include "versions.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,13 +31,15 @@ enum { WILL_NOT_WORK = 1 };
 
 static const char help[] =
     "usage: portshim doctor [--json] [COMMAND [ARGUMENT]...]\n"
+    "       portshim doctor --library\n"
     "\n"
     "Says what this host allows and, for a COMMAND, whether it can be wrapped: a line each, \"ok\", "
     "\"note\"\n"
     "for what is to be known, or \"fail\" with a remedy. COMMAND is not started.\n"
     "\n"
-    "      --json  print JSON: an object with verdict and checks[]\n"
-    "  -h, --help  print this\n"
+    "      --json     print JSON: an object with verdict and checks[]\n"
+    "      --library  print the path of libportshim.so, for LD_PRELOAD, and nothing else\n"
+    "  -h, --help     print this\n"
     "\n"
     "Exit status: 0 when it will work; 1 when it will not; 125 when portshim failed.\n";
 
@@ -249,6 +252,29 @@ static void check_sanitizer(const struct program *program, int fd)
             "%s wants %s to be its first library", program->file, needed);
 }
 
+/* ld.so and libc are of one build, and lie side by side. */
+static void check_libc(const char *linker)
+{
+    static struct library_problem problem;
+    static struct versions_lack lack;
+    char library[PATH_MAX], *real = realpath(linker, NULL);
+    if (real == NULL || !library_look(library, &problem)) {
+        free(real); /* without a library there is nothing to compare, and that has been said */
+        return;
+    }
+    *strrchr(real, '/') = '\0';
+    int result = versions_compare(library, real, &lack);
+    if (result == 1 && *lack.version == '\0')
+        say(DOCTOR_NOTE, "libc", NULL, "%s is not there, so it cannot be compared with what %s needs",
+            lack.file, library);
+    else if (result == 1)
+        say(DOCTOR_FAIL, "libc", "build portshim on that system, or on an older one",
+            "%s, which the command loads, has no %s, which %s needs", lack.file, lack.version, library);
+    else if (result == 0)
+        say(DOCTOR_OK, "libc", NULL, "that of %s has all that the library needs", real);
+    free(real);
+}
+
 /* A dynamic program of our own class: which libc, and is its linker there. */
 static void check_dynamic(const struct program *program)
 {
@@ -265,8 +291,10 @@ static void check_dynamic(const struct program *program)
     else if (strstr(linker, "ld-musl") != NULL)
         say(DOCTOR_FAIL, "command", "use a build for glibc, or give it its port as an option",
             "%s is linked to musl, the library to glibc", program->file);
-    else
+    else {
         say(DOCTOR_OK, "command", NULL, "%s is dynamically linked", program->file);
+        check_libc(linker);
+    }
     check_sanitizer(program, fd);
     close(fd);
 }
@@ -367,17 +395,31 @@ static void check_command(const char *command)
         check_program(path);
 }
 
+static int print_library(void)
+{
+    char path[PATH_MAX];
+    library_find(path);
+    puts(path);
+    if (fflush(stdout) == EOF)
+        command_fail("cannot write", "give it an open stdout", "standard output");
+    return EXIT_SUCCESS;
+}
+
 int command_doctor(int argc, char **argv)
 {
-    enum { JSON = 256 };
-    static const struct option words[] = {
-        {"json", no_argument, NULL, JSON}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    enum { JSON = 256, LIBRARY };
+    static const struct option words[] = {{"json", no_argument, NULL, JSON},
+                                          {"library", no_argument, NULL, LIBRARY},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
     opterr = 0;
     for (int option; (option = getopt_long(argc, argv, "+h", words, NULL)) != -1;) {
         if (option == 'h')
             command_help(help);
         if (option == '?')
             command_bad_option(argv, see_help);
+        if (option == LIBRARY)
+            return print_library();
         report.json = true;
     }
     if (report.json)

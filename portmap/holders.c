@@ -2,6 +2,7 @@
 
 #include "lease.h"
 #include "map.h"
+#include "name.h"
 #include "probe.h"
 #include "rundir.h"
 #include "sockdiag.h"
@@ -26,7 +27,7 @@ static void describe_run(struct text *t, const struct home *home, uint64_t run_i
         text_str(t, "a run that is gone");
         return;
     }
-    const char *name = map_about(map, "name", 0);
+    const char *name = name_given(map);
     if (name != NULL) {
         text_str(t, name);
         text_char(t, ' ');

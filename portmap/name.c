@@ -26,6 +26,12 @@ bool name_is_valid(const char *name)
     return len > 0 && len <= NAME_MAX_LENGTH && strspn(name, alnum) == len && strchr("._-", *name) == NULL;
 }
 
+const char *name_given(const struct map *map)
+{
+    const char *name = map_about(map, "name", 0);
+    return name != NULL && *name != '@' ? name : NULL;
+}
+
 uint64_t name_find(const struct home *home, const char *name)
 {
     char link[LINK_SIZE], target[32];

@@ -15,6 +15,10 @@ enum { NAME_MAX_LENGTH = 64 };
 /* A name is 1 to 64 letters, digits, dots, dashes and underscores, and begins with a letter or digit. */
 bool name_is_valid(const char *name);
 
+/* The name that somebody gave a run, NULL when nobody did: a run that was started by hand has one of its own,
+ * which begins with "@" and is for the library alone. */
+const char *name_given(const struct map *map);
+
 /* The run that a name stands for, dead or alive; 0 when there is none. */
 uint64_t name_find(const struct home *home, const char *name);
 

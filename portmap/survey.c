@@ -3,6 +3,7 @@
 #include "error.h"
 #include "lease.h"
 #include "liveness.h"
+#include "name.h"
 #include "portset.h"
 #include "process.h"
 #include "publish.h"
@@ -25,8 +26,7 @@ const char *survey_state_name(enum survey_state state)
 
 const char *survey_name(const struct survey *survey)
 {
-    const char *name = map_about(survey->map, "name", 0);
-    return name != NULL && *name != '@' ? name : NULL;
+    return name_given(survey->map);
 }
 
 /* The run around this one, when it is that which has the port. */

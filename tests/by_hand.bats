@@ -258,3 +258,17 @@ start_container() {
     refuses "$PWD/none" 'the run has ended' "PORTSHIM_RUN=$PWD/none"
     refuses ended '.+' PORTSHIM_RUN=ended
 }
+
+# The name by which the programs of a session find each other's run is nobody's business.
+@test "a run without a name is told of by its process, in messages and in ls" {
+    start server setsid "${by_hand[@]}" sh -c 'echo "$PORTSHIM_RUN" >run; exec sleep infinity'
+    within 10 test -s run
+    port=$(portshim port "$(<run)" 8080)
+    fails_with ": held by run pid $pid: " portshim run -p "80=$port" -- true
+    fails_with " by 1 run (pid $pid), " portshim run -p 1-20 -- true
+    fails_with "port $port of run pid $pid: " portshim release "$port"
+    portshim ls --json >ls.json
+    for told in "$(portshim ls)" "$(portshim ls --log "$(<run)")" "$(<ls.json)"; do
+        refute grep -q @ <<<"$told"
+    done
+}

@@ -153,6 +153,42 @@ is_told() {
         'use a build for glibc, or give it its port as an option'
 }
 
+# old_libc VERSION: a program whose libc has that version of its symbols and no newer one.
+old_libc() {
+    mkdir -p old
+    cp "$(readelf -l "$(type -P env)" | sed -n 's/.*interpreter: \(.*\)\]/\1/p')" old/ld.so
+    printf '%s { global: puts; };\n' "$1" >old.map
+    echo 'int puts(const char *s) { return s != 0; }' | "${CC:-gcc}" -shared -nostdlib -fno-builtin -x c - -x none \
+        -Wl,--version-script=old.map -Wl,-soname,libc.so.6 -o old/libc.so.6
+    compile "-Wl,--dynamic-linker=$PWD/old/ld.so" -o program
+}
+
+@test "a program whose libc is too old for the library will not, and ld.so says the same" {
+    compile -o program
+    will_work ./program
+    assert_line --regexp '^ok    libc: that of .* has all that the library needs$'
+    old_libc GLIBC_2.0
+    needed=$(objdump -p "$PORTSHIM_LIB" | sed -n 's/.* \(GLIBC_[0-9.]*\)$/\1/p' | sort -V | tail -n 1)
+    run -1 portshim doctor ./program
+    assert_equal "$(grep ^fail <<<"$output")" "fail  libc: $PWD/old/libc.so.6, which the command loads, has no $needed,\
+ which $PORTSHIM_LIB needs: build portshim on that system, or on an older one"
+    run -1 env LD_PRELOAD="$PORTSHIM_LIB" "$PWD/old/ld.so" --inhibit-cache --library-path "$PWD/old" ./program
+    assert_output --partial "version \`$needed' not found"
+    head -c 700 old/libc.so.6 >cut && mv cut old/libc.so.6
+    run -1 portshim doctor ./program
+    rm old/libc.so.6
+    run -0 portshim doctor ./program
+    assert_line --regexp "^note  libc: $PWD/old/libc.so.6 is not there"
+}
+
+@test "doctor --library prints the path for LD_PRELOAD, or fails with a line and nothing for it" {
+    run -0 --separate-stderr portshim doctor --library
+    assert_equal "$output$stderr" "$PORTSHIM_LIB"
+    PORTSHIM_LIB=/none run -125 --separate-stderr portshim doctor --library
+    assert_equal "$output ${#stderr_lines[@]}" ' 1'
+    run -125 bash -c 'portshim doctor --library >&-'
+}
+
 @test "a program of AddressSanitizer will, once it is let, and doctor is right about that" {
     unset ASAN_OPTIONS # make check-long sets it
     compile -fsanitize=address -o asan

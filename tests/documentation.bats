@@ -123,6 +123,7 @@ has_decided() {
 @test "the README's recipes do what they say" {
     keep_suite_ports
     own_pool 30
+    unset PORTSHIM_LIB # which no reader has
     recipes
     [[ -e 8.sh ]]
     for recipe in *.sh; do
