@@ -97,6 +97,12 @@ $B/tests/bench_leases: tests/bench_leases.c $B/libportmap.a Makefile
 	@mkdir -p $(@D)
 	$(CC) $(STANDARD) -Wall -Wextra -Wshadow $(CFLAGS) -I. -pthread -o $@ $< $B/libportmap.a
 
+# And one that holds maps and what a process sees of them against each other, through the interfaces of both houses.
+$B/tests/there_and_back: tests/there_and_back.c $(LIBRARY_OBJECTS) $B/shim/table.o Makefile
+	@mkdir -p $(@D)
+	$(CC) $(STANDARD) -Wall -Wextra -Wshadow $(CFLAGS) -iquote portmap -iquote shim -pthread -o $@ $< \
+		$(LIBRARY_OBJECTS) $B/shim/table.o
+
 check: all $(TEST_PROGRAMS)
 	scripts/test-deps
 	$(BATS) --timing tests

@@ -5,7 +5,8 @@
  *     1 r 8080=23456 9000-9010=20000/u 56379=20011~20012
  *
  * A version, "r" when real ports are revealed, then what was known at start: placeholder=real, as ranges
- * where both sides count up together, /t or /u for one protocol only, ~ before an alias (see map_assign()).
+ * where both sides count up together, /t or /u for one protocol only, ~ before an alias (see
+ * map_enter_alias()).
  */
 #ifndef PORTMAP_COMPACT_H
 #define PORTMAP_COMPACT_H
@@ -23,7 +24,7 @@ enum { COMPACT_SIZE = 100 * 1024 };
 /* Writes the text; false when it does not fit. */
 bool compact_write(const struct map *map, char *buffer, size_t size);
 
-/* Called for each assignment, as map_assign() takes it. */
+/* Called for each assignment, as map_assign() takes it; alias is 0 when there is none. */
 typedef void compact_sink(unsigned placeholder, unsigned real, unsigned alias, uint32_t protocols);
 
 /* Reads a text that compact_write() wrote; false, perhaps after some calls of the sink, when it is not one.

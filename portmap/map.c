@@ -128,20 +128,49 @@ void map_detach(struct map *map)
     munmap(map, sizeof *map);
 }
 
-static void assign_alias(struct map *map, unsigned placeholder, unsigned alias, uint32_t flags)
+/* Enters a number of the kernel's, unless that has a meaning already. */
+static bool enter_back(struct map *map, unsigned real, uint32_t entry)
 {
-    atomic_store(&map->to_program[placeholder], alias | flags | MAP_ALIAS);
-    atomic_store(&map->to_kernel[alias], placeholder | flags | MAP_ALIAS);
+    uint32_t none = 0;
+    return atomic_compare_exchange_strong(&map->to_program[real], &none, entry);
 }
 
-void map_assign(struct map *map, unsigned placeholder, unsigned real, unsigned alias,
-                uint32_t protocols_and_flags)
+/* Takes one out again, unless it means something else by now. */
+static void remove_back(struct map *map, unsigned real, uint32_t entry)
+{
+    atomic_compare_exchange_strong(&map->to_program[real], &entry, 0);
+}
+
+/* Before a number that is an alias becomes a placeholder: the other number has none then. */
+static void withdraw_alias(struct map *map, unsigned alias)
+{
+    uint32_t entry = atomic_load(&map->to_kernel[alias]);
+    if (entry & MAP_ALIAS)
+        remove_back(map, map_entry_port(entry), alias | (entry & ~MAP_PORT_MASK));
+}
+
+void map_assign(struct map *map, unsigned placeholder, unsigned real, uint32_t protocols_and_flags)
 {
     /* The way back first: whoever sees the way there may use it at once. */
-    atomic_store(&map->to_program[real], placeholder | protocols_and_flags);
-    if (alias != 0)
-        assign_alias(map, placeholder, alias, protocols_and_flags);
+    uint32_t before = atomic_exchange(&map->to_program[real], placeholder | protocols_and_flags);
+    uint32_t there = real | (before & ~MAP_PORT_MASK);
+    if (before & MAP_ALIAS)
+        atomic_compare_exchange_strong(&map->to_kernel[map_entry_port(before)], &there, 0);
+    withdraw_alias(map, placeholder);
     atomic_store(&map->to_kernel[placeholder], real | protocols_and_flags);
+}
+
+bool map_enter_alias(struct map *map, unsigned placeholder, unsigned alias, uint32_t whose)
+{
+    uint32_t same = PORTMAP_BOTH << MAP_PROTOCOLS_SHIFT | MAP_LATE;
+    uint32_t flags = (atomic_load(&map->to_kernel[placeholder]) & same) | whose | MAP_ALIAS;
+    uint32_t none = 0, there = placeholder | flags;
+    if (!atomic_compare_exchange_strong(&map->to_kernel[alias], &none, there))
+        return false;
+    if (enter_back(map, placeholder, alias | flags))
+        return true;
+    atomic_compare_exchange_strong(&map->to_kernel[alias], &there, 0);
+    return false;
 }
 
 void map_unassign(struct map *map, unsigned placeholder)
@@ -210,39 +239,27 @@ bool map_stock_remove(struct map *map, unsigned port)
     return false;
 }
 
-static unsigned stock_get(struct map *map)
+/* A port that means nothing yet in the table that it is to be entered in. */
+static unsigned stock_get(struct map *map, const _Atomic uint32_t *table)
 {
     for (unsigned i = 0; i < MAP_STOCK; i++) {
         uint32_t port = atomic_load(&map->stock[i]);
-        if (port != 0 && atomic_compare_exchange_strong(&map->stock[i], &port, 0))
+        if (port != 0 && atomic_load(&table[port]) == 0 &&
+            atomic_compare_exchange_strong(&map->stock[i], &port, 0))
             return port;
     }
     return 0;
 }
 
-/* Enters an alias unless one of its two numbers means something already. */
-static bool enter_alias(struct map *map, unsigned placeholder, unsigned alias, uint32_t flags)
-{
-    uint32_t none = 0, there = placeholder | flags | MAP_ALIAS;
-    if (!atomic_compare_exchange_strong(&map->to_kernel[alias], &none, there))
-        return false;
-    none = 0;
-    if (atomic_compare_exchange_strong(&map->to_program[placeholder], &none, alias | flags | MAP_ALIAS))
-        return true;
-    atomic_compare_exchange_strong(&map->to_kernel[alias], &there, 0);
-    return false;
-}
-
 bool map_alias_late(struct map *map, unsigned placeholder)
 {
-    uint32_t flags = atomic_load(&map->to_kernel[placeholder]) & ~(MAP_PORT_MASK | MAP_USED);
     for (unsigned tries = 0; tries < MAP_STOCK && map_is_ephemeral(map, placeholder); tries++) {
         if (atomic_load(&map->to_program[placeholder]) != 0)
             return true;
-        unsigned alias = stock_get(map);
+        unsigned alias = stock_get(map, map->to_kernel);
         if (alias == 0)
             return false;
-        if (!enter_alias(map, placeholder, alias, flags))
+        if (!map_enter_alias(map, placeholder, alias, 0))
             map_stock_put(map, alias);
     }
     return true;
@@ -251,13 +268,14 @@ bool map_alias_late(struct map *map, unsigned placeholder)
 bool map_enter_late(struct map *map, unsigned placeholder, unsigned real, uint32_t *entry)
 {
     uint32_t before = *entry, flags = map_late_protocols(map, placeholder) << MAP_PROTOCOLS_SHIFT | MAP_LATE;
-    atomic_store(&map->to_program[real], placeholder | flags);
+    if (!enter_back(map, real, placeholder | flags))
+        return false;
     if (!atomic_compare_exchange_strong(&map->to_kernel[placeholder], entry, real | flags)) {
-        atomic_store(&map->to_program[real], 0);
+        remove_back(map, real, placeholder | flags);
         return false;
     }
     if (before != 0)
-        atomic_store(&map->to_program[map_entry_port(before)], 0);
+        remove_back(map, map_entry_port(before), placeholder | (before & ~MAP_PORT_MASK));
     atomic_fetch_add(&map->late_count, 1);
     *entry = real | flags;
     return true;
@@ -265,7 +283,7 @@ bool map_enter_late(struct map *map, unsigned placeholder, unsigned real, uint32
 
 bool map_take_late(struct map *map, unsigned placeholder, uint32_t *entry)
 {
-    unsigned real = stock_get(map);
+    unsigned real = stock_get(map, map->to_program);
     if (real == 0) {
         *entry = atomic_load(&map->to_kernel[placeholder]);
         return false;

@@ -33,7 +33,7 @@ enum {
 #define MAP_PORT_MASK UINT32_C(0xffff)
 #define MAP_PROTOCOLS_SHIFT 16
 enum {
-    MAP_ALIAS = 1 << 18,     /* the way around a kernel number that is a placeholder: see map_assign() */
+    MAP_ALIAS = 1 << 18,     /* the way around a kernel number that is a placeholder: see map_enter_alias() */
     MAP_LATE = 1 << 19,      /* assigned from the stock, when first bound */
     MAP_INHERITED = 1 << 20, /* copied from the outer run, whose lease it is */
     MAP_USED = 1 << 21,      /* a late one that another than its assigner has used: it stays */
@@ -151,13 +151,21 @@ int map_view(struct map **map, const char *run_path);
 void map_detach(struct map *map);
 
 /*
- * Enters one assignment. Where the placeholder is a number that the kernel may hand out by itself (alias !=
- * 0), two more entries lead around it: a socket that the kernel put on the placeholder's number is called
- * `alias` by the program, and the other way round, so that the program never sees as its own a number that
- * means another socket.
+ * Enters one assignment: there and back. Every number has one meaning on either side, so an alias that had
+ * the placeholder's number, and one of the real port's, are taken out. Only one caller at a time, beside any
+ * number of late assignments.
  */
-void map_assign(struct map *map, unsigned placeholder, unsigned real, unsigned alias,
-                uint32_t protocols_and_flags);
+void map_assign(struct map *map, unsigned placeholder, unsigned real, uint32_t protocols_and_flags);
+
+/*
+ * Where an assigned placeholder is a number that the kernel may hand out by itself, two more entries lead
+ * around it: a socket that the kernel put on the placeholder's number is called `alias` by the program, and
+ * the other way round, so that the program never sees as its own a number that means another socket. False,
+ * and nothing is entered, when one of the two numbers means something already: the alias is a placeholder,
+ * or the placeholder's number a real port of this run, which the kernel gives to nobody. `whose` is
+ * MAP_INHERITED for an alias that the outer run has leased, else 0. Lock-free, async-signal-safe.
+ */
+bool map_enter_alias(struct map *map, unsigned placeholder, unsigned alias, uint32_t whose);
 
 /* Takes an assignment back that no program can have used. */
 void map_unassign(struct map *map, unsigned placeholder);
@@ -191,7 +199,8 @@ unsigned map_protocols(const struct map *map, unsigned placeholder);
  */
 bool map_take_late(struct map *map, unsigned placeholder, uint32_t *entry);
 
-/* The same with a port that the caller has leased for it, and keeps when the answer is false. */
+/* The same with a port that the caller has leased for it, and keeps when the answer is false; *entry is
+ * unchanged then when it is that port that means something else already. */
 bool map_enter_late(struct map *map, unsigned placeholder, unsigned real, uint32_t *entry);
 
 /* Gives a late placeholder in the ephemeral range that has been assigned its alias, from the stock, unless it

@@ -161,6 +161,22 @@ unsigned portset_all(const struct portset *set, unsigned port)
     return portset_listed(set, port) != 0 ? 0 : protocols_in(set->all, set, port);
 }
 
+void portset_first(const struct portset *set, unsigned most, struct portbits *first)
+{
+    unsigned count = 0;
+    memset(first, 0, sizeof *first);
+    for (unsigned i = 0; i < set->fixed_count; i++)
+        if (portset_listed(set, set->fixed[i].placeholder) != 0) {
+            portbits_add(first, set->fixed[i].placeholder);
+            count++;
+        }
+    for (unsigned port = 1; port < PORT_COUNT && count < most; port++)
+        if (portset_listed(set, port) != 0 && !portbits_has(first, port)) {
+            portbits_add(first, port);
+            count++;
+        }
+}
+
 unsigned portset_count(const struct portset *set)
 {
     unsigned count = 0;

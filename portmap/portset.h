@@ -51,6 +51,12 @@ unsigned portset_listed(const struct portset *set, unsigned port);
 /* The same for ports that come from "all" alone. */
 unsigned portset_all(const struct portset *set, unsigned port);
 
+/*
+ * The placeholders that get their real ports at once: of those listed by number the ones with a given real
+ * port, then the others in ascending order, `most` in all.
+ */
+void portset_first(const struct portset *set, unsigned most, struct portbits *first);
+
 /* How many placeholders are listed by number. */
 unsigned portset_count(const struct portset *set);
 

@@ -40,6 +40,8 @@ struct assigning {
     struct lease_table leases;
     struct pool pool;      /* the request's, less the run's own placeholders */
     struct portbits avoid; /* those */
+    struct portbits first; /* the placeholders that are assigned at once */
+    struct map *outer;     /* of the run around this one, or NULL */
     struct obtaining obtaining;
     struct run_problem *problem;
 };
@@ -108,8 +110,7 @@ static int find_real(struct assigning *a, unsigned placeholder)
 
 static int enter_addition(struct map *map, const struct addition *added)
 {
-    map_assign(map, added->placeholder, added->real, added->alias,
-               (uint32_t)added->protocols << MAP_PROTOCOLS_SHIFT);
+    map_assign(map, added->placeholder, added->real, (uint32_t)added->protocols << MAP_PROTOCOLS_SHIFT);
     return map_list(map, added->placeholder);
 }
 
@@ -120,29 +121,103 @@ static int assign(struct assigning *a, unsigned placeholder, unsigned protocols)
     int real = find_real(a, placeholder);
     if (real < 0)
         return real;
-    bool ephemeral = map_is_ephemeral(a->map, placeholder);
-    int alias = ephemeral && (unsigned)real != placeholder ? obtain_port(&a->obtaining) : 0;
-    if (alias < 0) {
-        give_back(a, (unsigned)real);
-        return alias;
-    }
-    const struct addition added = {.placeholder = (uint16_t)placeholder,
-                                   .real = (uint16_t)real,
-                                   .alias = (uint16_t)alias,
-                                   .protocols = (uint16_t)protocols};
+    const struct addition added = {
+        .placeholder = (uint16_t)placeholder, .real = (uint16_t)real, .protocols = (uint16_t)protocols};
     if (a->added == NULL)
         return enter_addition(a->map, &added);
     a->added[a->added_count++] = added;
     return 0;
 }
 
-/* Which of the listed placeholders are left to be assigned late: those beyond the first PORTSET_START. */
-static void list_late(struct map *map, const struct portset *ports)
+static void avoid(struct assigning *a, unsigned port)
 {
-    unsigned at_start = ports->fixed_count;
+    portbits_add(&a->avoid, port);
+    pool_remove(&a->pool, port);
+}
+
+/* Whether a run around this one has the number as a real port: its server is there, and goes by its own. */
+static bool is_real_around(const struct map *map, unsigned port)
+{
+    struct map *outer;
+    const char *path = map_about(map, "outer", 0);
+    if (path == NULL || map_view(&outer, path) != 0)
+        return false;
+    uint32_t entry = atomic_load(&outer->to_program[port]);
+    bool found = (entry != 0 && (entry & MAP_ALIAS) == 0) || is_real_around(outer, port);
+    map_detach(outer);
+    return found;
+}
+
+/* A number that is a real port, in the map or soon, needs no alias, and can have none. */
+static bool wants_alias(const struct assigning *a, unsigned placeholder)
+{
+    if (!map_is_ephemeral(a->map, placeholder) || atomic_load(&a->map->to_program[placeholder]) != 0)
+        return false;
+    for (unsigned i = 0; i < a->added_count; i++)
+        if (a->added[i].real == placeholder)
+            return false;
+    return !is_real_around(a->map, placeholder);
+}
+
+/* The outer run's alias serves as well, unless its number is a placeholder of this one. */
+static bool inherit_alias(struct assigning *a, unsigned placeholder)
+{
+    unsigned alias = a->outer != NULL ? map_alias(a->outer, placeholder) : 0;
+    return alias != 0 && map_late_protocols(a->map, alias) == 0 &&
+           map_enter_alias(a->map, placeholder, alias, MAP_INHERITED);
+}
+
+/* An alias is leased as a real port is. */
+static int obtain_alias(struct assigning *a, unsigned placeholder)
+{
+    a->problem->step = RUN_STEP_PORT;
+    a->problem->placeholder = placeholder;
+    a->problem->real = 0;
+    return obtain_port(&a->obtaining);
+}
+
+/* For what is in the map and lacks one, when all real ports are there. */
+static int assign_aliases(struct assigning *a)
+{
+    uint32_t count = atomic_load(&a->map->start_count);
+    for (uint32_t i = 0; i < count; i++) {
+        unsigned port = a->map->start[i];
+        bool inherited = (atomic_load(&a->map->to_kernel[port]) & MAP_INHERITED) != 0;
+        while (wants_alias(a, port) && !(inherited && inherit_alias(a, port))) {
+            int alias = obtain_alias(a, port);
+            if (alias < 0)
+                return alias;
+            if (map_enter_alias(a->map, port, (unsigned)alias, 0))
+                break;
+            avoid(a, (unsigned)alias); /* its number is a placeholder by now */
+            obtain_return(&a->obtaining, (unsigned)alias);
+        }
+    }
+    return 0;
+}
+
+/* For what is to be added, when all real ports are leased. */
+static int lease_aliases(struct assigning *a)
+{
+    for (unsigned i = 0; i < a->added_count; i++) {
+        if (!wants_alias(a, a->added[i].placeholder))
+            continue;
+        int alias = obtain_alias(a, a->added[i].placeholder);
+        if (alias < 0)
+            return alias;
+        a->added[i].alias = (uint16_t)alias;
+    }
+    return 0;
+}
+
+/* Which placeholders are left to be assigned late. */
+static void list_late(const struct assigning *a)
+{
+    const struct portset *ports = a->request->ports;
+    struct map *map = a->map;
     for (unsigned port = 1; port < PORT_COUNT; port++) {
         unsigned listed = portset_listed(ports, port), protocols = listed | portset_all(ports, port);
-        if (protocols == 0 || portset_fixed(ports, port) != 0 || (listed != 0 && at_start++ < PORTSET_START))
+        if (protocols == 0 || portbits_has(&a->first, port))
             continue;
         for (unsigned i = 0; i < 2; i++) {
             if (protocols >> i & 1)
@@ -159,7 +234,8 @@ static int assign_start(struct assigning *a)
     const struct portset *ports = a->request->ports;
     for (unsigned port = 1; port < PORT_COUNT; port++) {
         unsigned protocols = portset_listed(ports, port);
-        if (protocols == 0 || map_late_protocols(a->map, port) != 0 || map_real(a->map, port) != 0)
+        if (!portbits_has(&a->first, port) || map_late_protocols(a->map, port) != 0 ||
+            map_real(a->map, port) != 0)
             continue;
         if (a->request->stop != NULL && a->request->stop())
             return -EINTR;
@@ -248,6 +324,7 @@ static int inherit(struct assigning *a)
     int error = map_attach(&outer, a->request->outer);
     if (error != 0)
         return error;
+    a->outer = outer;
     uint32_t count = atomic_load(&outer->start_count);
     for (uint32_t i = 0; i < count && error == 0; i++) {
         unsigned placeholder = outer->start[i];
@@ -255,14 +332,13 @@ static int inherit(struct assigning *a)
         if (entry == 0 || map_late_protocols(map, placeholder) != 0 ||
             portset_listed(a->request->ports, placeholder) != 0)
             continue;
-        map_assign(map, placeholder, map_entry_port(entry), map_alias(outer, placeholder),
+        map_assign(map, placeholder, map_entry_port(entry),
                    (map_entry_protocols(entry) << MAP_PROTOCOLS_SHIFT) | MAP_INHERITED);
         error = map_list(map, placeholder);
     }
     if (atomic_load(&outer->grows))
         atomic_store(&map->grows, 1);
     map->strict = map->strict || outer->strict;
-    map_detach(outer);
     return error;
 }
 
@@ -291,13 +367,21 @@ static int describe(struct map *map, const struct run_request *request, struct r
     return fits ? 0 : PORTMAP_ETOOMANY;
 }
 
-static void avoid(struct assigning *a, unsigned port)
+/* What a run that is there, or the one around it, knows: its placeholders, and what the kernel calls
+ * something else already. */
+static void avoid_known(struct assigning *a)
 {
-    portbits_add(&a->avoid, port);
-    pool_remove(&a->pool, port);
+    uint32_t count = atomic_load(&a->map->start_count);
+    for (uint32_t i = 0; i < count; i++)
+        avoid(a, a->map->start[i]);
+    for (unsigned port = 1; port < PORT_COUNT; port++)
+        if (atomic_load(&a->map->to_program[port]) != 0)
+            avoid(a, port);
 }
 
-static int prepare(struct assigning *a, const struct run_request *request, struct run_problem *problem)
+/* `most`: so many placeholders are to be assigned at once. */
+static int prepare(struct assigning *a, const struct run_request *request, unsigned most,
+                   struct run_problem *problem)
 {
     *a = (struct assigning){.request = request, .pool = *request->pool, .problem = problem};
     a->obtaining = (struct obtaining){.home = request->home,
@@ -307,10 +391,10 @@ static int prepare(struct assigning *a, const struct run_request *request, struc
                                       .server = request->server,
                                       .patience = request->patience,
                                       .stop = request->stop};
-    /* Those beyond the first are assigned late: a list of all there is would leave nothing to lease. */
-    unsigned at_start = 0;
+    /* The others are assigned late: a list of all there is would leave nothing to lease. */
+    portset_first(request->ports, most, &a->first);
     for (unsigned port = 1; port < PORT_COUNT; port++)
-        if (portset_listed(request->ports, port) != 0 && at_start++ < PORTSET_START)
+        if (portbits_has(&a->first, port))
             avoid(a, port);
     for (unsigned i = 0; i < request->ports->fixed_count; i++)
         avoid(a, request->ports->fixed[i].real);
@@ -351,11 +435,16 @@ static int furnish(struct run *run, struct assigning *a)
     run->map->strict = request->strict;
     run->map->discover = request->discover;
     int error = describe(run->map, request, a->problem);
-    list_late(run->map, request->ports);
+    list_late(a);
     if (error == 0)
         error = inherit(a);
+    avoid_known(a);
     if (error == 0)
         error = assign_start(a);
+    if (error == 0)
+        error = assign_aliases(a);
+    if (a->outer != NULL)
+        map_detach(a->outer);
     if (error == 0)
         error = fill_stock(a, false);
     if (error == 0)
@@ -401,7 +490,7 @@ static int try_create(struct run *run, const struct run_request *request, struct
 {
     struct assigning a;
     uint64_t run_id;
-    int error = prepare(&a, request, problem);
+    int error = prepare(&a, request, PORTSET_START, problem);
     if (error != 0)
         return error;
     problem->step = RUN_STEP_DIRECTORY;
@@ -420,13 +509,14 @@ int run_create(struct run *run, const struct run_request *request, struct run_pr
     return error;
 }
 
-/* As prepare(), for a run that is there already. */
+/* As prepare(), for a run that is there already: what is listed is assigned at once, however much it is. */
 static int prepare_for(struct assigning *a, struct run *run, const struct run_request *request,
                        struct run_problem *problem)
 {
-    int error = prepare(a, request, problem);
+    int error = prepare(a, request, PORT_COUNT, problem);
     a->map = run->map;
     a->obtaining.want.owner = lease_run_owner(run->map->run_id);
+    avoid_known(a);
     return error;
 }
 
@@ -446,6 +536,9 @@ static int enter_additions(struct assigning *a)
     atomic_store(&a->map->grows, 1);
     for (unsigned i = 0; i < a->added_count && error == 0; i++)
         error = enter_addition(a->map, &a->added[i]);
+    for (unsigned i = 0; i < a->added_count && error == 0; i++)
+        if (a->added[i].alias != 0 && !map_enter_alias(a->map, a->added[i].placeholder, a->added[i].alias, 0))
+            give_back(a, a->added[i].alias);
     return error;
 }
 
@@ -478,6 +571,8 @@ static int add_all(struct run *run, struct assigning *a)
 {
     int error = assign_start(a);
     if (error == 0)
+        error = lease_aliases(a);
+    if (error == 0)
         error = settle(a);
     if (error == 0)
         error = publish(run, PUBLISH_AGAIN, a->problem);
@@ -490,6 +585,7 @@ static int add_all(struct run *run, struct assigning *a)
         .first = first, .end = first + a->added_count, .log_next = atomic_load(&run->map->log_next)};
     error = enter_additions(a);
     a->added_count = 0;
+    assign_aliases(a); /* where the number of one has become a placeholder: what is there goes on without */
     if (error == 0)
         error = settle(a);
     if (error == 0)
@@ -598,8 +694,13 @@ static int assign_late(struct assigning *a, unsigned placeholder, uint32_t *entr
             return 1;
         }
         if (port > 0) {
+            avoid(
+                a,
+                (unsigned)port); /* if it was not another that was quicker, it is an ephemeral placeholder */
             obtain_return(&a->obtaining, (unsigned)port);
-            return 0;
+            if (*entry != before)
+                return 0;
+            continue;
         }
         if (port != PORTMAP_EXHAUSTED || looks == ON_THEIR_WAY_LOOKS)
             return port;
@@ -622,7 +723,6 @@ int run_assign_late(struct run *run, const struct run_request *request, unsigned
     a.obtaining.patience = 0; /* the caller has what it needs */
     if (result >= 0)
         fill_stock(&a, true);
-    map_alias_late(run->map, placeholder);
     lease_close(&a.leases);
     return result;
 }

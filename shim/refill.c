@@ -4,6 +4,7 @@
 #include "home.h"
 #include "pool.h"
 #include "run.h"
+#include "table.h"
 #include "text.h"
 
 #include <errno.h>
@@ -53,6 +54,13 @@ static bool open_home(struct home *home)
     return home_open(home, environment) == 0;
 }
 
+/* Unless it is the real port of a run around this one: that run's server is there, and goes by its own
+ * number. */
+static bool give_alias(struct map *map, unsigned placeholder)
+{
+    return table_is_real_around(map, placeholder) || map_alias_late(map, placeholder);
+}
+
 static int lease_and_fill(const struct filling *filling)
 {
     static const struct portset none;
@@ -69,10 +77,12 @@ static int lease_and_fill(const struct filling *filling)
     int result = pool_load(&pool, environ, &problem);
     if (result == 0 && filling->entry != NULL) {
         result = run_assign_late(&run, &request, filling->placeholder, filling->entry);
+        if (result >= 0)
+            give_alias(run.map, filling->placeholder);
     } else if (result == 0) {
         request.patience = 0;
         run_refill(&run, &request);
-        map_alias_late(run.map, filling->placeholder);
+        give_alias(run.map, filling->placeholder);
     }
     home_close(&home);
     return result;
@@ -110,7 +120,7 @@ bool refill_assign(struct map *map, unsigned placeholder, uint32_t *entry)
 {
     uint32_t before = *entry;
     bool assigned = map_take_late(map, placeholder, entry);
-    if ((assigned && map_alias_late(map, placeholder)) || (!assigned && *entry != before))
+    if ((assigned && give_alias(map, placeholder)) || (!assigned && *entry != before))
         return assigned;
     int saved = errno, cancel;
     /* bind(2) is no cancellation point, but open(2) is: what is open in here would stay so. */

@@ -55,6 +55,17 @@ struct table_found table_look(struct map *map, unsigned port, enum table_use use
     return found;
 }
 
+bool table_is_real_around(const struct map *map, unsigned port)
+{
+    bool found = false, around = false;
+    for (unsigned i = 0; table.map[i] != NULL && !found; i++) {
+        uint32_t entry = around ? atomic_load(&table.map[i]->to_program[port]) : 0;
+        found = entry != 0 && (entry & MAP_ALIAS) == 0;
+        around = around || table.map[i] == map;
+    }
+    return found;
+}
+
 void table_note_bound(unsigned placeholder)
 {
     unsigned real = table.map[0] != NULL ? map_real(table.map[0], placeholder) : 0;

@@ -57,14 +57,27 @@ static inline bool table_asks(unsigned i)
     return i > 0 || atomic_load_explicit(&table.map[i]->grows, memory_order_relaxed);
 }
 
+/* Whether a number of the kernel's means something in the runs that are inside of map i's. */
+static inline bool table_means_inside(unsigned i, unsigned real)
+{
+    uint32_t entry = table.to_program[real];
+    while (entry == 0 && i-- > 0)
+        entry = atomic_load(&table.map[i]->to_program[real]);
+    return entry != 0;
+}
+
 /* The port (host byte order) is one that the program names, or that the kernel does; entry 0 when it is
  * nobody's. */
 static inline struct table_found table_to_kernel(unsigned port, enum table_use use)
 {
     struct table_found found = {.entry = table.to_kernel[port]};
     for (unsigned i = 0; found.entry == 0 && found.map == NULL && table.map[i] != NULL; i++)
-        if (table_asks(i))
+        if (table_asks(i)) {
             found = table_look(table.map[i], port, use);
+            /* An outer run's name for a number that has another one in here. */
+            if (i > 0 && (found.entry & MAP_ALIAS) != 0 && table_means_inside(i, map_entry_port(found.entry)))
+                found = (struct table_found){.entry = 0};
+        }
     return found;
 }
 
@@ -81,6 +94,9 @@ static inline uint32_t table_to_program(unsigned port)
     }
     return entry;
 }
+
+/* Whether the runs around the one of this map have the port (host byte order) as a real one. */
+bool table_is_real_around(const struct map *map, unsigned port);
 
 /* Notes, in this run and in those around it that have the same assignment, that a placeholder was bound. */
 void table_note_bound(unsigned placeholder);

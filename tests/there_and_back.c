@@ -1,0 +1,338 @@
+/*
+ * Whatever is asked for, and whatever the pool is: what the program calls P goes to one port of the kernel's, which
+ * comes back as P, and the other way round.
+ *
+ *     there_and_back SEED ROUNDS
+ *
+ * makes that many runs of random specifications and pools in PORTSHIM_HOME, through the interfaces that `portshim run`
+ * and the library use; adds placeholders, nests runs, assigns late from several threads; and looks at each in the map,
+ * as a process of the run sees it (shim/table.h) and as one that cannot open the map does (compact.h). The numbers are
+ * few, and a third of them ephemeral, so that one is often placeholder, given real port, pool and alias at once.
+ */
+#include "compact.h"
+#include "error.h"
+#include "lease.h"
+#include "recover.h"
+#include "run.h"
+#include "table.h"
+#include "text.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+extern char **environ;
+
+enum { NUMBERS = 240, THREADS = 4, LATE_BINDS = 20 };
+
+static struct home home;
+static char what[16384]; /* what is being tested, for the message */
+static unsigned first_ephemeral;
+static struct {
+    unsigned runs, refused, added, nested, late, aliases, given, beyond;
+} done;
+
+#define check(condition, ...)                                                                                          \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            fprintf(stderr, "%s\nnot true: %s: ", what, #condition);                                                   \
+            fprintf(stderr, __VA_ARGS__);                                                                              \
+            fprintf(stderr, "\n");                                                                                     \
+            exit(1);                                                                                                   \
+        }                                                                                                              \
+    } while (0)
+
+static unsigned below(unsigned n)
+{
+    return (unsigned)rand() % n;
+}
+
+/* Two thirds of them below the ephemeral range, the rest its first. */
+static unsigned number(void)
+{
+    return first_ephemeral - 2 * NUMBERS / 3 + below(NUMBERS);
+}
+
+static void add_word(struct text *t)
+{
+    static const char *const protocols[] = {"", "", "", "/tcp", "/udp"};
+    unsigned port = number();
+    if (t->used > 0)
+        text_char(t, ',');
+    if (below(8) == 0)
+        text_char(t, '!');
+    text_uint(t, port);
+    switch (below(6)) {
+    case 0:
+        text_char(t, '-');
+        text_uint(t, port + below(20));
+        break;
+    case 1:
+    case 2:
+        if (t->at[t->used - 1] != '!') {
+            text_char(t, '=');
+            text_uint(t, number());
+        }
+        break;
+    default:
+        text_str(t, protocols[below(5)]);
+    }
+}
+
+/* A specification that is understood, in text and set. */
+static void invent_ports(struct portset *set, char *text, size_t size)
+{
+    struct portset_problem problem;
+    do {
+        struct text t = text_in(text, size);
+        memset(set, 0, sizeof *set);
+        for (unsigned words = 1 + below(12); words > 0; words--)
+            add_word(&t);
+        if (below(3) == 0)
+            text_str(&t, ",all");
+        else if (below(6) == 0)
+            text_str(&t, ",2000-2999");
+    } while (portset_add(set, text, &problem) != 0 || portset_is_empty(set));
+    done.beyond += portset_count(set) > PORTSET_START;
+}
+
+static void invent_pool(struct pool *pool, const char *more)
+{
+    struct pool_problem problem;
+    char text[4096];
+    struct text t = text_in(text, sizeof text);
+    for (unsigned ports = 60 + below(180); ports > 0; ports--) {
+        text_str(&t, t.used > 0 ? "," : "");
+        text_uint(&t, number());
+    }
+    text_str(&t, more);
+    check(pool_parse(pool, text, "test", &problem) == 0, "%s", text);
+}
+
+/* Every number has one meaning on either side. */
+static void check_tables(const char *whose, uint32_t (*to_kernel)(unsigned), uint32_t (*to_program)(unsigned))
+{
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        uint32_t there = to_kernel(port), back = there != 0 ? to_program(map_entry_port(there)) : 0;
+        if (there != 0)
+            check(map_entry_port(back) == port, "%s: %u goes to %u, which comes back as %u", whose, port,
+                  map_entry_port(there), map_entry_port(back));
+        back = to_program(port);
+        there = back != 0 ? to_kernel(map_entry_port(back)) : 0;
+        if (back != 0)
+            check(map_entry_port(there) == port, "%s: the kernel's %u is called %u, which goes to %u", whose, port,
+                  map_entry_port(back), map_entry_port(there));
+    }
+}
+
+static const struct map *looked_at;
+
+static uint32_t map_there(unsigned port)
+{
+    return atomic_load(&looked_at->to_kernel[port]);
+}
+
+static uint32_t map_back(unsigned port)
+{
+    return atomic_load(&looked_at->to_program[port]);
+}
+
+static uint32_t table_there(unsigned port)
+{
+    return table_to_kernel(port, TABLE_REACH).entry;
+}
+
+static void check_leases(const struct map *map)
+{
+    struct lease_table leases;
+    check(lease_open(&leases, &home) == 0, "the lease table");
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        uint32_t entry = atomic_load(&map->to_kernel[port]);
+        if (entry == 0)
+            continue;
+        unsigned leased = entry & MAP_ALIAS ? port : map_entry_port(entry);
+        done.aliases += (entry & MAP_ALIAS) != 0;
+        if (!(entry & (MAP_INHERITED)))
+            check(lease_holder(&leases, leased) == lease_run_owner(map->run_id), "%u is not leased", leased);
+        if ((entry & (MAP_ALIAS | MAP_LATE)) == 0 && map_is_ephemeral(map, port) && !table_is_real_around(map, port))
+            check(map_back(port) != 0, "%u is ephemeral and has no alias", port);
+    }
+    lease_close(&leases);
+}
+
+/* As a process of the run that attaches now. */
+static void join(struct map *map, struct map *outer)
+{
+    memset(&table, 0, sizeof table);
+    check(table_add_map(map) && (outer == NULL || table_add_map(outer)), "the table is full");
+}
+
+/* As a process of the run has it, with the map and without. */
+static void check_processes(struct map *map, struct map *outer)
+{
+    static char text[COMPACT_SIZE];
+    check_tables("a process", table_there, table_to_program);
+    check(compact_write(map, text, sizeof text), "too long");
+    memset(&table, 0, sizeof table);
+    check(compact_read(text, table_assign, &table.reveal), "%s", text);
+    check_tables("a process without the map", table_there, table_to_program);
+    for (uint32_t i = 0; i < map->start_count; i++)
+        check(map_entry_port(table.to_kernel[map->start[i]]) == map_real(map, map->start[i]), "%u in %s",
+              map->start[i], text);
+    join(map, outer);
+}
+
+static void check_run(struct map *map, struct map *outer)
+{
+    looked_at = map;
+    join(map, outer);
+    check_tables("the map", map_there, map_back);
+    check_leases(map);
+    check_processes(map, outer);
+}
+
+/* Which placeholders are assigned at start, and to what. */
+static void check_start(const struct map *map, const struct portset *set, const struct pool *pool)
+{
+    unsigned listed = 0, own = 0;
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        uint32_t entry = atomic_load(&map->to_kernel[port]);
+        unsigned real = map_real(map, port), given = portset_fixed(set, port), late = map_late_protocols(map, port);
+        bool is_own = real != 0 && !(entry & MAP_INHERITED);
+        listed += portset_listed(set, port) != 0;
+        own += is_own;
+        if (portset_listed(set, port) != 0)
+            check((real != 0) != (late != 0), "%u is %s", port, real != 0 ? "both at start and late" : "forgotten");
+        if (is_own && given != 0)
+            check(real == given, "%u is to be %u", port, given);
+        if (is_own && given == 0)
+            check(portbits_has(&pool->ports, real) && (map_real(map, real) == 0 || map_entry_port(entry) == port),
+                  "%u, of %u, is a placeholder or not in the pool", real, port);
+        done.given += is_own && given != 0;
+    }
+    check(own == (listed < PORTSET_START ? listed : PORTSET_START), "%u of %u", own, listed);
+}
+
+struct binding {
+    struct run *run;
+    const struct run_request *request;
+    unsigned seed;
+};
+
+/* What bind(2) of a late placeholder does, and now and then that of one whose port a stranger has taken. */
+static void *bind_late(void *context)
+{
+    static const struct portset none;
+    struct binding *binding = context;
+    struct map *map = binding->run->map;
+    struct run_request request = *binding->request;
+    request.ports = &none;
+    for (unsigned i = 0; i < LATE_BINDS; i++) {
+        unsigned port = first_ephemeral - 2 * NUMBERS / 3 + (unsigned)rand_r(&binding->seed) % NUMBERS;
+        uint32_t entry = atomic_load(&map->to_kernel[port]);
+        bool swap = (entry & (MAP_LATE | MAP_USED | MAP_ALIAS)) == MAP_LATE && rand_r(&binding->seed) % 8 == 0;
+        if (map_late_protocols(map, port) == 0 || (entry != 0 && !swap))
+            continue;
+        if (!map_take_late(map, port, &entry))
+            run_assign_late(binding->run, &request, port, &entry);
+        if (!table_is_real_around(map, port))
+            map_alias_late(map, port);
+        __atomic_fetch_add(&done.late, 1, __ATOMIC_RELAXED);
+    }
+    return NULL;
+}
+
+static void bind_from_threads(struct run *run, const struct run_request *request)
+{
+    pthread_t threads[THREADS];
+    struct binding bindings[THREADS];
+    if (!atomic_load(&run->map->grows))
+        return;
+    for (unsigned i = 0; i < THREADS; i++) {
+        bindings[i] = (struct binding){run, request, below(RAND_MAX)};
+        check(pthread_create(&threads[i], NULL, bind_late, &bindings[i]) == 0, "no thread");
+    }
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+}
+
+/* A given real port may be somebody's, and a small pool may not do: then there is nothing to look at. */
+static bool create(struct run *run, struct portset *set, struct pool *pool, const char *outer)
+{
+    static char text[8192];
+    struct run_problem problem;
+    const struct run_request request = {.home = &home, .ports = set, .pool = pool, .outer = outer, .patience = 0};
+    invent_ports(set, text, sizeof text);
+    invent_pool(pool, portset_count(set) > 200 ? ",20000-21100" : below(4) == 0 ? "" : ",20000-20099");
+    strncat(what, "\n  run -p ", sizeof what - strlen(what) - 1);
+    strncat(what, text, sizeof what - strlen(what) - 1);
+    int error = run_create(run, &request, &problem);
+    if (error == 0) {
+        check_start(run->map, set, pool);
+        done.runs++;
+    } else {
+        check(error == PORTMAP_EXHAUSTED || error == PORTMAP_EHELD, "step %d, %u, %u: %s", problem.step,
+              problem.placeholder, problem.real, portmap_strerror(error));
+        done.refused++;
+    }
+    return error == 0;
+}
+
+static void add(struct run *run)
+{
+    static struct portset set;
+    struct pool pool;
+    char text[8192];
+    struct run_problem problem;
+    const struct run_request request = {.home = &home, .ports = &set, .pool = &pool, .patience = 0};
+    invent_ports(&set, text, sizeof text);
+    invent_pool(&pool, ",20000-21100");
+    strncat(what, "\n  run -j -p ", sizeof what - strlen(what) - 1);
+    strncat(what, text, sizeof what - strlen(what) - 1);
+    done.added += run_add(run, &request, &problem) == 0;
+}
+
+static void try_one(void)
+{
+    static struct run outer, inner;
+    static struct portset set;
+    struct pool pool;
+    const struct run_request request = {.home = &home, .ports = &set, .pool = &pool, .patience = 0};
+    if (!create(&outer, &set, &pool, NULL))
+        return;
+    check_run(outer.map, NULL);
+    bind_from_threads(&outer, &request);
+    check_run(outer.map, NULL);
+    if (below(2) == 0) {
+        add(&outer);
+        check_run(outer.map, NULL);
+        bind_from_threads(&outer, &request);
+        check_run(outer.map, NULL);
+    }
+    if (below(2) == 0 && create(&inner, &set, &pool, outer.path)) {
+        done.nested++;
+        check_run(inner.map, outer.map);
+        bind_from_threads(&inner, &request);
+        add(&inner);
+        check_run(inner.map, outer.map);
+        run_discard(&inner, &home);
+    }
+    run_discard(&outer, &home);
+}
+
+int main(int argc, char **argv)
+{
+    struct lease_table leases;
+    unsigned seed = argc > 1 ? (unsigned)atoi(argv[1]) : 1, rounds = argc > 2 ? (unsigned)atoi(argv[2]) : 1;
+    first_ephemeral = pool_ephemeral_range().first;
+    check(home_open(&home, environ) == 0 && recover_leases(&leases, &home) == 0, "the home");
+    for (unsigned i = 0; i < rounds; i++) {
+        snprintf(what, sizeof what, "there_and_back %u 1:", seed + i);
+        srand(seed + i);
+        try_one();
+    }
+    printf("%u runs, %u refused, %u added to, %u nested, %u late binds, %u aliases, %u given, %u beyond the first\n",
+           done.runs, done.refused, done.added, done.nested, done.late, done.aliases, done.given, done.beyond);
+    return 0;
+}
