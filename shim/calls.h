@@ -9,6 +9,7 @@
 #include "next.h"
 
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 int call_socket(const struct next *way, int family, int type, int protocol);
@@ -28,5 +29,11 @@ ssize_t call_recvfrom(const struct next *way, int fd, void *bytes, size_t size, 
 ssize_t call_recvmsg(const struct next *way, int fd, struct msghdr *message, int flags);
 int call_recvmmsg(const struct next *way, int fd, struct mmsghdr *messages, unsigned count, int flags,
                   struct timespec *timeout);
+
+/* landlock_add_rule(2), which only comes by syscall(2). Headers may be older than it. */
+#ifndef SYS_landlock_add_rule
+#define SYS_landlock_add_rule 445 /* on every machine but alpha */
+#endif
+long call_landlock_add_rule(long ruleset, long type, long rule, long flags);
 
 #endif

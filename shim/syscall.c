@@ -176,6 +176,8 @@ long syscall(long number, ...)
         return execute(a, b, c);
     case SYS_execveat:
         return execute_at(a, b, c, d, e);
+    case SYS_landlock_add_rule:
+        return call_landlock_add_rule(a, b, c, d);
     default:
         return libc->syscall(number, a, b, c, d, e, f);
     }
