@@ -79,10 +79,16 @@ static const char *protocol_suffix(unsigned protocols)
  */
 static uint64_t now;
 
+/* In nanoseconds. Of what an earlier boot has left the clock says nothing. */
+static uint64_t age_of(const struct map *map)
+{
+    return now > map->created ? now - map->created : 0;
+}
+
 /* "45s", "12m", "3h", "2d" */
 static void write_age(const struct map *map, char *age, size_t size)
 {
-    uint64_t seconds = (now - map->created) / 1000000000;
+    uint64_t seconds = age_of(map) / 1000000000;
     static const struct {
         uint64_t unit;
         char letter;
@@ -365,8 +371,8 @@ static void json_run(const struct survey *run)
     json_string(stdout, survey_name(run));
     printf(",\"command\":");
     json_string(stdout, map_about(map, "command", 0));
-    printf(",\"pid\":%d,\"age\":%.3f,\"ending\":%s,\"outer\":", (int)map->starter,
-           (double)(now - map->created) / 1e9, run->ending ? "true" : "false");
+    printf(",\"pid\":%d,\"age\":%.3f,\"ending\":%s,\"outer\":", (int)map->starter, (double)age_of(map) / 1e9,
+           run->ending ? "true" : "false");
     json_string(stdout, map_about(map, "outer", 0));
     printf(",\"files\":[");
     for (unsigned n = 0; (file = map_about(map, "file", n)) != NULL; n++) {

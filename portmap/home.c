@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* 340 lines of three numbers (user_namespaces(7)). */
-enum { UID_MAP_SIZE = 340 * 33 + 1 };
+/* Three numbers of ten digits, with spaces in front, and two spaces and a newline (user_namespaces(7)). */
+enum { UID_MAP_LINE = 33 };
 
 static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._+@%=:,~-";
 
@@ -31,29 +31,42 @@ static bool is_root_outside(uid_t uid)
     return owner == uid;
 }
 
-/* Takes the next number of a line of /proc/self/uid_map. */
+/* One line of /proc/self/uid_map: so many uids from one on, inside and outside. */
+struct uid_range {
+    uint64_t inside, outside, count;
+};
+
 static bool take_number(const char **at, const char *end, uint64_t *number)
 {
-    while (*at < end && (**at == ' ' || **at == '\n'))
+    while (*at < end && **at == ' ')
         ++*at;
     return text_take_uint(at, end, UINT32_MAX, number);
 }
 
+static bool read_range(int fd, unsigned line, struct uid_range *range)
+{
+    char text[UID_MAP_LINE];
+    const char *at = text, *end = text + sizeof text;
+    return kernel_pread(fd, text, sizeof text, (off_t)(line * sizeof text)) == sizeof text &&
+           take_number(&at, end, &range->inside) && take_number(&at, end, &range->outside) &&
+           take_number(&at, end, &range->count);
+}
+
 int home_number(uid_t uid, uid_t *number)
 {
-    char map[UID_MAP_SIZE];
-    int len = text_read_file("/proc/self/uid_map", map, sizeof map);
-    const char *at = map, *end = map + (len > 0 ? len : 0);
-    uint64_t inside, outside, count;
+    struct uid_range range = {0};
+    bool known = false;
+    int fd = kernel_open(AT_FDCWD, "/proc/self/uid_map");
     *number = uid;
-    if (len < 0)
+    if (fd < 0)
         return 0; /* no /proc: it cannot be known */
-    while (take_number(&at, end, &inside) && take_number(&at, end, &outside) && take_number(&at, end, &count))
-        if (uid >= inside && uid - inside < count) {
-            *number = (uid_t)(outside + (uid - inside));
-            return *number != 0 || is_root_outside(uid) ? 0 : PORTMAP_ENOUID;
-        }
-    return PORTMAP_ENOUID;
+    for (unsigned line = 0; !known && read_range(fd, line, &range); line++)
+        known = uid >= range.inside && uid - range.inside < range.count;
+    kernel_close(fd);
+    if (!known)
+        return PORTMAP_ENOUID;
+    *number = (uid_t)(range.outside + (uid - range.inside));
+    return *number != 0 || is_root_outside(uid) ? 0 : PORTMAP_ENOUID;
 }
 
 static int home_path(struct home *home, char *const *env)
