@@ -109,7 +109,8 @@ check: all $(TEST_PROGRAMS)
 
 # The same tests with the command under AddressSanitizer and UndefinedBehaviorSanitizer and every undefined behaviour of
 # the library a trap (alignment apart: programs pass misaligned structures, which the kernel takes); threads of
-# libportmap under ThreadSanitizer; valgrind on the command; a third-party suite, four copies at a time.
+# libportmap under ThreadSanitizer; valgrind on the command; a third-party suite, four copies at a time; machines that have
+# nothing yet, Debian 12 and Debian 11.
 S = $B/sanitized
 check-long: check
 	$(MAKE) B=$S/command STATIC= CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all" $S/command/portshim
@@ -124,6 +125,7 @@ check-long: check
 	$(MAKE) B=$S/dynamic STATIC= $S/dynamic/portshim
 	scripts/check-valgrind $S/dynamic/portshim
 	scripts/legacy-suite
+	scripts/check-bare
 
 # Silent when nothing is wrong.
 lint:

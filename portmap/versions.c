@@ -113,7 +113,7 @@ static bool has(const struct image *image, const char *version)
 static bool lacks(const struct image *image, size_t offset, const ElfW(Verneed) * need,
                   struct versions_lack *lack)
 {
-    struct image other;
+    struct image other = {0};
     const ElfW(Vernaux) * version;
     lack->version[0] = '\0';
     if (map_image(&other, lack->file) != 0)
@@ -135,7 +135,7 @@ static bool lacks(const struct image *image, size_t offset, const ElfW(Verneed) 
 
 int versions_compare(const char *library, const char *directory, struct versions_lack *lack)
 {
-    struct image image;
+    struct image image = {0};
     const ElfW(Verneed) * need;
     int error = map_image(&image, library);
     if (error != 0)

@@ -83,14 +83,15 @@ static void work_undisturbed(_Atomic uint32_t *done, void (*work)(bool again))
 {
     sigset_t set = handled_later(), before;
     int cancel;
-    pthread_sigmask(SIG_BLOCK, &set, &before);
+    sigprocmask(SIG_BLOCK, &set,
+                &before); /* the thread's; glibc before 2.32 has pthread_sigmask() in libpthread */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     work(atomic_exchange(&begun, true));
     atomic_store(done, 1);
     next_functions.syscall(SYS_futex, done, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
     wipe_on_fork(false); /* a fork has less to do then */
     pthread_setcancelstate(cancel, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
 void once(_Atomic uint32_t *done, void (*work)(bool again))
