@@ -97,6 +97,11 @@ $B/tests/bench_leases: tests/bench_leases.c $B/libportmap.a Makefile
 	@mkdir -p $(@D)
 	$(CC) $(STANDARD) -Wall -Wextra -Wshadow $(CFLAGS) -I. -pthread -o $@ $< $B/libportmap.a
 
+# And one that is a user of libportmap itself.
+$B/tests/given_rights: tests/given_rights.c $B/libportmap.a Makefile
+	@mkdir -p $(@D)
+	$(CC) $(STANDARD) -Wall -Wextra -Wshadow $(CFLAGS) -Iportmap -pthread -o $@ $< $B/libportmap.a
+
 # And one that holds maps and what a process sees of them against each other, through the interfaces of both houses.
 $B/tests/there_and_back: tests/there_and_back.c $(LIBRARY_OBJECTS) $B/shim/table.o Makefile
 	@mkdir -p $(@D)

@@ -163,10 +163,10 @@ static void check_library(void)
         say(DOCTOR_FAIL, "library", problem.remedy, "%s: %s", problem.subject, problem.why);
     else
         say(DOCTOR_OK, "library", NULL, "%s", path);
-    const char *flag = getenv("PORTSHIM");
+    const char *flag = secure_getenv("PORTSHIM");
     if (flag != NULL && strcmp(flag, "0") == 0)
         say(DOCTOR_FAIL, "PORTSHIM", "unset it", "is 0, so the library rewrites nothing");
-    const char *deepbind = getenv("PORTSHIM_DEEPBIND");
+    const char *deepbind = secure_getenv("PORTSHIM_DEEPBIND");
     if (deepbind != NULL && strcmp(deepbind, "keep") == 0)
         say(DOCTOR_NOTE, "PORTSHIM_DEEPBIND", "unset it",
             "is keep, so what programs load with RTLD_DEEPBIND, as PHP its extensions, is not wrapped");
@@ -178,7 +178,7 @@ static void check_library(void)
 static void check_server(void)
 {
     char answer[8192];
-    const char *address = getenv("PORTSERVER_ADDRESS");
+    const char *address = secure_getenv("PORTSERVER_ADDRESS");
     if (address == NULL || *address == '\0') {
         say(DOCTOR_NOTE, "port server", "start portshim serve if several users share this host",
             "PORTSERVER_ADDRESS names none, so leases are for this user alone");

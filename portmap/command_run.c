@@ -34,7 +34,7 @@ static void check_strict(bool strict, const struct program *program)
 /* Whatever the library will not reach is said before it starts. */
 static void warn_of_command(const struct program *program)
 {
-    const char *why = program_out_of_reach(program), *flag = getenv("PORTSHIM");
+    const char *why = program_out_of_reach(program), *flag = secure_getenv("PORTSHIM");
     if (flag != NULL && strcmp(flag, "0") == 0)
         command_warn("no port will be rewritten", "unset it", "PORTSHIM=0 is set");
     if (why != NULL)
@@ -110,7 +110,7 @@ static const char *outer_run(const struct home *home, bool quiet, const struct p
     static char path[PATH_MAX];
     struct map *map;
     uint64_t run_id;
-    const char *outer = getenv("PORTSHIM_RUN");
+    const char *outer = secure_getenv("PORTSHIM_RUN");
     if (outer == NULL || *outer == '\0')
         return NULL;
     int error = find_run(home, outer, path, &run_id);
@@ -264,13 +264,14 @@ static int execute(const struct run *run, const struct run_options *options)
 
 static void print_check(const struct run_options *options, const struct pool *pool, const char *library)
 {
-    const char *server = getenv("PORTSERVER_ADDRESS"), *home = getenv("PORTSHIM_HOME");
+    const char *server = secure_getenv("PORTSERVER_ADDRESS"), *home = secure_getenv("PORTSHIM_HOME");
     struct home opened;
     run_options_print(options);
     command_open_home(&opened);
     printf("# pool: %u ports  # %s\n", pool->count, pool_source(environ));
     printf("# home: %s  # %s\n", opened.path, home != NULL && *home != '\0' ? "PORTSHIM_HOME" : "default");
-    printf("# library: %s  # %s\n", library, getenv("PORTSHIM_LIB") != NULL ? "PORTSHIM_LIB" : "default");
+    printf("# library: %s  # %s\n", library,
+           secure_getenv("PORTSHIM_LIB") != NULL ? "PORTSHIM_LIB" : "default");
     if (server != NULL && *server != '\0')
         printf("# port server: %s  # PORTSERVER_ADDRESS\n", server);
     else

@@ -297,7 +297,7 @@ static void check_join(const struct run_options *options)
 
 void run_options_read(struct run_options *options, int argc, char **argv)
 {
-    const char *ports = getenv("PORTSHIM_PORTS");
+    const char *ports = secure_getenv("PORTSHIM_PORTS");
     parse_options(options, argc, argv);
     if (options->settings_file != NULL)
         take_named_file(options);

@@ -1,6 +1,12 @@
 #include "environment.h"
 
 #include <string.h>
+#include <sys/auxv.h>
+
+bool environment_is_anothers(void)
+{
+    return getauxval(AT_SECURE) != 0;
+}
 
 const char *environment_get(char *const *env, const char *name)
 {
@@ -13,6 +19,6 @@ const char *environment_get(char *const *env, const char *name)
 
 const char *environment_get_nonempty(char *const *env, const char *name)
 {
-    const char *value = environment_get(env, name);
+    const char *value = environment_is_anothers() ? NULL : environment_get(env, name);
     return value != NULL && *value != '\0' ? value : NULL;
 }

@@ -47,7 +47,7 @@ static bool is_wrong(struct library_problem *problem, const char *subject, const
 
 bool library_look(char path[static PATH_MAX], struct library_problem *problem)
 {
-    const char *given = getenv("PORTSHIM_LIB");
+    const char *given = secure_getenv("PORTSHIM_LIB");
     if (given != NULL && *given != '\0') {
         if (realpath(given, path) == NULL)
             return is_wrong(problem, given, strerror(errno), "let PORTSHIM_LIB name libportshim.so");

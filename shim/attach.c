@@ -308,7 +308,8 @@ static void attach_here(bool again)
     memory_init();
     const char *run_path = environment_get_nonempty(environ, "PORTSHIM_RUN");
     const char *on = environment_get(environ, "PORTSHIM");
-    if ((on == NULL || strcmp(on, "0") != 0) && !loaded_second_copy()) {
+    bool wanted = on == NULL || strcmp(on, "0") != 0;
+    if (wanted && !environment_is_anothers() && !loaded_second_copy()) {
         table.pid = getpid();
         if (!carry_init())
             die("libportshim.so", "its path has a space or colon, which LD_PRELOAD cannot carry", "move it");

@@ -6,7 +6,6 @@ load network
 
 setup() {
     cd "$(test_dir)"
-    unset PORTSHIM_POOL
 }
 
 # ports_in_pool: how many there are.
@@ -23,6 +22,7 @@ long_path() {
 }
 
 @test "a line of a pool file may be of any length, and so may the blanks in it" {
+    unset PORTSHIM_POOL
     seq -s , 20000 20909 >pool
     [[ $(wc -c <pool) -gt 4096 && $(wc -l <pool) == 1 ]]
     export PORTSHIM_POOL_FILE=$PWD/pool
@@ -32,15 +32,19 @@ long_path() {
 }
 
 @test "a port at whatever place of a pool file is that port" {
+    make_namespace network
+    unset PORTSHIM_POOL
     export PORTSHIM_POOL_FILE=$PWD/pool
     for place in 1019 1020 1021 1022 1023 4090 4091 4092 4093 4094 4095 4096; do
         printf "%*s23456" $((place - 1)) "" >pool
         assert_equal "$place: $(ports_in_pool)" "$place: 1"
-        assert_equal "$(portshim pick -q)" 23456
+        assert_equal "$("${in_network[@]}" portshim pick -q "$BASHPID" 0)" 23456
+        portshim release 23456
     done
 }
 
 @test "an entry that is wrong is named, wherever it stands, and one that is too long is not read up to there" {
+    unset PORTSHIM_POOL
     seq -s , 20000 20909 | sed 's/$/,2x/' >pool
     export PORTSHIM_POOL_FILE=$PWD/pool
     fails_with 'pool, line 1: "2x": not a port or range' portshim run -p 8080 -- true
@@ -52,6 +56,7 @@ long_path() {
 
 @test "no port that the administrator has reserved is leased, however many they are" {
     make_namespace network
+    unset PORTSHIM_POOL
     PORTSHIM_HOME=$PWD/home
     export PORTSHIM_HOME
     seq -s , 1025 2 65535 >reserved
@@ -70,6 +75,7 @@ long_path() {
 }
 
 @test "a message has the whole name and still says why" {
+    unset PORTSHIM_POOL
     file=$PWD/$(long_path)none
     fails_with "$file: No such file or directory: name a file" portshim run -p 8080 -m "$file" -- true
     PORTSHIM_POOL_FILE=$file fails_with "$file: No such file" portshim run -p 8080 -- true

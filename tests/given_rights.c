@@ -1,0 +1,15 @@
+/* A program of libportmap that may have been given rights: prints what the pool is, and a port that it picks. */
+#include "portmap.h"
+
+#include <stdio.h>
+#include <sys/auxv.h>
+
+int main(void)
+{
+    static unsigned short ports[65536];
+    char problem[256] = "";
+    int count = portmap_pool(ports, 65536, problem, sizeof problem);
+    printf("secure %lu\npool %d %s\n", getauxval(AT_SECURE), count, problem);
+    printf("port %d\n", portmap_pick(0));
+    return 0;
+}
