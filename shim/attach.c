@@ -2,6 +2,7 @@
 
 #include "carry.h"
 #include "compact.h"
+#include "copies.h"
 #include "dlopen.h"
 #include "environment.h"
 #include "error.h"
@@ -323,14 +324,16 @@ static void attach_here(bool again)
         host_init();
         kind_init();
         notice_init();
+        copies_tell();
     }
 }
 
 void attach(void)
 {
     int saved = errno;
-    /* Both take the dynamic linker's lock, which a thread that waits for us may hold: it is in dlopen(3). */
+    /* All take the dynamic linker's lock, which a thread that waits for us may hold: it is in dlopen(3). */
     next_resolve();
+    loaded_self();
     carry_find_library();
     once(&attach_done, attach_here);
     errno = saved;

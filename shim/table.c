@@ -44,6 +44,12 @@ bool table_add_map(struct map *map)
     return true;
 }
 
+void table_drop(void)
+{
+    table.active = false;
+    table.map[0] = NULL;
+}
+
 struct table_found table_look(struct map *map, unsigned port, enum table_use use)
 {
     const struct portbits *late = use == TABLE_BIND ? map->late : map->late_listed;

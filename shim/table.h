@@ -31,6 +31,9 @@ extern struct table table;
  */
 bool table_add_map(struct map *map);
 
+/* From now on nothing is rewritten. */
+void table_drop(void);
+
 /* Enters one assignment, as compact_read() reports it. */
 void table_assign(unsigned placeholder, unsigned real, unsigned alias, uint32_t protocols_and_flags);
 

@@ -53,3 +53,16 @@ setup() {
     run -0 portshim run -p 3 -- env -u PORTSHIM_LIB bin/portshim run -p "$ports" --reveal -- ./program bind 2 direct
     assert_output "$once"
 }
+
+@test "an emulator and the program in it, which both have the library, rewrite a port once" {
+    emulator=$(type -P "qemu-$(uname -m)") || skip 'qemu-user is not installed'
+    run -0 portshim run -p "$ports" --reveal -- "$emulator" ./program bind 2 direct
+    assert_output "$once"
+    run -0 portshim run -p "$ports" -- "$emulator" ./program bind 2 direct
+    assert_output 2
+    start server portshim run -p "$ports" -n emulated -- "$emulator" "$(type -P socat)" TCP4-LISTEN:2,bind=127.0.0.1 PIPE
+    within 10 portshim ls emulated 2>/dev/null
+    assert_equal "$(real emulated 2)" "$once"
+    run -0 inside emulated "$emulator" "$(type -P socat)" -T 10 - TCP4:127.0.0.1:2 <<<hello
+    assert_output hello
+}
