@@ -2,6 +2,7 @@
 
 #include "error.h"
 #include "text.h"
+#include "utf8.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -21,28 +22,21 @@ extern char **environ;
 
 enum { MOST_OF_LINE = 1024 }; /* of a command line that stands in a map, its end included */
 
-/* Names from outside may hold anything, and be of any length; a message is one line. */
-static void blank_control_characters(char *text)
-{
-    for (; *text != '\0'; text++)
-        if ((unsigned char)*text < ' ' || *text == '\177')
-            *text = '?';
-}
-
-/* One write for the line: those of many runs that fail at once must not mix. */
+/* One write for the line: those of many runs that fail at once must not mix. Names from outside may hold
+ * anything, and be of any length; a message is one line. */
 static void print_line(const char *kind, const char *why, const char *remedy, const char *what,
                        va_list arguments)
 {
     char *subject, *line;
     if (vasprintf(&subject, what, arguments) < 0)
         subject = NULL;
-    if (subject != NULL)
-        blank_control_characters(subject);
-    int len =
-        asprintf(&line, "portshim: %s%s: %s: %s\n", kind, subject != NULL ? subject : what, why, remedy);
+    int len = asprintf(&line, "portshim: %s%s: %s: %s", kind, subject != NULL ? subject : what, why, remedy);
     fflush(stdout);
     if (len >= 0) {
-        text_write_all(STDERR_FILENO, line, (size_t)len); /* where it is closed, the exit status has to do */
+        utf8_fit(line, 0);
+        size_t end = strlen(line);
+        line[end] = '\n';
+        text_write_all(STDERR_FILENO, line, end + 1); /* where it is closed, the exit status has to do */
         free(line);
     }
     free(subject);
@@ -102,6 +96,15 @@ bool command_must_end(void)
     sigset_t come;
     sigpending(&come);
     return sigandset(&come, &come, &held) == 0 && !sigisemptyset(&come);
+}
+
+void command_print_text(FILE *out, const char *text)
+{
+    char *shown = isatty(fileno(out)) ? strdup(text) : NULL;
+    if (shown != NULL)
+        utf8_fit(shown, 0);
+    fputs(shown != NULL ? shown : text, out);
+    free(shown);
 }
 
 void command_help(const char *text)

@@ -13,6 +13,7 @@
 #include "watch.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 
 enum {
     COMMAND_TIMED_OUT = 124,
@@ -58,6 +59,10 @@ void command_let_signals(void);
 
 /* Whether one has come that is held back. */
 bool command_must_end(void);
+
+/* Prints a text that somebody else may have written: as it is, but nothing that a terminal would obey to one.
+ */
+void command_print_text(FILE *out, const char *text);
 
 /* Prints the text on stdout and exits 0; a closed stdout is a failure. */
 _Noreturn void command_help(const char *text);

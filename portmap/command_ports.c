@@ -8,6 +8,7 @@
 #include "sighting.h"
 #include "supervise.h"
 #include "text.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -73,13 +74,23 @@ static const char *remark(const struct map *map, unsigned port)
     return map_is_ephemeral(map, port) ? "ephemeral" : "";
 }
 
+/* A program's file may be called anything. */
+static void fit_name(char fit[static sizeof(struct map_program)], const char *name)
+{
+    struct text t = text_in(fit, sizeof(struct map_program));
+    text_str(&t, name);
+    utf8_fit(fit, 0);
+}
+
 static void print_sighting(FILE *out, const struct map *map, struct sighting s)
 {
     static const char *const done[] = {
         [SIGHTING_BIND] = "bind", [SIGHTING_REFUSED] = "bind, in use", [SIGHTING_CONNECT] = "connect"};
     static const char *const protocols[] = {"?", "tcp", "udp", "both"};
-    fprintf(out, "%5u  %-4s  %-12s  %-16s  %s\n", s.port, protocols[s.protocols], done[s.kind],
-            sighting_program_name(map, s.program), remark(map, s.port));
+    char program[sizeof(struct map_program)];
+    fit_name(program, sighting_program_name(map, s.program));
+    fprintf(out, "%5u  %-4s  %-12s  %-16s  %s\n", s.port, protocols[s.protocols], done[s.kind], program,
+            remark(map, s.port));
 }
 
 static void print_all(FILE *out, const struct map *map)
@@ -94,8 +105,11 @@ static void print_all(FILE *out, const struct map *map)
             if (s.port == port)
                 print_sighting(out, map, s);
     }
-    for (unsigned n = 0; (program = sighting_unhookable(map, &n)) != NULL;)
-        fprintf(out, "# %s could not be looked into: see portshim doctor\n", program->name);
+    for (unsigned n = 0; (program = sighting_unhookable(map, &n)) != NULL;) {
+        char name[sizeof *program];
+        fit_name(name, program->name);
+        fprintf(out, "# %s could not be looked into: see portshim doctor\n", name);
+    }
 }
 
 static void warn_of_lost(const struct map *map)

@@ -322,7 +322,9 @@ static void print_source(const struct run_options *options, enum run_setting set
         printf("  # PORTSHIM_PORTS\n");
         break;
     case RUN_FROM_FILE:
-        printf("  # %s, line %u\n", options->settings_file, options->line[setting]);
+        printf("  # ");
+        command_print_text(stdout, options->settings_file);
+        printf(", line %u\n", options->line[setting]);
         break;
     case RUN_FROM_OPTION:
         printf("  # option\n");
@@ -336,7 +338,8 @@ void run_options_print(const struct run_options *options)
                                       [RUN_REQUIRE_PORTSERVER] = options->require_server,
                                       [RUN_STRICT] = options->strict};
     if (options->source[RUN_PORTS] != RUN_FROM_DEFAULT) {
-        printf("ports %s", options->ports_text);
+        printf("ports ");
+        command_print_text(stdout, options->ports_text);
         print_source(options, RUN_PORTS);
     }
     if (options->name != NULL) {
@@ -344,7 +347,8 @@ void run_options_print(const struct run_options *options)
         print_source(options, RUN_NAME);
     }
     for (unsigned i = 0; i < options->file_count; i++) {
-        printf("map %s", options->files[i]);
+        printf("map ");
+        command_print_text(stdout, options->files[i]);
         print_source(options, RUN_MAP);
     }
     for (unsigned setting = RUN_REVEAL; setting < RUN_SETTINGS; setting++) {

@@ -7,6 +7,7 @@
 #include "serve.h"
 #include "serve_log.h"
 #include "text.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -123,6 +124,7 @@ static int print_status(const char *address)
                      address);
     if (len < 0)
         command_fail(portmap_strerror(len), "start one with portshim serve", "port server %s", address);
+    utf8_fit_lines(answer); /* whoever serves there may answer anything */
     command_help(answer);
 }
 

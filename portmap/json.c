@@ -2,12 +2,13 @@
 
 #include "utf8.h"
 
-/* Besides those that JSON demands, the ones that a terminal would obey. */
-static unsigned control_character(const char *s)
+/* Besides those that JSON demands, the ones that a terminal would obey: 1 to 3 bytes. */
+static unsigned code_point(const char *s, size_t length)
 {
-    if ((unsigned char)*s < ' ' || *s == '\177')
-        return (unsigned char)*s;
-    return *s == '\xC2' && (unsigned char)s[1] < 0xA0 ? (unsigned char)s[1] : 0;
+    unsigned code = (unsigned char)*s & (length == 1 ? 0x7FU : length == 2 ? 0x1FU : 0x0FU);
+    for (size_t i = 1; i < length; i++)
+        code = code << 6 | ((unsigned char)s[i] & 0x3FU);
+    return code;
 }
 
 void json_string(FILE *out, const char *text)
@@ -23,8 +24,8 @@ void json_string(FILE *out, const char *text)
             fputs("\\ufffd", out);
         else if (*s == '"' || *s == '\\')
             fprintf(out, "\\%c", *s);
-        else if (control_character(s) != 0)
-            fprintf(out, "\\u%04x", control_character(s));
+        else if (utf8_is_control(s))
+            fprintf(out, "\\u%04x", code_point(s, length));
         else
             fwrite(s, 1, length, out);
         s += length > 0 ? length : 1;

@@ -1,5 +1,7 @@
 #include "serve_log.h"
 
+#include "utf8.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <paths.h>
@@ -93,6 +95,7 @@ void serve_log(enum serve_log_level level, const char *format, ...)
     va_end(arguments);
     if (len >= (int)sizeof message)
         memcpy(message + sizeof message - sizeof "...", "...", sizeof "...");
+    utf8_fit(message, 0);
     clock_gettime(CLOCK_REALTIME, &now);
     localtime_r(&now.tv_sec, &local);
     if (on_stderr)

@@ -23,14 +23,19 @@ size_t utf8_sequence(const char *s)
     return 0;
 }
 
-/* Also those of the second block, U+0080 to U+009F, and the marks that turn the writing direction around. */
-static bool is_control(const char *s)
+/* Also those of the second block, U+0080 to U+009F, and the marks that end a line or turn the writing
+ * direction around: U+061C, U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069. */
+bool utf8_is_control(const char *s)
 {
-    return (unsigned char)*s < ' ' || *s == '\177' || (*s == '\xC2' && (unsigned char)s[1] < 0xA0) ||
-           strncmp(s, "\xE2\x80\xAA", 3) == 0 || strncmp(s, "\xE2\x80\xAB", 3) == 0 ||
-           strncmp(s, "\xE2\x80\xAC", 3) == 0 || strncmp(s, "\xE2\x80\xAD", 3) == 0 ||
-           strncmp(s, "\xE2\x80\xAE", 3) == 0 || strncmp(s, "\xE2\x80\xA8", 3) == 0 ||
-           strncmp(s, "\xE2\x80\xA9", 3) == 0;
+    const unsigned char *b = (const unsigned char *)s;
+    if (*b < 0x80)
+        return *b < ' ' || *b == 0x7F;
+    if (*b == 0xC2 || *b == 0xD8)
+        return *b == 0xC2 ? b[1] < 0xA0 : b[1] == 0x9C;
+    if (*b != 0xE2 || b[1] < 0x80 || b[1] > 0x81)
+        return false;
+    return b[1] == 0x80 ? b[2] == 0x8E || b[2] == 0x8F || (b[2] >= 0xA8 && b[2] <= 0xAE)
+                        : b[2] >= 0xA6 && b[2] <= 0xA9;
 }
 
 /* What is wide begins with U+1100. */
@@ -45,7 +50,7 @@ void utf8_fit(char *text, unsigned width)
     unsigned used = 0;
     for (const char *from = text; *from != '\0';) {
         size_t length = utf8_sequence(from);
-        bool good = length > 0 && !is_control(from);
+        bool good = length > 0 && !utf8_is_control(from);
         unsigned wide = good ? columns(from) : 1;
         if (width > 0 && used + wide > width) {
             cut[0] = '>';
@@ -61,5 +66,24 @@ void utf8_fit(char *text, unsigned width)
     }
     while (end > text && end[-1] == ' ')
         end--;
+    *end = '\0';
+}
+
+void utf8_fit_lines(char *text)
+{
+    char *end = text;
+    while (*text != '\0') {
+        char *newline = strchr(text, '\n');
+        char *next = newline != NULL ? newline + 1 : text + strlen(text);
+        if (newline != NULL)
+            *newline = '\0';
+        utf8_fit(text, 0);
+        size_t length = strlen(text);
+        memmove(end, text, length);
+        end += length;
+        if (newline != NULL)
+            *end++ = '\n';
+        text = next;
+    }
     *end = '\0';
 }

@@ -24,6 +24,7 @@
 #include "rundir.h"
 #include "table.h"
 #include "text.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <string.h>
@@ -49,11 +50,10 @@ static void say(const char *kind, const char *what, const char *why, const char 
     text_str(&t, why);
     text_str(&t, ": ");
     text_str(&t, remedy);
-    for (size_t i = 0; i < t.used; i++)
-        if ((unsigned char)line[i] < ' ' || line[i] == '\177')
-            line[i] = '?'; /* it is to be one line, whatever was in a variable or path */
-    line[t.used] = '\n';
-    text_write_all(STDERR_FILENO, line, t.used + 1);
+    utf8_fit(line, 0); /* it is to be one line, whatever was in a variable or path */
+    size_t used = strlen(line);
+    line[used] = '\n';
+    text_write_all(STDERR_FILENO, line, used + 1);
 }
 
 _Noreturn static void die(const char *what, const char *why, const char *remedy)
