@@ -62,7 +62,7 @@ $B/portmap/%.o: portmap/%.c Makefile $B/flags
 
 $B/shim/%.o: shim/%.c Makefile $B/flags
 	@mkdir -p $(@D)
-	$(COMPILE) -iquote portmap -fPIC -c -o $@ $<
+	$(COMPILE) -iquote portmap -fPIC -fno-semantic-interposition -c -o $@ $<
 
 # One object, whose only global names are those of portmap.h: a program's own may be like those of our modules.
 $B/libportmap.a: $(LIBRARY_OBJECTS)

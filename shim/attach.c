@@ -306,7 +306,6 @@ static void attach_here(bool again)
 {
     if (again)
         memset(&table, 0, sizeof table);
-    memory_init();
     const char *run_path = environment_get_nonempty(environ, "PORTSHIM_RUN");
     const char *on = environment_get(environ, "PORTSHIM");
     bool wanted = on == NULL || strcmp(on, "0") != 0;
@@ -334,6 +333,7 @@ void attach(void)
     /* All take the dynamic linker's lock, which a thread that waits for us may hold: it is in dlopen(3). */
     next_resolve();
     loaded_self();
+    memory_init();
     carry_find_library();
     once(&attach_done, attach_here);
     errno = saved;

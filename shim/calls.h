@@ -1,7 +1,7 @@
 /*
  * Each rewritten call, told by which way it reaches the kernel: libc's functions, which are cancellation
- * points, or libc's syscall(), which is not. The rules are the same for both (kind.c, bind.c, connect.c,
- * names.c, datagram.c); only syscall.c uses another way than next().
+ * points, or libc's syscall(), which is not. The rules are the same for both (filter.c, kind.c, bind.c,
+ * connect.c, names.c, datagram.c); only syscall.c uses another way than next().
  */
 #ifndef SHIM_CALLS_H
 #define SHIM_CALLS_H
@@ -12,6 +12,17 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+/*
+ * A return that follows a system call is mispredicted where the kernel guards itself against Spectre: each of
+ * our frames around one costs 10 ns. Of a wrapper with so many arguments that it cannot end in a jump to its
+ * call_...(), the body is inlined into both.
+ */
+#define INLINED static inline __attribute__((always_inline))
+
+int call_prctl(const struct next *way, int option, unsigned long a, unsigned long b, unsigned long c,
+               unsigned long d);
+long call_seccomp(unsigned operation, unsigned flags,
+                  void *arguments); /* libc has no function of this name */
 int call_socket(const struct next *way, int family, int type, int protocol);
 int call_bind(const struct next *way, int fd, const struct sockaddr *address, socklen_t len);
 int call_listen(const struct next *way, int fd, int backlog);

@@ -23,8 +23,8 @@ enum {
     MOST_MESSAGES = 1024,                /* UIO_MAXIOV: the kernel looks at no more */
 };
 
-ssize_t call_sendto(const struct next *way, int fd, const void *bytes, size_t size, int flags,
-                    const struct sockaddr *address, socklen_t len)
+INLINED ssize_t send_to(const struct next *way, int fd, const void *bytes, size_t size, int flags,
+                        const struct sockaddr *address, socklen_t len)
 {
     struct outbound out;
     if (address == NULL)
@@ -35,6 +35,12 @@ ssize_t call_sendto(const struct next *way, int fd, const void *bytes, size_t si
         return -1;
     }
     return way->sendto(fd, bytes, size, flags, out.address, len);
+}
+
+ssize_t call_sendto(const struct next *way, int fd, const void *bytes, size_t size, int flags,
+                    const struct sockaddr *address, socklen_t len)
+{
+    return send_to(way, fd, bytes, size, flags, address, len);
 }
 
 /* Translates a message's name; true when it changed, and *copy is then to be sent in its place. Else it may
@@ -172,16 +178,16 @@ struct receiving {
     size_t checked; /* the size that the compiler knows the buffer to have, 0 for plain recvfrom() */
 };
 
-static ssize_t receive(const struct receiving *how, int fd, void *bytes, size_t size, int flags,
-                       struct sockaddr *address, socklen_t *len)
+INLINED ssize_t receive(const struct receiving *how, int fd, void *bytes, size_t size, int flags,
+                        struct sockaddr *address, socklen_t *len)
 {
     if (how->checked != 0)
         return how->way->recvfrom_chk(fd, bytes, size, how->checked, flags, address, len);
     return how->way->recvfrom(fd, bytes, size, flags, address, len);
 }
 
-static ssize_t receive_from(const struct receiving *how, int fd, void *bytes, size_t size, int flags,
-                            struct sockaddr *address, socklen_t *len)
+INLINED ssize_t receive_from(const struct receiving *how, int fd, void *bytes, size_t size, int flags,
+                             struct sockaddr *address, socklen_t *len)
 {
     union address source;
     socklen_t room = translate_room(address, len), whole = sizeof source;
@@ -374,7 +380,7 @@ int call_recvmmsg(const struct next *way, int fd, struct mmsghdr *messages, unsi
 ssize_t sendto(int fd, const void *bytes, size_t size, int flags, const struct sockaddr *address,
                socklen_t len)
 {
-    return call_sendto(next(), fd, bytes, size, flags, address, len);
+    return send_to(next(), fd, bytes, size, flags, address, len);
 }
 
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
@@ -390,7 +396,8 @@ int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 ssize_t recvfrom(int fd, void *restrict bytes, size_t size, int flags, struct sockaddr *restrict address,
                  socklen_t *restrict len)
 {
-    return call_recvfrom(next(), fd, bytes, size, flags, address, len);
+    const struct receiving how = {.way = next()};
+    return receive_from(&how, fd, bytes, size, flags, address, len);
 }
 
 ssize_t __recvfrom_chk(int fd, void *bytes, size_t size, size_t known, int flags, struct sockaddr *address,

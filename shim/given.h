@@ -20,8 +20,8 @@ void given_note(int fd, unsigned port);
 
 /*
  * Whether the number was given to a program of this run and a socket still holds it: then it is not to be
- * rewritten. Asks the kernel (probe.h), only for numbers that were noted. Leaves errno alone. No cancellation
- * point.
+ * rewritten. Asks the kernel (probe.h), only for numbers that were noted; under a filter (filter.h) those
+ * are taken for held. Leaves errno alone. No cancellation point.
  */
 bool given_is_held(const struct map *map, unsigned port);
 

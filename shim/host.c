@@ -1,5 +1,6 @@
 #include "host.h"
 
+#include "filter.h"
 #include "next.h"
 
 #include <errno.h>
@@ -169,7 +170,7 @@ static bool ask_kernel(int family, const void *address, unsigned short len, uint
 {
     int saved = errno;
     bool ours;
-    int fd = open_route();
+    int fd = filter_is_installed() ? -1 : open_route();
     if (fd < 0) {
         ours = is_known(family, address);
     } else {

@@ -2,6 +2,7 @@
 
 #include "attach.h"
 #include "calls.h"
+#include "filter.h"
 #include "kernel.h"
 #include "portset.h"
 
@@ -48,6 +49,8 @@ static bool is_raw(int fd)
 unsigned kind_of(int fd)
 {
     int saved = errno;
+    if (filter_is_installed())
+        return 0;
     unsigned kind = kind_of_protocol(option(fd, SO_PROTOCOL));
     if (kind != 0 && is_mixed() && is_raw(fd))
         kind = 0;
@@ -57,7 +60,8 @@ unsigned kind_of(int fd)
 
 bool kind_matches(int fd, unsigned protocols)
 {
-    return (protocols == PORTMAP_BOTH && !is_mixed()) || (kind_of(fd) & protocols) != 0;
+    bool asks = (protocols != PORTMAP_BOTH || is_mixed()) && !filter_is_installed();
+    return !asks || (kind_of(fd) & protocols) != 0;
 }
 
 /* Families whose addresses are never an IP address with a port. */
@@ -68,7 +72,7 @@ static bool has_no_ports(int family)
 
 static void look_at(int fd)
 {
-    int saved = errno, family = is_mixed() ? -1 : option(fd, SO_DOMAIN);
+    int saved = errno, family = is_mixed() || filter_is_installed() ? -1 : option(fd, SO_DOMAIN);
     if (family >= 0 && !has_no_ports(family) && (kind_of(fd) == 0 || is_raw(fd)))
         atomic_store(&mixed, true);
     errno = saved;

@@ -6,6 +6,7 @@
  * The kernel tells a socket's kind, and is asked only where the port is one of ours. Most processes never
  * have a socket of another kind. In them it is asked only for a placeholder of one protocol: a process is
  * known to have others once it made one by socket(2), inherited one at exec, or received one in a message.
+ * Under a filter (filter.h) nothing is asked, and every socket is taken for one that matches.
  */
 #ifndef SHIM_KIND_H
 #define SHIM_KIND_H
@@ -16,7 +17,7 @@
 /* Looks at the descriptors that this process was started with. Called once, at attach. */
 void kind_init(void);
 
-/* The kind of a socket: PORTMAP_TCP, PORTMAP_UDP, or 0 when it is another. Asks the kernel. Leaves errno
+/* The kind of a socket: PORTMAP_TCP, PORTMAP_UDP, or 0 when it is another or cannot be asked. Leaves errno
  * alone. */
 unsigned kind_of(int fd);
 

@@ -12,6 +12,7 @@ static const struct {
     const char *name;
     size_t offset;
 } names[] = {
+    {"prctl", offsetof(struct next, prctl)},
     {"socket", offsetof(struct next, socket)},
     {"bind", offsetof(struct next, bind)},
     {"listen", offsetof(struct next, listen)},

@@ -17,6 +17,7 @@
 #include <wordexp.h>
 
 struct next {
+    int (*prctl)(int, ...);
     int (*socket)(int, int, int);
     int (*bind)(int, const struct sockaddr *, socklen_t);
     int (*listen)(int, int);

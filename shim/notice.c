@@ -3,6 +3,7 @@
 #include "actions.h"
 #include "elf.h"
 #include "environment.h"
+#include "filter.h"
 #include "host.h"
 #include "kernel.h"
 #include "kind.h"
@@ -209,12 +210,20 @@ static bool judge_program(struct place *place, const char *path)
     return judge_from(place, path, interpreter, sizeof interpreter) && judge_interpreters(place, interpreter);
 }
 
+/* Looking at a file takes calls that a filter of the program's own may not allow: only --strict needs it
+ * then. */
+static bool judges(void)
+{
+    const struct map *map = map_to_note_in();
+    return map != NULL && (map->strict || !filter_is_installed());
+}
+
 bool notice_exec(int dirfd, const char *path, int flags)
 {
     char interpreter[INTERPRETER_SIZE];
     struct place here = {.dirfd = AT_FDCWD};
     int saved = errno;
-    if (map_to_note_in() == NULL || !memory_is_readable(path, 1))
+    if (!judges() || !memory_is_readable(path, 1))
         return true;
     flags &= AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW;
     if (*path == '\0' && (flags & AT_EMPTY_PATH) == 0)
@@ -276,7 +285,7 @@ bool notice_exec_search(const char *file)
 {
     struct place here = {.dirfd = AT_FDCWD};
     int saved = errno;
-    if (map_to_note_in() == NULL || !memory_is_readable(file, 1))
+    if (!judges() || !memory_is_readable(file, 1))
         return true;
     if (strchr(file, '/') != NULL)
         return notice_exec(AT_FDCWD, file, 0);
@@ -295,7 +304,7 @@ bool notice_spawn(const posix_spawn_file_actions_t *actions, const char *path, b
 {
     bool good = true;
     int saved = errno;
-    if (map_to_note_in() == NULL || !memory_is_readable(path, 1) || !is_path(path) || *path == '\0') {
+    if (!judges() || !memory_is_readable(path, 1) || !is_path(path) || *path == '\0') {
         errno = saved;
         return true;
     }

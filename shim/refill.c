@@ -1,6 +1,7 @@
 #include "refill.h"
 
 #include "carry.h"
+#include "filter.h"
 #include "home.h"
 #include "pool.h"
 #include "run.h"
@@ -121,6 +122,8 @@ bool refill_assign(struct map *map, unsigned placeholder, uint32_t *entry)
     uint32_t before = *entry;
     bool assigned = map_take_late(map, placeholder, entry);
     if ((assigned && give_alias(map, placeholder)) || (!assigned && *entry != before))
+        return assigned;
+    if (filter_is_installed())
         return assigned;
     int saved = errno, cancel;
     /* bind(2) is no cancellation point, but open(2) is: what is open in here would stay so. */

@@ -14,6 +14,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+static int raw_prctl(int option, ...)
+{
+    va_list rest;
+    va_start(rest, option);
+    unsigned long a = va_arg(rest, unsigned long), b = va_arg(rest, unsigned long);
+    unsigned long c = va_arg(rest, unsigned long), d = va_arg(rest, unsigned long);
+    va_end(rest);
+    return (int)next_functions.syscall(SYS_prctl, option, a, b, c, d);
+}
+
 static int raw_socket(int family, int type, int protocol)
 {
     return (int)next_functions.syscall(SYS_socket, family, type, protocol);
@@ -89,6 +99,7 @@ static int raw_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int fl
 }
 
 static const struct next raw = {
+    .prctl = raw_prctl,
     .socket = raw_socket,
     .bind = raw_bind,
     .listen = raw_listen,
@@ -142,6 +153,11 @@ long syscall(long number, ...)
     long d = va_arg(rest, long), e = va_arg(rest, long), f = va_arg(rest, long);
     va_end(rest);
     switch (number) {
+    case SYS_prctl:
+        return call_prctl(&raw, (int)a, (unsigned long)b, (unsigned long)c, (unsigned long)d,
+                          (unsigned long)e);
+    case SYS_seccomp:
+        return call_seccomp((unsigned)a, (unsigned)b, POINTER(c));
     case SYS_socket:
         return call_socket(&raw, (int)a, (int)b, (int)c);
     case SYS_bind:

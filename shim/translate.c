@@ -162,17 +162,17 @@ void translate_buffer(int fd, struct sockaddr *address, socklen_t room, const so
         return;
     if (address->sa_family != AF_INET && address->sa_family != AF_INET6)
         return;
-    if (have < full) {
-        int saved = errno;
-        full = sizeof whole;
-        int failed = owner == OWNER_SELF ? next()->getsockname(fd, &whole.any, &full)
-                                         : next()->getpeername(fd, &whole.any, &full);
-        errno = saved;
-        if (failed)
-            return;
-    } else {
-        memcpy(&whole, address, full);
+    if (have == full) {
+        translate_back(fd, (union address *)address, full, owner);
+        return;
     }
+    int saved = errno;
+    full = sizeof whole;
+    int failed = owner == OWNER_SELF ? next()->getsockname(fd, &whole.any, &full)
+                                     : next()->getpeername(fd, &whole.any, &full);
+    errno = saved;
+    if (failed)
+        return;
     unsigned before = port_of(&whole);
     translate_back(fd, &whole, full, owner);
     if (port_of(&whole) != before)

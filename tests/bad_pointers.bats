@@ -20,3 +20,7 @@ setup() {
 @test "the same holds for calls through syscall()" {
     same_as_bare "$bad_pointers" syscall "${bare_ports[@]}"
 }
+
+@test "the same holds on an older kernel, and under a filter that was there before the program" {
+    same_as_bare "$BATS_TEST_DIRNAME/../build/tests/old_kernel" "$bad_pointers" libc "${bare_ports[@]}"
+}

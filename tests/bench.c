@@ -2,7 +2,9 @@
  * One loop of socket calls on 127.0.0.1:PORT, for scripts/bench: prints the nanoseconds of processor time,
  * user and system, that a round takes. Other work of the machine disturbs those less than the clock's.
  *
- *     bench bind|name|datagram|connect|stream PORT ROUNDS
+ *     bench bind|name|datagram|connect|stream PORT ROUNDS [stack|bss|heap]
+ *
+ * The last word says where the addresses lie that name and datagram hand to the calls, and their lengths.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -15,6 +17,13 @@
 #include <unistd.h>
 
 static struct sockaddr_in address = {.sin_family = AF_INET};
+
+/* What a call is given. */
+struct names {
+    struct sockaddr_in to, from;
+    socklen_t len;
+};
+static struct names in_bss, *elsewhere;
 
 static int must(long result, const char *what)
 {
@@ -51,23 +60,24 @@ static void measure_bind(long rounds)
 
 static void measure_name(long rounds)
 {
+    struct names on_stack, *names = elsewhere != NULL ? elsewhere : &on_stack;
     int fd = server(SOCK_DGRAM);
     while (rounds-- > 0) {
-        struct sockaddr_in own;
-        socklen_t len = sizeof own;
-        must(getsockname(fd, (struct sockaddr *)&own, &len), "getsockname");
+        names->len = sizeof names->from;
+        must(getsockname(fd, (struct sockaddr *)&names->from, &names->len), "getsockname");
     }
 }
 
 static void measure_datagram(long rounds)
 {
+    struct names on_stack, *names = elsewhere != NULL ? elsewhere : &on_stack;
     int fd = server(SOCK_DGRAM);
     char byte = 0;
+    names->to = address;
     while (rounds-- > 0) {
-        struct sockaddr_in from;
-        socklen_t len = sizeof from;
-        must(sendto(fd, &byte, 1, 0, (struct sockaddr *)&address, sizeof address), "sendto");
-        must(recvfrom(fd, &byte, 1, 0, (struct sockaddr *)&from, &len), "recvfrom");
+        names->len = sizeof names->from;
+        must(sendto(fd, &byte, 1, 0, (struct sockaddr *)&names->to, sizeof names->to), "sendto");
+        must(recvfrom(fd, &byte, 1, 0, (struct sockaddr *)&names->from, &names->len), "recvfrom");
     }
 }
 
@@ -113,8 +123,10 @@ int main(int argc, char **argv)
                  {"datagram", measure_datagram},
                  {"connect", measure_connect},
                  {"stream", measure_stream}};
-    if (argc != 4)
+    if (argc < 4)
         return EXIT_FAILURE;
+    if (argc > 4 && strcmp(argv[4], "stack") != 0)
+        elsewhere = strcmp(argv[4], "bss") == 0 ? &in_bss : malloc(sizeof *elsewhere);
     address.sin_port = htons((uint16_t)atoi(argv[2]));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     long rounds = atol(argv[3]);

@@ -4,7 +4,7 @@ load helper
 exported='__recvfrom_chk accept accept4 bind connect dlmopen dlopen dlsym dlvsym execl execle execlp execv execve
 execveat execvp execvpe fexecve getpeername getsockname listen popen posix_spawn posix_spawn_file_actions_addchdir
 posix_spawn_file_actions_addchdir_np posix_spawn_file_actions_addfchdir posix_spawn_file_actions_addfchdir_np posix_spawnp
-recvfrom recvmmsg recvmsg sendmmsg sendmsg sendto socket syscall
+prctl recvfrom recvmmsg recvmsg sendmmsg sendmsg sendto socket syscall
 system wordexp'
 
 @test "the library exports the calls it rewrites and nothing else, without a version" {

@@ -100,7 +100,7 @@ EOF
     run cat listed
     refute_line --regexp '^ +909[01] '
     # shellcheck disable=SC2016
-    start run portshim run -n other -p 8080 -- "${in_network[@]}" sh -c '"$0" made udplite 9090 >out; sleep infinity' "$program"
+    start run portshim run -n other -p 8080 -- "${in_network[@]}" sh -c '"$0" made udplite 9090 >out; exec sleep infinity' "$program"
     within 10 grep -qs udplite: out
     run portshim ls other
     refute_line --regexp '^ +9090 '
