@@ -15,6 +15,11 @@ int kernel_connect(int fd, const struct sockaddr *address, socklen_t len)
     return connect(fd, address, len);
 }
 
+int kernel_getsockname(int fd, struct sockaddr *address, socklen_t *len)
+{
+    return getsockname(fd, address, len);
+}
+
 int kernel_open(int dirfd, const char *path)
 {
     return openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

@@ -16,6 +16,9 @@
 int kernel_bind(int fd, const struct sockaddr *address, socklen_t len);
 int kernel_connect(int fd, const struct sockaddr *address, socklen_t len);
 
+/* getsockname(2). */
+int kernel_getsockname(int fd, struct sockaddr *address, socklen_t *len);
+
 /* open(2) for reading, not waiting for a pipe's writer; pread(2); close(2). */
 int kernel_open(int dirfd, const char *path);
 ssize_t kernel_pread(int fd, void *to, size_t size, off_t at);

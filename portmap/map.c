@@ -265,9 +265,10 @@ bool map_alias_late(struct map *map, unsigned placeholder)
     return true;
 }
 
-bool map_enter_late(struct map *map, unsigned placeholder, unsigned real, uint32_t *entry)
+static bool enter_late(struct map *map, unsigned placeholder, unsigned real, uint32_t how, uint32_t *entry)
 {
-    uint32_t before = *entry, flags = map_late_protocols(map, placeholder) << MAP_PROTOCOLS_SHIFT | MAP_LATE;
+    uint32_t before = *entry;
+    uint32_t flags = map_late_protocols(map, placeholder) << MAP_PROTOCOLS_SHIFT | MAP_LATE | how;
     if (!enter_back(map, real, placeholder | flags))
         return false;
     if (!atomic_compare_exchange_strong(&map->to_kernel[placeholder], entry, real | flags)) {
@@ -279,6 +280,27 @@ bool map_enter_late(struct map *map, unsigned placeholder, unsigned real, uint32
     atomic_fetch_add(&map->late_count, 1);
     *entry = real | flags;
     return true;
+}
+
+bool map_enter_late(struct map *map, unsigned placeholder, unsigned real, uint32_t *entry)
+{
+    return enter_late(map, placeholder, real, 0, entry);
+}
+
+static bool means_something(const struct map *map, unsigned port)
+{
+    for (unsigned i = 0; i < MAP_STOCK; i++)
+        if (atomic_load(&map->stock[i]) == port)
+            return true;
+    return atomic_load(&map->to_kernel[port]) != 0 || portbits_has(&map->late_listed[0], port) ||
+           portbits_has(&map->late_listed[1], port) ||
+           (atomic_load(&map->given[port / 64]) >> (port % 64) & 1) != 0;
+}
+
+bool map_choose_late(struct map *map, unsigned placeholder, unsigned real, uint32_t *entry)
+{
+    return real != placeholder && !means_something(map, real) &&
+           enter_late(map, placeholder, real, MAP_CHOSEN, entry);
 }
 
 bool map_take_late(struct map *map, unsigned placeholder, uint32_t *entry)

@@ -37,6 +37,7 @@ enum {
     MAP_LATE = 1 << 19,      /* assigned from the stock, when first bound */
     MAP_INHERITED = 1 << 20, /* copied from the outer run, whose lease it is */
     MAP_USED = 1 << 21,      /* a late one that another than its assigner has used: it stays */
+    MAP_CHOSEN = 1 << 22,    /* a late one whose port the kernel chose: it is not leased */
 };
 
 static inline unsigned map_entry_port(uint32_t entry)
@@ -202,6 +203,13 @@ bool map_take_late(struct map *map, unsigned placeholder, uint32_t *entry);
 /* The same with a port that the caller has leased for it, and keeps when the answer is false; *entry is
  * unchanged then when it is that port that means something else already. */
 bool map_enter_late(struct map *map, unsigned placeholder, unsigned real, uint32_t *entry);
+
+/*
+ * The same with a port that the kernel chose for a socket that holds it, so that it is nobody else's now.
+ * False as well, and *entry as it was, when the number means something in the run already: it is a real port
+ * or an alias, was listed, or was given to another socket.
+ */
+bool map_choose_late(struct map *map, unsigned placeholder, unsigned real, uint32_t *entry);
 
 /* Gives a late placeholder in the ephemeral range that has been assigned its alias, from the stock, unless it
  * has one or its number is a real port of this run. False when the stock is empty. Lock-free,

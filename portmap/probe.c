@@ -9,6 +9,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* Of the ports that the kernel chooses for TCP, UDP may have some. */
+enum { CHOOSE_TRIES = 16 };
+
 /* One question: a port, of a type of socket. */
 struct probing {
     unsigned port;
@@ -107,9 +110,45 @@ int probe_hold(unsigned port, const struct probe_scope *scope, struct probe_held
 {
     held->count = 0;
     int answer = try_types(port, scope, held);
-    while (answer != PROBE_FREE && held->count > 0)
-        close(held->fds[--held->count]);
+    if (answer != PROBE_FREE)
+        probe_let_go(held);
     return answer;
+}
+
+void probe_let_go(struct probe_held *held)
+{
+    while (held->count > 0)
+        close(held->fds[--held->count]);
+}
+
+static int port_of_socket(int fd)
+{
+    union probe_address name = {.any = {.sa_family = AF_UNSPEC}};
+    socklen_t len = sizeof name;
+    if (kernel_getsockname(fd, &name.any, &len) < 0)
+        return -errno;
+    return ntohs(name.any.sa_family == AF_INET6 ? name.v6.sin6_port : name.v4.sin_port);
+}
+
+int probe_choose(struct probe_held *held)
+{
+    int port = -EADDRINUSE;
+    held->count = 0;
+    held->exclusive = true;
+    for (unsigned tries = 0; tries < CHOOSE_TRIES && port == -EADDRINUSE; tries++) {
+        struct probing p = {.type = SOCK_STREAM, .held = held};
+        int error = try_everywhere(&p);
+        port = error == 0 ? port_of_socket(held->fds[0]) : -error;
+        if (port > 0) {
+            p.type = SOCK_DGRAM;
+            p.port = (unsigned)port;
+            error = try_everywhere(&p);
+            port = error == 0 ? port : -error;
+        }
+        if (port < 0)
+            probe_let_go(held);
+    }
+    return port;
 }
 
 static int add_address(struct probe_scope *scope, union probe_address address)

@@ -52,6 +52,15 @@ struct probe_held {
 int probe_hold(unsigned port, const struct probe_scope *scope, struct probe_held *held);
 
 /*
+ * Binds a port of the kernel's choice as the probe does, and keeps the sockets: it is nobody else's on any
+ * address, for TCP and UDP. Returns the port, -EADDRINUSE when the kernel has none, or a negated errno.
+ */
+int probe_choose(struct probe_held *held);
+
+/* Closes what is kept. */
+void probe_let_go(struct probe_held *held);
+
+/*
  * Adds a host to the scope, whose family is set before: a numeric address, "localhost", or "" for every
  * address, as PySys' allocport has them. 0, PORTMAP_ESYNTAX when it is none of these or of the other family,
  * PORTMAP_ETOOMANY.

@@ -23,7 +23,7 @@ bool recover_enter_run(struct lease_table *leases, const struct map *map)
     bool all = true;
     for (unsigned port = 1; port < PORT_COUNT; port++) {
         uint32_t back = atomic_load(&map->to_program[port]), there = atomic_load(&map->to_kernel[port]);
-        bool real = back != 0 && !(back & (MAP_ALIAS | MAP_INHERITED));
+        bool real = back != 0 && !(back & (MAP_ALIAS | MAP_INHERITED | MAP_CHOSEN));
         bool alias = (there & MAP_ALIAS) != 0 && !(there & MAP_INHERITED);
         if (real || alias)
             all = recover_enter(leases, port, owner) && all;

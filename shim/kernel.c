@@ -21,6 +21,11 @@ int kernel_connect(int fd, const struct sockaddr *address, socklen_t len)
     return next_functions.connect(fd, address, len);
 }
 
+int kernel_getsockname(int fd, struct sockaddr *address, socklen_t *len)
+{
+    return next_functions.getsockname(fd, address, len);
+}
+
 int kernel_open(int dirfd, const char *path)
 {
     return (int)next_functions.syscall(SYS_openat, dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

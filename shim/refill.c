@@ -1,6 +1,7 @@
 #include "refill.h"
 
 #include "carry.h"
+#include "error.h"
 #include "filter.h"
 #include "home.h"
 #include "pool.h"
@@ -10,6 +11,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -117,19 +119,29 @@ static int fill_on_own_stack(struct map *map, unsigned placeholder, uint32_t *en
     return result;
 }
 
-bool refill_assign(struct map *map, unsigned placeholder, uint32_t *entry)
+static enum refill meaning_of(int result, const struct map *map)
+{
+    if (result >= 0)
+        return result > 0 ? REFILL_ASSIGNED : REFILL_STANDS;
+    bool may_be_elsewhere = result != PORTMAP_EXHAUSTED && !run_server(map, environ).required;
+    return may_be_elsewhere ? REFILL_OUT_OF_REACH : REFILL_NONE;
+}
+
+enum refill refill_assign(struct map *map, unsigned placeholder, uint32_t *entry)
 {
     uint32_t before = *entry;
     bool assigned = map_take_late(map, placeholder, entry);
-    if ((assigned && give_alias(map, placeholder)) || (!assigned && *entry != before))
-        return assigned;
+    if (assigned && give_alias(map, placeholder))
+        return REFILL_ASSIGNED;
+    if (!assigned && *entry != before)
+        return REFILL_STANDS;
     if (filter_is_installed())
-        return assigned;
+        return assigned ? REFILL_ASSIGNED : REFILL_NONE;
     int saved = errno, cancel;
     /* bind(2) is no cancellation point, but open(2) is: what is open in here would stay so. */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    int result = fill_on_own_stack(map, placeholder, assigned ? NULL : entry);
+    enum refill answer = meaning_of(fill_on_own_stack(map, placeholder, assigned ? NULL : entry), map);
     pthread_setcancelstate(cancel, NULL);
     errno = saved;
-    return assigned || result > 0;
+    return assigned ? REFILL_ASSIGNED : answer;
 }

@@ -6,17 +6,23 @@
 
 #include "map.h"
 
-#include <stdbool.h>
+#include <stdint.h>
 
 /*
  * Puts a port in place of *entry of a late placeholder, 0 where it has none yet: one of the run's stock, or,
- * when that is empty, one that is leased now; then the stock is filled as well. True when it was this call
- * that assigned. *entry is what is in force, unchanged when no port could be had: the home is beyond reach
- * (chroot, another uid, a seccomp filter), descriptors have run out, or the pool is exhausted.
+ * when that is empty, one that is leased now; then the stock is filled as well. *entry is what is in force,
+ * unchanged when no port could be had.
  *
  * Leaves errno alone. Leasing is the one thing in the library that takes several system calls. It runs on a
  * stack of its own, uncancelled.
  */
-bool refill_assign(struct map *map, unsigned placeholder, uint32_t *entry);
+enum refill {
+    REFILL_ASSIGNED, /* it was this call that did */
+    REFILL_STANDS,   /* another did, or the entry is in use already */
+    REFILL_NONE, /* no port is left, the run's port server gives none, or a seccomp filter forbids to ask */
+    REFILL_OUT_OF_REACH, /* none can be leased from here: after chroot, as another user, with no descriptor
+                            left */
+};
+enum refill refill_assign(struct map *map, unsigned placeholder, uint32_t *entry);
 
 #endif

@@ -66,6 +66,7 @@ static bool fetch(struct outbound *out, int fd, const struct sockaddr *address, 
     out->placeholder = 0;
     out->fresh = false;
     out->refused = false;
+    out->out_of_reach = false;
     if (!table.active || len < HEAD || !memory_is_readable(address, HEAD))
         return false;
     memcpy(&out->copy, address, HEAD);
@@ -97,9 +98,11 @@ static void assign_late(struct outbound *out)
     struct map *map = out->map;
     if (given_is_held(map, placeholder))
         return;
-    out->fresh = refill_assign(map, placeholder, &out->entry);
+    enum refill answer = refill_assign(map, placeholder, &out->entry);
+    out->fresh = answer == REFILL_ASSIGNED;
     out->refused = out->entry == 0;
-    if (out->fresh || out->refused)
+    out->out_of_reach = answer == REFILL_OUT_OF_REACH;
+    if (out->fresh || (out->refused && !out->out_of_reach))
         table_log(out->fresh ? MAP_EVENT_LATE : MAP_EVENT_EMPTY, placeholder, map_entry_port(out->entry), 0);
 }
 

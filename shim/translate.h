@@ -26,6 +26,7 @@ struct outbound {
     struct map *map;                /* where that is, or is to be, unless it was known at start */
     bool fresh;                     /* a late placeholder that this very call gave its real port */
     bool refused;                   /* a late placeholder for which no real port could be had */
+    bool out_of_reach;              /* because none can be leased from here */
     union address copy;
 };
 

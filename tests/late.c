@@ -3,8 +3,8 @@
  *
  * late thread FIRST COUNT: in a thread with the smallest stack, which somebody has asked to be cancelled.
  * bind(2) is no cancellation point. late jail DIRECTORY FIRST COUNT: as root with DIRECTORY as its root. late
- * refused FIRST LAST: with no descriptor left, until one is refused; then prints what sendmsg(2) and
- * sendmmsg(2) to LAST say.
+ * refused FIRST LAST: with no descriptor left, those before LAST; then prints what sendmsg(2) and sendmmsg(2) to
+ * LAST say.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,0 +1,45 @@
+"""Binds more ports than were leased beforehand, in a place from where none can be leased.
+
+usage: out_of_reach.py chroot DIRECTORY | user | descriptors | nothing   FIRST COUNT
+
+COUNT placeholders from FIRST on, TCP and UDP, IPv4 and IPv6; then each is asked for its own name and is reached by it.
+Prints what was refused, then "ready", and stays until SIGTERM.
+"""
+import os
+import resource
+import signal
+import socket
+import sys
+
+first, count = int(sys.argv[-2]), int(sys.argv[-1])
+numbers = range(first, first + count)
+kinds = [(family, kind) for family in (socket.AF_INET, socket.AF_INET6) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)]
+loopback = {socket.AF_INET: '127.0.0.1', socket.AF_INET6: '::1'}
+servers = {(number, *kind): socket.socket(*kind) for number in numbers for kind in kinds}
+clients = {key: socket.socket(*key[1:]) for key in servers}
+'x'.encode('idna')  # what Python loads when it is first needed is not there afterwards
+
+where = sys.argv[1]
+if where == 'chroot':
+    os.chroot(sys.argv[2])
+    os.chdir('/')
+elif where == 'user':
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+elif where == 'descriptors':
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+for (number, family, kind), server in servers.items():
+    try:
+        server.bind((loopback[family], number))
+        if kind == socket.SOCK_STREAM:
+            server.listen(5)
+        if server.getsockname()[1] != number:
+            print(number, 'is called', server.getsockname()[1])
+        clients[number, family, kind].connect((loopback[family], number))
+        if clients[number, family, kind].getpeername()[1] != number:
+            print(number, 'is a peer called', clients[number, family, kind].getpeername()[1])
+    except OSError as error:
+        print(number, family.name, kind.name, error.strerror)
+print('ready', flush=True)
+signal.pause()
