@@ -155,6 +155,10 @@ static void join(struct run *run, const struct run_options *options, const struc
     static const char remedy[] = "name a living run, its directory or its map file";
     struct run_problem problem = {0};
     uint64_t run_id;
+    bool is_name = name_is_valid(options->join) && name_find(request->home, options->join) != 0;
+    if (!is_name && find_is_anothers_file(options->join))
+        command_fail("another user's map file", "name the run, its directory or a file of this user's own",
+                     "run %s", options->join);
     int error = find_run(request->home, options->join, run->path, &run_id);
     if (error == 0 && liveness_settled(request->home, run_id) != RUN_ALIVE)
         error = PORTMAP_EENDED;

@@ -1,14 +1,17 @@
 #include "find.h"
 
 #include "error.h"
+#include "kernel.h"
 #include "name.h"
 #include "publish.h"
 #include "rundir.h"
 #include "text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* The id at the end of a run directory's path, if that lies in this home. */
 static int id_of(const struct home *home, char path[static PATH_MAX], uint64_t *run_id)
@@ -49,4 +52,24 @@ int find_run(const struct home *home, const char *run, char path[static PATH_MAX
     int error = t.cut ? -ENAMETOOLONG : id_of(home, path, run_id);
     /* A directory that happens to have the name of a run to come. */
     return error == PORTMAP_ESYNTAX && name_is_valid(run) ? PORTMAP_ENORUN : error;
+}
+
+static bool is_anothers(const char *path, int flags)
+{
+    struct stat st;
+    int fd = open(path, O_PATH | O_CLOEXEC | flags);
+    if (fd < 0)
+        return false;
+    bool may_name_run =
+        fstat(fd, &st) == 0 && (S_ISLNK(st.st_mode) || (S_ISREG(st.st_mode) && st.st_size > 0));
+    bool anothers = may_name_run && kernel_owner(fd) != kernel_euid();
+    close(fd);
+    return anothers;
+}
+
+bool find_is_anothers_file(const char *file)
+{
+    struct stat st;
+    bool is_file = stat(file, &st) == 0 && S_ISREG(st.st_mode);
+    return is_file && (is_anothers(file, 0) || is_anothers(file, O_NOFOLLOW));
 }

@@ -150,6 +150,8 @@ static void absolute_file(struct by_hand *hand, const char *file)
 {
     if (file == NULL)
         return;
+    if (find_is_anothers_file(file))
+        die(file, "another user's map file", "let PORTSHIM_MAP_FILE name one of this user's own");
     int error = publish_path(file, hand->file);
     if (error != 0)
         die("PORTSHIM_MAP_FILE", portmap_strerror(error), "use a short, absolute path");
