@@ -435,7 +435,7 @@ static int try_port(struct lease_table *table, unsigned port, const struct lease
         return PORTMAP_EHELD;
     if (!stands(table, want->owner)) {
         exchange(table, port, want->owner, 0);
-        return is_whole(table->file) ? PORTMAP_ETOOMANY : PORTMAP_ETORN;
+        return PORTMAP_ETOOMANY;
     }
     int answer = probe_port_in(port, want->scope);
     if (answer == PROBE_TAKEN && want->effort == LEASE_TIME_WAIT && sockdiag_only_time_wait(port) == 1)
@@ -448,6 +448,12 @@ static int try_port(struct lease_table *table, unsigned port, const struct lease
     return answer == PROBE_TAKEN ? PORTMAP_EINUSE : answer;
 }
 
+/* A table that was damaged since it was opened does not tell who has a port: an error in it means nothing. */
+static int unless_torn(const struct lease_table *table, int result)
+{
+    return result < 0 && !is_whole(table->file) ? PORTMAP_ETORN : result;
+}
+
 int lease_claim(struct lease_table *table, unsigned port, const struct lease_want *want)
 {
     lease_owner holder = lease_holder(table, port);
@@ -455,7 +461,7 @@ int lease_claim(struct lease_table *table, unsigned port, const struct lease_wan
         return 0;
     if (holder != 0)
         reclaim(table, port, holder, want->look);
-    return try_port(table, port, want);
+    return unless_torn(table, try_port(table, port, want));
 }
 
 static bool is_resting(const struct lease_table *table, unsigned port, uint32_t now)
@@ -506,5 +512,5 @@ int lease_take(struct lease_table *table, const struct pool *pool, const struct 
     if (port == PORTMAP_EXHAUSTED)
         port = search(table, pool, want, &look, false, PORT_COUNT);
     lease_look_end(&look);
-    return port;
+    return unless_torn(table, port);
 }

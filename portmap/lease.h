@@ -126,7 +126,7 @@ int lease_claim(struct lease_table *table, unsigned port, const struct lease_wan
 
 /*
  * Leases a port of the pool, least recently used first. Returns the port, PORTMAP_EXHAUSTED when there is
- * none, or a negated errno.
+ * none, PORTMAP_ETORN as above, or a negated errno.
  */
 int lease_take(struct lease_table *table, const struct pool *pool, const struct lease_want *want);
 
