@@ -1,6 +1,7 @@
 #include "command.h"
 
 #include "error.h"
+#include "file.h"
 #include "text.h"
 #include "utf8.h"
 
@@ -36,7 +37,7 @@ static void print_line(const char *kind, const char *why, const char *remedy, co
         utf8_fit(line, 0);
         size_t end = strlen(line);
         line[end] = '\n';
-        text_write_all(STDERR_FILENO, line, end + 1); /* where it is closed, the exit status has to do */
+        file_write(STDERR_FILENO, line, end + 1); /* where it is closed or full, the status has to do */
         free(line);
     }
     free(subject);
@@ -274,6 +275,12 @@ void command_open_home(struct home *home)
     if (error != 0)
         command_fail(portmap_strerror(error), "set PORTSHIM_HOME to a private directory that can be written",
                      "%s", home->path);
+}
+
+const char *command_home_remedy(int error)
+{
+    return error == -EFBIG ? "raise the limit, ulimit -f"
+                           : "check its disk and permissions, or set PORTSHIM_HOME";
 }
 
 void command_load_pool(struct pool *pool, int quiet)

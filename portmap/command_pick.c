@@ -247,8 +247,7 @@ static void pick(struct picking *p)
     for (unsigned tries = 0; tries < RECOVER_TRIES; tries++) {
         int error = recover_leases(&p->leases, &p->home);
         if (error != 0)
-            command_fail(portmap_strerror(error), "check its disk and permissions, or set PORTSHIM_HOME",
-                         "%s", p->home.path);
+            command_fail(portmap_strerror(error), command_home_remedy(error), "%s", p->home.path);
         liveness_sweep(&p->home, &p->leases, SWEPT_RUNS, LEASE_FREE_ONLY);
         error = lease_process_owner(&p->leases, LEASE_PROCESS, p->pid, &p->owner);
         if (error != 0)

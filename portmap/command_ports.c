@@ -2,6 +2,7 @@
 #include "command.h"
 #include "compact.h"
 #include "error.h"
+#include "file.h"
 #include "library.h"
 #include "publish.h"
 #include "run.h"
@@ -141,6 +142,8 @@ static void write_settings(void)
     }
     int fd = open(settings_file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd >= 0)
+        file_let_owner(fd);
+    if (fd >= 0)
         out = fdopen(fd, "w");
     if (out == NULL)
         command_fail(strerror(errno), "remove it, or go to another directory", "%s", settings_file);
@@ -264,8 +267,7 @@ int command_ports(int argc, char **argv)
     if (error != 0 && d.made_output)
         unlink(d.output);
     if (error != 0)
-        command_fail(portmap_strerror(error), "check its disk and permissions, or set PORTSHIM_HOME", "%s",
-                     home.path);
+        command_fail(portmap_strerror(error), command_home_remedy(error), "%s", home.path);
     set_environment(&run, library);
     program_note(run.map, &program);
     struct supervised ended = supervise(d.command);

@@ -98,7 +98,7 @@ static void fail_of_run(const struct run_request *request, const struct run_prob
     case RUN_STEP_TABLE:
         break;
     }
-    command_fail(why, "check its disk and permissions, or set PORTSHIM_HOME", "%s", request->home->path);
+    command_fail(why, command_home_remedy(error), "%s", request->home->path);
 }
 
 /*

@@ -2,6 +2,7 @@
 
 #include "environment.h"
 #include "error.h"
+#include "file.h"
 #include "kernel.h"
 #include "lock.h"
 #include "text.h"
@@ -173,6 +174,7 @@ int home_lock_by_hand(const struct home *home, const char *identity)
     int fd = openat(home->fd, "by-hand", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
+    file_let_owner(fd);
     struct flock byte = {.l_type = F_WRLCK,
                          .l_whence = SEEK_SET,
                          .l_start = (off_t)(number_of(identity) & INT32_MAX),

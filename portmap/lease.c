@@ -1,6 +1,7 @@
 #include "lease.h"
 
 #include "error.h"
+#include "file.h"
 #include "kernel.h"
 #include "probe.h"
 #include "process.h"
@@ -316,10 +317,10 @@ int lease_open(struct lease_table *table, const struct home *home)
 int lease_draft(struct lease_table *table, const struct home *home)
 {
     unlinkat(home->fd, draft_name, 0);
-    int fd = openat(home->fd, draft_name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = file_create(home->fd, draft_name);
     if (fd < 0)
-        return -errno;
-    int error = -posix_fallocate(fd, 0, sizeof *table->file);
+        return fd;
+    int error = file_allocate(fd, sizeof *table->file);
     if (error == 0)
         error = map_file(table, fd);
     close(fd);

@@ -1,6 +1,7 @@
 #include "map.h"
 
 #include "error.h"
+#include "file.h"
 #include "kernel.h"
 #include "lock.h"
 #include "pool.h"
@@ -51,10 +52,10 @@ static int map_file(struct map **map, int fd)
 int map_create(struct map **map, int run_dir, uint64_t run_id)
 {
     static const char draft[] = "map.new";
-    int fd = openat(run_dir, draft, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = file_create(run_dir, draft);
     if (fd < 0)
-        return -errno;
-    int error = -posix_fallocate(fd, 0, sizeof **map);
+        return fd;
+    int error = file_allocate(fd, sizeof **map);
     if (error == 0)
         error = lock_wait(fd, LOCK_SH);
     if (error == 0)

@@ -1,6 +1,7 @@
 #include "publish.h"
 
 #include "error.h"
+#include "file.h"
 #include "rundir.h"
 #include "text.h"
 
@@ -33,7 +34,7 @@ struct writer {
 static void flush(struct writer *w)
 {
     if (w->error == 0)
-        w->error = text_write_all(w->fd, w->buffer, w->text.used);
+        w->error = file_write(w->fd, w->buffer, w->text.used);
     w->text = text_in(w->buffer, sizeof w->buffer);
 }
 
@@ -300,6 +301,7 @@ static int write_draft(const char *file, unsigned i, const struct map *map, cons
     int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (fd < 0)
         return -errno;
+    file_let_owner(fd); /* its run reads it again */
     error = write_file(fd, file, map, run_path);
     if (close(fd) < 0 && error == 0)
         error = -errno;

@@ -6,6 +6,7 @@
 #include "dlopen.h"
 #include "environment.h"
 #include "error.h"
+#include "file.h"
 #include "find.h"
 #include "home.h"
 #include "host.h"
@@ -53,7 +54,7 @@ static void say(const char *kind, const char *what, const char *why, const char 
     utf8_fit(line, 0); /* it is to be one line, whatever was in a variable or path */
     size_t used = strlen(line);
     line[used] = '\n';
-    text_write_all(STDERR_FILENO, line, used + 1);
+    file_write(STDERR_FILENO, line, used + 1);
 }
 
 _Noreturn static void die(const char *what, const char *why, const char *remedy)
@@ -211,7 +212,8 @@ _Noreturn static void die_of_run(const struct run_problem *problem, int error)
     }
     if (problem->step == RUN_STEP_FILE)
         die(problem->file, portmap_strerror(error), "let PORTSHIM_MAP_FILE name another file");
-    die("the run directory", portmap_strerror(error), "check PORTSHIM_HOME, its disk and its permissions");
+    die("the run directory", portmap_strerror(error),
+        error == -EFBIG ? "raise the limit, ulimit -f" : "check PORTSHIM_HOME, its disk and its permissions");
 }
 
 /* The one change to the program's environment: its children, and it itself, can see which run this is. */

@@ -1,0 +1,67 @@
+# Limits of the process and its umask: an error in one line, or nothing to be seen of them.
+load helper
+
+setup() {
+    cd "$(test_dir)"
+    export PORTSHIM_HOME=$PWD/home
+}
+
+# limited BLOCKS COMMAND...: with files of at most so many KiB; output goes to a pipe, which has no size.
+limited() (
+    ulimit -f "$1"
+    "${@:2}"
+)
+
+@test "a limit on file sizes is an error of portshim's, not the end of it" {
+    for size in 10 600 750; do
+        fails_with 'File too large' limited "$size" portshim run -p 8080 -m m.json -- true
+        fails_with 'File too large' limited "$size" portshim pick
+        fails_with 'File too large' limited "$size" portshim ports true
+        fails_with 'File too large' limited "$size" env PORTSHIM_PORTS=8080 LD_PRELOAD="$PORTSHIM_LIB" true
+    done
+    run -125 limited 0 portshim run -p 8080 -m m.json -- true # also where stderr is a file that is full
+    [[ ! -e m.json && -z $(find home -mindepth 2) ]]
+    run -0 limited 2000 portshim run -p 8080 -m m.json -- true
+    fails_with 'File too large' limited 10 portshim run -p 8080 -- true
+}
+
+@test "a soft limit on file sizes is not raised, and the command finds it as it was" {
+    run -0 bash -c 'ulimit -S -f 2000; portshim run -p 8080 -- bash -c "ulimit -f"'
+    assert_output 2000
+    run bash -c 'ulimit -S -f 2000; portshim run -p 8080 -- dd if=/dev/zero of=large bs=1M count=3'
+    assert_equal "$status" 153
+}
+
+@test "a limit that is too small for a map file is an error of portshim's, and the old one stays" {
+    start keeper portshim run -p 8080 -m m.json -- sleep infinity
+    within 10 test -e m.json
+    cp m.json before
+    fails_with 'File too large' limited 4 portshim run -j m.json -p 9000-9100 -- true
+    diff before m.json
+}
+
+@test "what is made under a umask of 0777 is its user's all the same" {
+    chmod 777 .
+    user=() # whom modes hold for
+    if as_root; then
+        user=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+    fi
+    as_user=("${user[@]}" env)
+    umask 0777
+    "${as_user[@]}" portshim run -p 8080 -m m.json -- true
+    start first "${as_user[@]}" portshim run -p 8080 -n first -m 1.json -m 1.env -m 1 -- sleep infinity
+    within 10 "${as_user[@]}" grep -qs 8080 1
+    for run in first 1.json 1.env 1; do
+        run -0 "${as_user[@]}" portshim port "$run" 8080
+        run -0 "${as_user[@]}" portshim run -j "$run" -p 9000 -- true
+    done
+    run -0 "${as_user[@]}" portshim ls
+    assert_output --partial 9000
+    "${as_user[@]}" PORTSHIM_PORTS=8080 PORTSHIM_MAP_FILE="$PWD/hand.json" LD_PRELOAD="$PORTSHIM_LIB" sh -c 'portshim port hand.json 8080'
+    "${as_user[@]}" PORTSHIM_PORTS=8080 PORTSHIM_MAP_FILE="$PWD/hand.json" LD_PRELOAD="$PORTSHIM_LIB" true
+    "${as_user[@]}" portshim pick
+    "${as_user[@]}" portshim pick
+    "${as_user[@]}" portshim ports --write -- "$ROOT/build/tests/one_bind" 8080
+    "${as_user[@]}" portshim run -- true
+    [[ $("${as_user[@]}" stat -c %a home home/runs home/leases | sort -u) == $'600\n700' ]]
+}
