@@ -35,7 +35,7 @@ MANDIR = $(PREFIX)/share/man
 DOCDIR = $(PREFIX)/share/doc/portshim
 JOBS = $(shell nproc)
 # The shell looks for it when it is to run: scripts/test-deps, before, may be what installs it.
-BATS = $$(PATH=$(CURDIR)/build/npm/node_modules/.bin:$$PATH command -v bats) --jobs $(JOBS)
+BATS = "$$(PATH="$(CURDIR)/build/npm/node_modules/.bin:$$PATH" command -v bats)" --jobs $(JOBS)
 
 COMMAND_SOURCES = $(wildcard portmap/command*.c) $(wildcard portmap/serve*.c) portmap/portshim.c portmap/library.c \
 	$(addprefix portmap/,program.c holders.c json.c socket_owners.c supervise.c survey.c versions.c watch.c)

@@ -42,7 +42,7 @@ test_deps() {
     unset MAKELEVEL MFLAGS
     bare_path make sh gcc nproc uname
     run -0 env PATH="$PWD/bin" make -nC "$ROOT" check
-    assert_line --regexp '^\$\(PATH=.* command -v bats\) --jobs [0-9]+ .*tests$'
+    assert_line --regexp '^"\$\(PATH=.* command -v bats\)" --jobs [0-9]+ .*tests$'
 }
 
 @test "the tests' runs are not among the user's own" {

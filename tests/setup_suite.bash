@@ -7,7 +7,8 @@ setup_suite() {
     cp "$build/portshim" "$build/libportshim.so" "$SUITE_DIR"
     mkdir -m 700 "$SUITE_DIR/home"
     # Ports of the user's own home, leased to this shell, so that neither the user's runs nor another suite gets them.
-    env -i PATH="$PATH" "$SUITE_DIR/portshim" pick -n 1500 $$ 0 | paste -sd , >"$SUITE_DIR/pool"
+    env -i PATH="$PATH" "$SUITE_DIR/portshim" pick -n 1500 $$ 0 >"$SUITE_DIR/ports"
+    paste -sd , "$SUITE_DIR/ports" >"$SUITE_DIR/pool"
 }
 
 teardown_suite() {
