@@ -143,9 +143,9 @@ listens() {
 
 @test "a join whose command cannot be started leaves nothing leased" {
     web
-    printf '#!/no/such/interpreter\n' >command
-    chmod +x command
-    run -127 portshim run -q -j web -p 81,82 -- ./command
+    printf '#!/no/such/interpreter\n' >unstartable
+    chmod +x unstartable
+    run -127 portshim run -q -j web -p 81,82 -- ./unstartable
     all_but 1
     fails_with 'not a placeholder' portshim port web 81
     portshim run -j web -p 81 -- true

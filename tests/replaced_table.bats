@@ -140,6 +140,7 @@ gone_to_sleep() {
         is_leased "$wanted"
         stop "$owner"
         end_started
+        # shellcheck disable=SC2034 # end_started reads it
         STARTED=()
     done
 }
