@@ -144,10 +144,10 @@ bool home_is_in_place(const struct home *home)
 }
 
 /* FNV-1a, 32 bits. */
-static uint32_t add_to_hash(uint32_t hash, const void *bytes, size_t len)
+static uint32_t add_to_hash(uint32_t hash, const char *text)
 {
-    for (const unsigned char *at = bytes; len > 0; at++, len--)
-        hash = (hash ^ *at) * UINT32_C(0x01000193);
+    for (; *text != '\0'; text++)
+        hash = (hash ^ (unsigned char)*text) * UINT32_C(0x01000193);
     return hash;
 }
 
@@ -155,18 +155,19 @@ static uint32_t add_to_hash(uint32_t hash, const void *bytes, size_t len)
  */
 static uint32_t number_of(const char *identity)
 {
-    char directory[PATH_MAX];
+    char directory[PATH_MAX], place[48];
     const char *slash = strrchr(identity, '/');
-    struct text t = text_in(directory, sizeof directory);
+    struct text t = text_in(directory, sizeof directory), p = text_in(place, sizeof place);
     struct stat st;
-    uint32_t hash = UINT32_C(0x811c9dc5);
+    const uint32_t start = UINT32_C(0x811c9dc5);
     if (slash != NULL)
         text_bytes(&t, identity, (size_t)(slash - identity + 1));
     if (slash == NULL || t.cut || stat(directory, &st) < 0)
-        return add_to_hash(hash, identity, strlen(identity));
-    const uint64_t place[] = {st.st_dev, st.st_ino};
-    hash = add_to_hash(hash, place, sizeof place);
-    return add_to_hash(hash, slash, strlen(slash));
+        return add_to_hash(start, identity);
+    text_uint(&p, st.st_dev);
+    text_char(&p, ' ');
+    text_uint(&p, st.st_ino);
+    return add_to_hash(add_to_hash(start, place), slash);
 }
 
 int home_lock_by_hand(const struct home *home, const char *identity)
