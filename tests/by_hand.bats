@@ -51,7 +51,7 @@ shell_did() {
 
 # All files, but for those of `refuses` and what portshim keeps for all runs.
 listing() {
-    find . | grep -vxE '\./(out|err|home|home/(by-hand|leases|runs|names))' | sort
+    find . | grep -vxE '\./(out|err|pool\.err|home|home/(by-hand|leases|runs|names))' | sort
 }
 
 # refuses WHAT WHY NAME=VALUE...: no program starts with these. One line says what, why and what to do; nothing is
