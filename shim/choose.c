@@ -53,11 +53,14 @@ static unsigned own_port(const struct next *way, int fd)
     return way->getsockname(fd, &name.any, &len) == 0 ? ntohs(name.ipv4.sin_port) : 0;
 }
 
-/* Takes a port that the kernel chose from a socket again: connect(2) with AF_UNSPEC does, past libc, where it
- * is a cancellation point. */
+/*
+ * Takes a port that the kernel chose from a socket again: connect(2) with AF_UNSPEC does, for TCP only from
+ * the state of a listener (tcp_disconnect()). Past libc, where it is a cancellation point.
+ */
 static bool unbind(const struct next *way, int fd)
 {
     const struct sockaddr none = {.sa_family = AF_UNSPEC};
+    way->listen(fd, 0);
 #ifdef SYS_connect
     return way->syscall(SYS_connect, fd, &none, sizeof none) == 0;
 #else

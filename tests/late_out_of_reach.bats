@@ -86,6 +86,22 @@ END
     assert_equal "$(jq '[.ports[].real] | unique | length' 1.json)" 50
 }
 
+# Half of what the kernel can choose are placeholders that were listed.
+@test "with no descriptor left, a number that means something in the run is not taken" {
+    make_namespace network
+    "${in_network[@]}" sh -c 'echo 50000 50039 >/proc/sys/net/ipv4/ip_local_port_range'
+    unset PORTSHIM_POOL
+    cat >bind.py <<'END'
+import resource, socket
+servers = [socket.socket() for _ in range(32)]
+resource.setrlimit(resource.RLIMIT_NOFILE, (0, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+for number, server in enumerate(servers, 9001):
+    server.bind(('127.0.0.1', number))
+    assert server.getsockname()[1] == number
+END
+    "${in_network[@]}" portshim run -p all,8001-9000,50000-50019 -m 1.json -- /usr/bin/python3 bind.py
+}
+
 @test "where the run requires a port server, the kernel does not choose" {
     as_root || skip 'only root can change its user'
     portshim serve --address "$PWD/socket" --pool "$PORTSHIM_POOL"
