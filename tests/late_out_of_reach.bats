@@ -93,7 +93,7 @@ END
     unset PORTSHIM_POOL
     cat >bind.py <<'END'
 import resource, socket
-servers = [socket.socket() for _ in range(32)]
+servers = [socket.socket() for _ in range(21)]
 resource.setrlimit(resource.RLIMIT_NOFILE, (0, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
 for number, server in enumerate(servers, 9001):
     server.bind(('127.0.0.1', number))
