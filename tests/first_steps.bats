@@ -49,5 +49,5 @@ test_deps() {
     start run portshim run -p 8080 -n "guest-$$" -- sleep infinity
     within 10 portshim port "guest-$$" 8080
     run -0 env -u PORTSHIM_HOME -u PORTSHIM_POOL portshim ls
-    refute_line --partial "guest-$$"
+    refute_output --partial "guest-$$"
 }
