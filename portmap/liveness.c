@@ -1,20 +1,17 @@
 #include "liveness.h"
 
-#include "error.h"
 #include "map.h"
 #include "name.h"
 #include "probe.h"
 #include "process.h"
 #include "rundir.h"
 #include "sockdiag.h"
-#include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -87,37 +84,25 @@ static enum run_state state_without_map(const struct home *home, const char *dir
 
 static struct look look_at(const struct home *home, uint64_t run_id)
 {
-    struct look look = {.run_id = run_id, .fd = -1};
-    char directory[RUNDIR_NAME_SIZE], path[RUNDIR_NAME_SIZE + 4];
-    struct stat st;
+    struct look look = {.run_id = run_id};
+    char directory[RUNDIR_NAME_SIZE];
     rundir_name(directory, run_id);
-    struct text t = text_in(path, sizeof path);
-    text_str(&t, directory);
-    text_str(&t, "/map");
-    look.fd = openat(home->fd, path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-    if (look.fd < 0 && errno == ENOENT) {
-        look.state = state_without_map(home, directory);
-        return look;
-    }
-    /* What cannot be looked at, for want of a descriptor or of its version's layout, is not therefore dead.
-     */
-    look.state = RUN_ALIVE;
-    void *map = MAP_FAILED;
-    if (look.fd >= 0 && fstat(look.fd, &st) == 0 && st.st_size == (off_t)sizeof *look.map)
-        map = mmap(NULL, sizeof *look.map, PROT_READ | PROT_WRITE, MAP_SHARED, look.fd, 0);
-    if (map != MAP_FAILED) {
-        look.map = map;
+    look.fd = map_open(&look.map, home->fd, directory);
+    if (look.fd >= 0)
         look.state = decide(look.map, look.fd);
-    }
+    else if (look.fd == -ENOENT || look.fd == -ENODATA)
+        look.state = state_without_map(home, directory);
+    else /* for want of a descriptor, or of its version's layout, it is not dead */
+        look.state = RUN_ALIVE;
     return look;
 }
 
 static void look_away(struct look *look)
 {
-    if (look->map != NULL)
-        map_detach(look->map);
-    if (look->fd >= 0)
-        close(look->fd);
+    if (look->fd < 0)
+        return;
+    map_detach(look->map);
+    close(look->fd);
 }
 
 enum run_state liveness_of(const struct home *home, uint64_t run_id)

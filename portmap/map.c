@@ -72,56 +72,75 @@ int map_create(struct map **map, int run_dir, uint64_t run_id)
     return error;
 }
 
-static bool is_map(const struct map *map)
+/* 0 for a regular file of this user that is as long as a map. */
+static int check_file(int fd)
 {
-    return memcmp(map->magic, magic, sizeof magic) == 0 && map->version == MAP_VERSION &&
-           map->size == sizeof *map;
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode) || kernel_owner(fd) != kernel_euid())
+        return PORTMAP_EFOREIGN;
+    return st.st_size == (off_t)sizeof(struct map) ? 0 : PORTMAP_ETORN;
 }
 
-static int open_map(struct map **map, const char *run_path, bool lock)
+static int check_head(const struct map *map)
+{
+    if (map->magic[0] == '\0')
+        return -ENODATA;
+    bool ours = memcmp(map->magic, magic, sizeof magic) == 0 && map->version == MAP_VERSION &&
+                map->size == sizeof *map;
+    return ours ? 0 : PORTMAP_ETORN;
+}
+
+int map_open(struct map **map, int dir, const char *run)
 {
     char path[PATH_MAX];
     struct text t = text_in(path, sizeof path);
-    text_str(&t, run_path);
+    text_str(&t, run);
     text_str(&t, "/map");
     if (t.cut)
         return -ENAMETOOLONG;
-    int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    int fd = openat(dir, path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    struct stat st;
-    int error = fstat(fd, &st) < 0 ? -errno : 0;
-    if (error == 0 && (!S_ISREG(st.st_mode) || kernel_owner(fd) != kernel_euid()))
-        error = PORTMAP_EFOREIGN;
-    else if (error == 0 && st.st_size != (off_t)sizeof **map)
-        error = PORTMAP_ETORN;
-    if (error == 0 && lock)
-        error = lock_wait(fd, LOCK_SH);
+    struct map *opened = NULL;
+    int error = check_file(fd);
     if (error == 0)
-        error = map_file(map, fd);
-    close(fd);
-    if (error == 0 && !is_map(*map)) {
-        map_detach(*map);
-        error = PORTMAP_ETORN;
+        error = map_file(&opened, fd);
+    if (error == 0)
+        error = check_head(opened);
+    if (error == 0) {
+        *map = opened;
+        return fd;
     }
+    if (opened != NULL)
+        map_detach(opened);
+    close(fd);
     return error;
 }
 
 int map_attach(struct map **map, const char *run_path)
 {
-    int error = open_map(map, run_path, true);
-    if (error == 0 && atomic_load(&(*map)->ended)) {
-        map_detach(*map);
+    int fd = map_open(map, AT_FDCWD, run_path);
+    if (fd < 0)
+        return fd;
+    int error = lock_wait(fd, LOCK_SH);
+    close(fd);
+    if (error == 0 && atomic_load(&(*map)->ended))
         error = PORTMAP_EENDED;
-    }
     if (error == 0)
         atomic_store(&(*map)->dead_since, 0);
+    else
+        map_detach(*map);
     return error;
 }
 
 int map_view(struct map **map, const char *run_path)
 {
-    return open_map(map, run_path, false);
+    int fd = map_open(map, AT_FDCWD, run_path);
+    if (fd >= 0)
+        close(fd);
+    return fd < 0 ? fd : 0;
 }
 
 void map_detach(struct map *map)

@@ -139,9 +139,15 @@ _Static_assert(sizeof(struct map_program) == 64, "the layout of the map is a fil
 int map_create(struct map **map, int run_dir, uint64_t run_id);
 
 /*
- * Opens, locks and maps the map of a run directory and closes the descriptor. Blocks only while somebody
- * decides whether the run is dead (microseconds). 0; PORTMAP_EENDED; PORTMAP_ETORN when it is not a map of
- * this version; PORTMAP_EFOREIGN when it is not a file of this user; or a negated errno.
+ * Opens and maps the map of a run directory, a path below `dir`. The descriptor, for whoever wants locks, or
+ * PORTMAP_ETORN when it is not a map of this version; -ENODATA when nothing was written to it, as after a
+ * power cut; PORTMAP_EFOREIGN when it is not a file of this user; or a negated errno.
+ */
+int map_open(struct map **map, int dir, const char *run);
+
+/*
+ * Joins the run: opens its map, takes the lock and closes the descriptor. Blocks only while somebody decides
+ * whether the run is dead (microseconds). 0; PORTMAP_EENDED; or a code as above.
  */
 int map_attach(struct map **map, const char *run_path);
 

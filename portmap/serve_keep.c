@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -55,15 +56,13 @@ static bool lacks_means(void)
     return errno == EMFILE || errno == ENFILE || errno == ENOMEM;
 }
 
+/* Another user's map is not mapped, as map_open() would: its owner may cut it short at any time. */
 static bool is_locked(int home, uid_t uid, uint64_t run_id)
 {
-    char path[RUNDIR_NAME_SIZE + 4];
-    struct text t = text_in(path, sizeof path);
+    char name[RUNDIR_NAME_SIZE], path[RUNDIR_NAME_SIZE + 4];
     struct stat st;
-    rundir_name(path, run_id);
-    while (path[t.used] != '\0')
-        t.used++;
-    text_str(&t, "/map");
+    rundir_name(name, run_id);
+    snprintf(path, sizeof path, "%s/map", name);
     int fd = open_below(home, path, O_RDONLY);
     if (fd < 0)
         return lacks_means();

@@ -121,3 +121,22 @@ the_living_stay() {
         fails_with 'pool exhausted' portshim pick "$owner"
     done
 }
+
+# dies_with OFFSET COUNT BYTE: a run with all ports dies; then so many bytes of its map, from there on, are that one.
+dies_with() {
+    start dying portshim run -p 80-82 -m living.env -- sleep infinity
+    within 10 test -e living.env
+    stop "$pid" KILL
+    head -c "$2" /dev/zero | tr '\0' "$3" | dd of="$(echo home/runs/*/map)" bs=1 seek="$1" conv=notrunc status=none
+    touch -d '1 minute ago' home/runs/*/
+}
+
+@test "a run whose map another version has written keeps its ports" {
+    dies_with 8 1 9
+    fails_with 'pool exhausted' portshim pick "$owner"
+}
+
+@test "one whose map was never written does not: the host has lost its power" {
+    dies_with 0 643288 '\0'
+    within 10 pool_is_free
+}
