@@ -107,7 +107,7 @@ int map_open(struct map **map, int dir, const char *run)
     int error = check_file(fd);
     if (error == 0)
         error = map_file(&opened, fd);
-    if (error == 0)
+    if (opened != NULL)
         error = check_head(opened);
     if (error == 0) {
         *map = opened;
