@@ -73,7 +73,8 @@ static sigset_t held, mask_before;
 
 void command_hold_signals(void)
 {
-    static const int ending[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGALRM, SIGUSR1, SIGUSR2, SIGXCPU};
+    static const int ending[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGPIPE,
+                                 SIGALRM, SIGUSR1, SIGUSR2, SIGXCPU};
     sigemptyset(&held);
     for (unsigned i = 0; i < sizeof ending / sizeof *ending; i++) {
         struct sigaction action;

@@ -328,6 +328,7 @@ static void print(struct picking *p)
     if (fflush(stdout) != EOF && written)
         return;
     give_back(p);
+    command_let_signals(); /* SIGPIPE ends this process here, unless it is ignored */
     command_fail("cannot write", "give it an open stdout", "standard output");
 }
 
@@ -341,7 +342,6 @@ int command_pick(int argc, char **argv)
     p->server = command_port_server(p->pid, p->require_server);
     command_load_pool(&p->pool, p->quiet);
     command_open_home(&p->home);
-    signal(SIGPIPE, SIG_IGN); /* whoever would have read the ports is told of by the error of writing them */
     command_hold_signals();
     pick(p);
     command_check_server(&p->server, p->quiet);
