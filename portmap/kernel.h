@@ -1,10 +1,9 @@
 /*
- * The calls that the library makes past whatever a program would see of them: socket calls on numbers as the
- * kernel sees them, reading, which in libc is a point where a thread can be cancelled, and whose a process or
- * a file is, of which another preloaded library, such as that of fakeroot(1), tells stories.
+ * System calls past whatever a program would see of them: socket calls on numbers as the kernel sees them,
+ * calls that are points in libc where a thread can be cancelled, and whose a process or a file is, of which
+ * another preloaded library, such as that of fakeroot(1), tells stories.
  *
- * libportmap.a brings kernel.c, which calls libc. libportshim.so, where libc's names are its own wrappers,
- * brings its own implementation that goes past them; that is the reason for this header.
+ * All leave errno alone and return a negated errno where they fail. Async-signal-safe.
  */
 #ifndef PORTMAP_KERNEL_H
 #define PORTMAP_KERNEL_H
@@ -12,12 +11,18 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
-/* bind(2), connect(2); 0 or -1 with errno. */
+/*
+ * Any system call, its arguments as syscall(2) takes them. libportmap.a brings kernel_call.c, which calls
+ * libc. libportshim.so, where libc's names are its own wrappers, brings one that goes past them.
+ */
+long kernel_call(long number, ...);
+
+int kernel_socket(int family, int type, int protocol);
 int kernel_bind(int fd, const struct sockaddr *address, socklen_t len);
 int kernel_connect(int fd, const struct sockaddr *address, socklen_t len);
-
-/* getsockname(2). */
 int kernel_getsockname(int fd, struct sockaddr *address, socklen_t *len);
+int kernel_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
+int kernel_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
 
 /* open(2) for reading, not waiting for a pipe's writer; pread(2); close(2). */
 int kernel_open(int dirfd, const char *path);

@@ -346,7 +346,7 @@ void map_wake(struct map *map)
     atomic_fetch_add(&map->generation, 1);
     /* Whoever still waits says so again: one that was killed costs a single call. */
     if (atomic_exchange(&map->waiters, 0) != 0)
-        syscall(SYS_futex, &map->generation, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+        kernel_call(SYS_futex, &map->generation, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
 void map_wait(struct map *map, uint32_t seen, unsigned milliseconds)
@@ -354,7 +354,7 @@ void map_wait(struct map *map, uint32_t seen, unsigned milliseconds)
     struct timespec limit = {.tv_sec = (time_t)(milliseconds / 1000),
                              .tv_nsec = (long)(milliseconds % 1000) * 1000000};
     atomic_store(&map->waiters, 1);
-    syscall(SYS_futex, &map->generation, FUTEX_WAIT, seen, &limit, NULL, 0);
+    kernel_call(SYS_futex, &map->generation, FUTEX_WAIT, seen, &limit, NULL, 0);
 }
 
 void map_log(struct map *map, enum map_event event, int pid, unsigned placeholder, unsigned real, int error)

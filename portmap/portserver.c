@@ -24,11 +24,11 @@ static bool limit(int fd, int option, uint64_t deadline)
 }
 
 /* What a call that failed has to say: 0 to try it again. */
-static int verdict(void)
+static int verdict(int error)
 {
-    if (errno == EINTR)
+    if (error == EINTR)
         return 0;
-    return errno == EAGAIN ? -ETIMEDOUT : -errno;
+    return error == EAGAIN ? -ETIMEDOUT : -error;
 }
 
 /* connect(2) on a unix socket waits while the backlog is full. */
@@ -40,9 +40,10 @@ static int connect_until(int fd, const char *name, uint64_t deadline)
     while (error == 0) {
         if (!limit(fd, SO_SNDTIMEO, deadline))
             return -ETIMEDOUT;
-        if (kernel_connect(fd, (struct sockaddr *)&address, len) == 0)
+        int failed = kernel_connect(fd, (struct sockaddr *)&address, len);
+        if (failed == 0)
             return 0;
-        error = verdict();
+        error = verdict(-failed);
     }
     return error;
 }
@@ -53,8 +54,8 @@ static int send_until(int fd, const char *bytes, size_t len, uint64_t deadline)
         if (!limit(fd, SO_SNDTIMEO, deadline))
             return -ETIMEDOUT;
         ssize_t sent = send(fd, bytes, len, MSG_NOSIGNAL);
-        if (sent < 0 && verdict() != 0)
-            return verdict();
+        if (sent < 0 && verdict(errno) != 0)
+            return verdict(errno);
         bytes += sent > 0 ? sent : 0;
         len -= sent > 0 ? (size_t)sent : 0;
     }
@@ -69,8 +70,8 @@ static int read_until(int fd, char *answer, unsigned size, bool line, uint64_t d
         if (!limit(fd, SO_RCVTIMEO, deadline))
             return -ETIMEDOUT;
         ssize_t got = read(fd, answer + used, size - 1 - used);
-        if (got < 0 && verdict() != 0)
-            return verdict();
+        if (got < 0 && verdict(errno) != 0)
+            return verdict(errno);
         if (got == 0)
             break;
         used += got > 0 ? (unsigned)got : 0;
@@ -108,9 +109,9 @@ static int talk(const char *address, const char *request, char *answer, unsigned
                 unsigned milliseconds)
 {
     uint64_t deadline = process_clock() + (uint64_t)milliseconds * 1000000;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = kernel_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
-        return -errno;
+        return fd;
     int result = converse(fd, address, request, answer, size, line, deadline);
     close(fd);
     return result;

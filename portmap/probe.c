@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 /* Of the ports that the kernel chooses for TCP, UDP may have some. */
 enum { CHOOSE_TRIES = 16 };
@@ -24,30 +23,31 @@ static int configure(int fd, int family, int v6only, bool reuse)
 {
     int on = 1;
     /* The default is a sysctl's (net.ipv6.bindv6only), so it is said. */
-    if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof v6only) < 0)
-        return errno;
-    return reuse && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ? errno : 0;
+    int error =
+        family == AF_INET6 ? kernel_setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof v6only) : 0;
+    if (error == 0 && reuse)
+        error = kernel_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    return -error;
 }
 
 /* 0 or the errno of binding a fresh socket to the address. */
 static int try_bind(const struct probing *p, union probe_address address, int v6only)
 {
     int family = address.any.sa_family;
-    int fd = socket(family, p->type | SOCK_CLOEXEC, 0);
+    int fd = kernel_socket(family, p->type | SOCK_CLOEXEC, 0);
     if (fd < 0)
-        return errno;
+        return -fd;
     int error = configure(fd, family, v6only, p->held != NULL && !p->held->exclusive);
     if (family == AF_INET6)
         address.v6.sin6_port = htons((uint16_t)p->port);
     else
         address.v4.sin_port = htons((uint16_t)p->port);
-    if (error == 0 &&
-        kernel_bind(fd, &address.any, family == AF_INET6 ? sizeof address.v6 : sizeof address.v4))
-        error = errno;
+    if (error == 0)
+        error = -kernel_bind(fd, &address.any, family == AF_INET6 ? sizeof address.v6 : sizeof address.v4);
     if (error == 0 && p->held != NULL)
         p->held->fds[p->held->count++] = fd;
     else
-        close(fd);
+        kernel_close(fd);
     return error;
 }
 
@@ -118,15 +118,16 @@ int probe_hold(unsigned port, const struct probe_scope *scope, struct probe_held
 void probe_let_go(struct probe_held *held)
 {
     while (held->count > 0)
-        close(held->fds[--held->count]);
+        kernel_close(held->fds[--held->count]);
 }
 
 static int port_of_socket(int fd)
 {
     union probe_address name = {.any = {.sa_family = AF_UNSPEC}};
     socklen_t len = sizeof name;
-    if (kernel_getsockname(fd, &name.any, &len) < 0)
-        return -errno;
+    int error = kernel_getsockname(fd, &name.any, &len);
+    if (error < 0)
+        return error;
     return ntohs(name.any.sa_family == AF_INET6 ? name.v6.sin6_port : name.v4.sin_port);
 }
 

@@ -1,5 +1,6 @@
 #include "process.h"
 
+#include "kernel.h"
 #include "text.h"
 
 #include <dirent.h>
@@ -108,7 +109,7 @@ static uint32_t own_namespace(const char *path, unsigned long request)
 {
     uint32_t inode = namespace_inode(path);
     struct stat st;
-    int pidfd = inode == 0 ? (int)syscall(SYS_pidfd_open, getpid(), 0) : -1;
+    int pidfd = inode == 0 ? (int)kernel_call(SYS_pidfd_open, getpid(), 0) : -1;
     if (pidfd < 0)
         return inode;
     int fd = ioctl(pidfd, request, 0);

@@ -1,5 +1,7 @@
 #include "sockdiag.h"
 
+#include "kernel.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/inet_diag.h>
@@ -13,8 +15,7 @@
 
 int sockdiag_open(void)
 {
-    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-    return fd < 0 ? -errno : fd;
+    return kernel_socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 }
 
 /* Called for each message of a dump. */

@@ -1,6 +1,6 @@
 #include "borrow.h"
 
-#include "next.h"
+#include "kernel.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -26,16 +26,13 @@ static _Atomic(struct block *) blocks;
 
 static pid_t own_number(void)
 {
-    return (pid_t)next_functions.syscall(SYS_gettid);
+    return (pid_t)kernel_call(SYS_gettid);
 }
 
 /* A signal handler that interrupted this call in the parent may have made this process by vfork(2). */
 static bool is_of_parent(pid_t thread)
 {
-    int saved = errno;
-    bool is = next_functions.syscall(SYS_tgkill, getppid(), thread, 0) == 0;
-    errno = saved;
-    return is;
+    return kernel_call(SYS_tgkill, getppid(), thread, 0) == 0;
 }
 
 /* Two that are the same thread to libc are parent and child of vfork(2), or two such children; as this one

@@ -1,9 +1,8 @@
 #include "host.h"
 
 #include "filter.h"
-#include "next.h"
+#include "kernel.h"
 
-#include <errno.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <stdint.h>
@@ -11,7 +10,6 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 static struct in6_addr *known; /* IPv4 ones as v4-mapped */
 static unsigned known_count, known_room;
@@ -36,23 +34,19 @@ union short_reply {
     char bytes[512];
 };
 
-/*
- * Raw system calls: send(2), recv(2) and close(2) of libc are cancellation points, and a thread cancelled
- * here would leave the descriptor behind.
- */
 static int open_route(void)
 {
-    return (int)next_functions.syscall(SYS_socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    return kernel_socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 }
 
 static bool ask(int fd, const struct request *request)
 {
-    return next_functions.syscall(SYS_sendto, fd, request, (size_t)request->header.nlmsg_len, 0, NULL, 0) > 0;
+    return kernel_call(SYS_sendto, fd, request, (size_t)request->header.nlmsg_len, 0, NULL, 0) > 0;
 }
 
 static long hear(int fd, void *reply, size_t size)
 {
-    return next_functions.syscall(SYS_recvfrom, fd, reply, size, 0, NULL, NULL);
+    return kernel_call(SYS_recvfrom, fd, reply, size, 0, NULL, NULL);
 }
 
 static void add_attribute(struct request *request, unsigned short type, const void *data, unsigned short len)
@@ -131,7 +125,7 @@ void host_init(void)
     if (fd < 0)
         return;
     remember_all(fd);
-    next_functions.syscall(SYS_close, fd);
+    kernel_close(fd);
 }
 
 static bool is_known(int family, const void *address)
@@ -168,7 +162,6 @@ static unsigned route_type(int fd, int family, const void *address, unsigned sho
 
 static bool ask_kernel(int family, const void *address, unsigned short len, uint32_t scope)
 {
-    int saved = errno;
     bool ours;
     int fd = filter_is_installed() ? -1 : open_route();
     if (fd < 0) {
@@ -176,9 +169,8 @@ static bool ask_kernel(int family, const void *address, unsigned short len, uint
     } else {
         unsigned type = route_type(fd, family, address, len, scope);
         ours = type == RTN_LOCAL || type == RTN_BROADCAST || type == RTN_ANYCAST;
-        next_functions.syscall(SYS_close, fd);
+        kernel_close(fd);
     }
-    errno = saved;
     return ours;
 }
 

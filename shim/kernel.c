@@ -1,63 +1,21 @@
-/*
- * The library's own calls (portmap/kernel.h). Those on sockets go past our wrappers: the numbers are the
- * kernel's already. Those on files are raw system calls, as exec is no point where a thread can be cancelled.
- */
 #include "kernel.h"
 
 #include "next.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
+#include <errno.h>
+#include <stdarg.h>
 
-int kernel_bind(int fd, const struct sockaddr *address, socklen_t len)
+long kernel_call(long number, ...)
 {
-    return next_functions.bind(fd, address, len);
-}
-
-int kernel_connect(int fd, const struct sockaddr *address, socklen_t len)
-{
-    return next_functions.connect(fd, address, len);
-}
-
-int kernel_getsockname(int fd, struct sockaddr *address, socklen_t *len)
-{
-    return next_functions.getsockname(fd, address, len);
-}
-
-int kernel_open(int dirfd, const char *path)
-{
-    return (int)next_functions.syscall(SYS_openat, dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-}
-
-/* preadv(2) takes the offset in two words everywhere, pread64(2) does not. */
-ssize_t kernel_pread(int fd, void *to, size_t size, off_t at)
-{
-    struct iovec vector = {to, size};
-    return next_functions.syscall(SYS_preadv, fd, &vector, 1, (long)at, (long)(at < 0 ? -1 : 0));
-}
-
-void kernel_close(int fd)
-{
-    next_functions.syscall(SYS_close, fd);
-}
-
-uid_t kernel_euid(void)
-{
-#ifdef SYS_geteuid32
-    return (uid_t)next_functions.syscall(SYS_geteuid32);
-#else
-    return (uid_t)next_functions.syscall(SYS_geteuid);
-#endif
-}
-
-/* fstat(2) by its number would need another structure on each architecture. */
-uid_t kernel_owner(int fd)
-{
-    struct statx file;
-    struct stat st;
-    if (next_functions.syscall(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_UID, &file) == 0)
-        return file.stx_uid;
-    return fstat(fd, &st) == 0 ? st.st_uid : (uid_t)-1; /* before Linux 4.11 */
+    int saved = errno;
+    va_list rest;
+    va_start(rest, number);
+    long a = va_arg(rest, long), b = va_arg(rest, long), c = va_arg(rest, long);
+    long d = va_arg(rest, long), e = va_arg(rest, long), f = va_arg(rest, long);
+    va_end(rest);
+    long result = next_functions.syscall(number, a, b, c, d, e, f);
+    if (result == -1)
+        result = -errno;
+    errno = saved;
+    return result;
 }

@@ -7,7 +7,6 @@
 #include "portset.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
@@ -30,7 +29,7 @@ static int option(int fd, int name)
 {
     int value = 0;
     socklen_t len = sizeof value;
-    return getsockopt(fd, SOL_SOCKET, name, &value, &len) == 0 ? value : -1;
+    return kernel_getsockopt(fd, SOL_SOCKET, name, &value, &len) == 0 ? value : -1;
 }
 
 static unsigned kind_of_protocol(int protocol)
@@ -48,13 +47,11 @@ static bool is_raw(int fd)
 
 unsigned kind_of(int fd)
 {
-    int saved = errno;
     if (filter_is_installed())
         return 0;
     unsigned kind = kind_of_protocol(option(fd, SO_PROTOCOL));
     if (kind != 0 && is_mixed() && is_raw(fd))
         kind = 0;
-    errno = saved;
     return kind;
 }
 
@@ -72,10 +69,9 @@ static bool has_no_ports(int family)
 
 static void look_at(int fd)
 {
-    int saved = errno, family = is_mixed() || filter_is_installed() ? -1 : option(fd, SO_DOMAIN);
+    int family = is_mixed() || filter_is_installed() ? -1 : option(fd, SO_DOMAIN);
     if (family >= 0 && !has_no_ports(family) && (kind_of(fd) == 0 || is_raw(fd)))
         atomic_store(&mixed, true);
-    errno = saved;
 }
 
 /* As the kernel reads the numbers in /proc/self/fd: "." and ".." are none. */
@@ -92,7 +88,7 @@ static bool look_at_all(int directory)
 {
     static _Alignas(struct dirent64) char entries[2048]; /* a thread's stack may be small */
     for (;;) {
-        long size = next_functions.syscall(SYS_getdents64, directory, entries, sizeof entries);
+        long size = kernel_call(SYS_getdents64, directory, entries, sizeof entries);
         if (size <= 0)
             return size == 0;
         for (long at = 0; at < size;) {
@@ -105,13 +101,11 @@ static bool look_at_all(int directory)
 
 void kind_init(void)
 {
-    int saved = errno;
     int directory = kernel_open(AT_FDCWD, "/proc/self/fd");
     if (directory < 0 || !look_at_all(directory))
         atomic_store(&mixed, true); /* nobody knows */
     if (directory >= 0)
         kernel_close(directory);
-    errno = saved;
 }
 
 void kind_received(struct msghdr *message)

@@ -1,7 +1,7 @@
 #include "memory.h"
 
 #include "filter.h"
-#include "next.h"
+#include "kernel.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -11,7 +11,6 @@
 #include <stdint.h>
 #include <sys/auxv.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 enum {
     PAGE = 4096, /* the smallest page of any Linux: a larger one is asked about more than once */
@@ -68,9 +67,7 @@ void memory_init(void)
     kernel_page = getauxval(AT_PAGESZ);
     dl_iterate_phdr(find_data, NULL);
     /* An emulator may take every advice that it does not know for good. */
-    int saved = errno;
-    populates = next_functions.syscall(SYS_madvise, NULL, kernel_page, POPULATE_READ) < 0 && errno == ENOMEM;
-    errno = saved;
+    populates = kernel_call(SYS_madvise, NULL, kernel_page, POPULATE_READ) == -ENOMEM;
 }
 
 static bool is_in(const struct range *range, uintptr_t first, uintptr_t end)
@@ -131,8 +128,8 @@ static void know(uintptr_t page, uintptr_t right)
  */
 static bool ask_madvise(uintptr_t page, uintptr_t right)
 {
-    return populates && next_functions.syscall(SYS_madvise, page & ~(kernel_page - 1), kernel_page,
-                                               right == READABLE ? POPULATE_READ : POPULATE_WRITE) == 0;
+    return populates && kernel_call(SYS_madvise, page & ~(kernel_page - 1), kernel_page,
+                                    right == READABLE ? POPULATE_READ : POPULATE_WRITE) == 0;
 }
 
 /*
@@ -143,26 +140,21 @@ static bool ask_futex(uintptr_t address, uintptr_t right)
 {
     uint32_t own = 0;
     uintptr_t word = address & ~(uintptr_t)3;
-    long answer =
-        right == READABLE
-            ? next_functions.syscall(SYS_futex, word, FUTEX_CMP_REQUEUE | FUTEX_PRIVATE_FLAG, 0, 0, word, 0)
-            : next_functions.syscall(SYS_futex, &own, FUTEX_WAKE_OP | FUTEX_PRIVATE_FLAG, 0, 0, word,
-                                     FUTEX_OP(FUTEX_OP_ADD, 0, FUTEX_OP_CMP_EQ, 0));
-    return answer >= 0 || (right == READABLE && errno == EAGAIN);
+    long answer = right == READABLE
+                      ? kernel_call(SYS_futex, word, FUTEX_CMP_REQUEUE | FUTEX_PRIVATE_FLAG, 0, 0, word, 0)
+                      : kernel_call(SYS_futex, &own, FUTEX_WAKE_OP | FUTEX_PRIVATE_FLAG, 0, 0, word,
+                                    FUTEX_OP(FUTEX_OP_ADD, 0, FUTEX_OP_CMP_EQ, 0));
+    return answer >= 0 || (right == READABLE && answer == -EAGAIN);
 }
 
 static bool ask(uintptr_t address, uintptr_t right)
 {
     uintptr_t page = address & ~(uintptr_t)(PAGE - 1);
-    int saved = errno;
-    if (is_known(page, right))
-        return true;
-    if (filter_is_installed())
+    if (is_known(page, right) || filter_is_installed())
         return true;
     bool good = ask_madvise(page, right) || ask_futex(address, right);
     if (good)
         know(page, right);
-    errno = saved;
     return good;
 }
 

@@ -1,6 +1,6 @@
 #include "once.h"
 
-#include "next.h"
+#include "kernel.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -54,7 +54,7 @@ static bool is_here(uint64_t thread)
 static void wait_until(_Atomic uint32_t *done)
 {
     while (atomic_load(done) == 0)
-        next_functions.syscall(SYS_futex, done, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+        kernel_call(SYS_futex, done, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
 }
 
 /* What ends or stops the program by default would otherwise be late by as long as a server takes to answer.
@@ -88,7 +88,7 @@ static void work_undisturbed(_Atomic uint32_t *done, void (*work)(bool again))
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     work(atomic_exchange(&begun, true));
     atomic_store(done, 1);
-    next_functions.syscall(SYS_futex, done, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+    kernel_call(SYS_futex, done, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
     wipe_on_fork(false); /* a fork has less to do then */
     pthread_setcancelstate(cancel, NULL);
     sigprocmask(SIG_SETMASK, &before, NULL);

@@ -1,7 +1,5 @@
 #include "table.h"
 
-#include <errno.h>
-
 struct table table;
 
 void table_assign(unsigned placeholder, unsigned real, unsigned alias, uint32_t protocols_and_flags)
@@ -83,10 +81,8 @@ void table_note_bound(unsigned placeholder)
 
 void table_wake(void)
 {
-    int saved = errno;
     for (unsigned i = 0; table.map[i] != NULL; i++)
         map_wake(table.map[i]);
-    errno = saved;
 }
 
 void table_log(enum map_event event, unsigned placeholder, unsigned real, int error)
