@@ -1,11 +1,11 @@
 #include "portserver.h"
 
-#include "address.h"
 #include "error.h"
 #include "kernel.h"
 #include "portbits.h"
 #include "process.h"
 #include "text.h"
+#include "unix_address.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -36,7 +36,7 @@ static int connect_until(int fd, const char *name, uint64_t deadline)
 {
     struct sockaddr_un address;
     socklen_t len;
-    int error = address_parse(name, &address, &len);
+    int error = unix_address_parse(name, &address, &len);
     while (error == 0) {
         if (!limit(fd, SO_SNDTIMEO, deadline))
             return -ETIMEDOUT;

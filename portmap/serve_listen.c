@@ -1,8 +1,8 @@
 #include "serve_listen.h"
 
-#include "address.h"
 #include "error.h"
 #include "text.h"
+#include "unix_address.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -103,7 +103,7 @@ int serve_listen(struct serve_listener *listener, const char *address)
     /* The daemon's working directory is another. */
     int error = *address == '@' || *address == '\0' ? 0 : text_path(&t, address);
     if (error == 0)
-        error = address_parse(t.used > 0 ? absolute : address, &parsed, &len);
+        error = unix_address_parse(t.used > 0 ? absolute : address, &parsed, &len);
     if (error != 0)
         return error;
     listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

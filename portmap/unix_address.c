@@ -1,10 +1,10 @@
-#include "address.h"
+#include "unix_address.h"
 
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
-int address_parse(const char *text, struct sockaddr_un *address, socklen_t *len)
+int unix_address_parse(const char *text, struct sockaddr_un *address, socklen_t *len)
 {
     size_t used = strlen(text);
     if (used == 0 || strcmp(text, "@") == 0)
