@@ -140,7 +140,7 @@ static void print_port(const struct survey *run, const struct survey_port *port,
 static void print_run(const struct survey *run, const struct table *table)
 {
     char line[LINE_SIZE], name[NAME_SIZE], age[16];
-    const char *command = map_about(run->map, "command", 0);
+    const char *command = map_about(run->map, MAP_ABOUT_COMMAND, 0);
     write_run_name(run, name, sizeof name);
     write_age(run->map, age, sizeof age);
     snprintf(line, sizeof line, "%-*s  %4s  %s", table->name, name, age,
@@ -370,12 +370,12 @@ static void json_run(const struct survey *run)
     printf(",\"name\":");
     json_string(stdout, survey_name(run));
     printf(",\"command\":");
-    json_string(stdout, map_about(map, "command", 0));
+    json_string(stdout, map_about(map, MAP_ABOUT_COMMAND, 0));
     printf(",\"pid\":%d,\"age\":%.3f,\"ending\":%s,\"outer\":", (int)map->starter, (double)age_of(map) / 1e9,
            run->ending ? "true" : "false");
-    json_string(stdout, map_about(map, "outer", 0));
+    json_string(stdout, map_about(map, MAP_ABOUT_OUTER, 0));
     printf(",\"files\":[");
-    for (unsigned n = 0; (file = map_about(map, "file", n)) != NULL; n++) {
+    for (unsigned n = 0; (file = map_about(map, MAP_ABOUT_FILE, n)) != NULL; n++) {
         if (n > 0)
             putchar(',');
         json_string(stdout, file);

@@ -377,6 +377,12 @@ bool map_was_joined(const struct map *map, uint32_t from)
     return joined;
 }
 
+static const char *const about_keys[] = {[MAP_ABOUT_COMMAND] = "command",
+                                         [MAP_ABOUT_NAME] = "name",
+                                         [MAP_ABOUT_OUTER] = "outer",
+                                         [MAP_ABOUT_SERVER] = "portserver",
+                                         [MAP_ABOUT_FILE] = "file"};
+
 /* The texts lie one after the other; the end is the first empty one. */
 static size_t about_end(const struct map *map)
 {
@@ -386,13 +392,13 @@ static size_t about_end(const struct map *map)
     return at;
 }
 
-bool map_about_add(struct map *map, const char *key, const char *value)
+bool map_about_add(struct map *map, enum map_about key, const char *value)
 {
     size_t at = about_end(map);
     if (at + 2 > MAP_ABOUT - 1)
         return false;
     struct text t = text_in(map->about + at, MAP_ABOUT - 1 - at);
-    text_str(&t, key);
+    text_str(&t, about_keys[key]);
     text_char(&t, '=');
     text_str(&t, value);
     if (t.cut)
@@ -400,12 +406,12 @@ bool map_about_add(struct map *map, const char *key, const char *value)
     return !t.cut;
 }
 
-const char *map_about(const struct map *map, const char *key, unsigned n)
+const char *map_about(const struct map *map, enum map_about key, unsigned n)
 {
-    size_t len = strlen(key);
+    size_t len = strlen(about_keys[key]);
     for (size_t at = 0; map->about[at] != '\0'; at += strlen(map->about + at) + 1) {
         const char *text = map->about + at;
-        if (strncmp(text, key, len) == 0 && text[len] == '=' && n-- == 0)
+        if (strncmp(text, about_keys[key], len) == 0 && text[len] == '=' && n-- == 0)
             return text + len + 1;
     }
     return NULL;

@@ -259,10 +259,19 @@ static inline bool map_was_bound(const struct map *map, unsigned placeholder)
     return atomic_load(&map->bound[placeholder / 64]) >> (placeholder % 64) & 1;
 }
 
+/* What the texts about a run say of it. */
+enum map_about {
+    MAP_ABOUT_COMMAND, /* what is run, for people */
+    MAP_ABOUT_NAME,    /* may be there twice: see name_given() */
+    MAP_ABOUT_OUTER,   /* the directory of the run around it */
+    MAP_ABOUT_SERVER,  /* nothing is leased without a port server */
+    MAP_ABOUT_FILE,    /* a map file to publish; any number */
+};
+
 /* Adds a text about the run; false when it does not fit. Only before the map is ready. */
-bool map_about_add(struct map *map, const char *key, const char *value);
+bool map_about_add(struct map *map, enum map_about key, const char *value);
 
 /* The value of the n-th text (from 0) with this key; NULL when there is none. */
-const char *map_about(const struct map *map, const char *key, unsigned n);
+const char *map_about(const struct map *map, enum map_about key, unsigned n);
 
 #endif

@@ -343,17 +343,17 @@ int publish_files(const struct map *map, const char *run_path, enum publish_occa
 {
     const char *file;
     int error = 0;
-    for (unsigned i = 0; error == 0 && (file = map_about(map, "file", i)) != NULL; i++) {
+    for (unsigned i = 0; error == 0 && (file = map_about(map, MAP_ABOUT_FILE, i)) != NULL; i++) {
         *failed = file;
         if (!is_anothers(file, run_path, occasion))
             error = write_draft(file, i, map, run_path);
     }
-    for (unsigned i = 0; error == 0 && (file = map_about(map, "file", i)) != NULL; i++) {
+    for (unsigned i = 0; error == 0 && (file = map_about(map, MAP_ABOUT_FILE, i)) != NULL; i++) {
         *failed = file;
         if (!is_anothers(file, run_path, occasion))
             error = install_draft(file, i);
     }
-    for (unsigned i = 0; (file = map_about(map, "file", i)) != NULL; i++)
+    for (unsigned i = 0; (file = map_about(map, MAP_ABOUT_FILE, i)) != NULL; i++)
         remove_draft(file, i);
     return error;
 }
@@ -361,7 +361,7 @@ int publish_files(const struct map *map, const char *run_path, enum publish_occa
 void publish_withdraw(const struct map *map, const char *run_path)
 {
     const char *file;
-    for (unsigned i = 0; (file = map_about(map, "file", i)) != NULL; i++)
+    for (unsigned i = 0; (file = map_about(map, MAP_ABOUT_FILE, i)) != NULL; i++)
         if (names_run(file, run_path))
             unlink(file);
 }

@@ -21,7 +21,7 @@
 int publish_path(const char *file, char path[static PATH_MAX]);
 
 /*
- * Writes all map files that the run has (map_about "file"): when it starts, over what other runs have left
+ * Writes all map files that the run has (MAP_ABOUT_FILE): when it starts, over what other runs have left
  * there; later, only where no other run has published since. 0, or with *failed naming the file a negated
  * errno, PORTMAP_ENOTFILE, or PORTMAP_EOTHERS where something is in it that portshim has not written.
  */

@@ -22,9 +22,6 @@
  * that went from one place to another while both were looked at is found by another look. */
 enum { ON_THEIR_WAY_LOOKS = 50, ON_THEIR_WAY_NANOSECONDS = 50000000, VAIN_LOOKS = 3 };
 
-/* What the map says about the run when no lease is to be had without a port server. */
-static const char about_server[] = "portserver";
-
 /* Leased for a placeholder that is not in the map yet; for the stock where that is 0. */
 struct addition {
     uint16_t placeholder, real, alias, protocols;
@@ -139,7 +136,7 @@ static void avoid(struct assigning *a, unsigned port)
 static bool is_real_around(const struct map *map, unsigned port)
 {
     struct map *outer;
-    const char *path = map_about(map, "outer", 0);
+    const char *path = map_about(map, MAP_ABOUT_OUTER, 0);
     if (path == NULL || map_view(&outer, path) != 0)
         return false;
     uint32_t entry = atomic_load(&outer->to_program[port]);
@@ -350,17 +347,17 @@ static void name_file(struct run_problem *problem, const char *file)
 
 static int describe(struct map *map, const struct run_request *request, struct run_problem *problem)
 {
-    bool fits = map_about_add(map, "command", request->command != NULL ? request->command : "");
+    bool fits = map_about_add(map, MAP_ABOUT_COMMAND, request->command != NULL ? request->command : "");
     if (request->name != NULL)
-        fits = fits && map_about_add(map, "name", request->name);
+        fits = fits && map_about_add(map, MAP_ABOUT_NAME, request->name);
     if (request->private_name != NULL)
-        fits = fits && map_about_add(map, "name", request->private_name);
+        fits = fits && map_about_add(map, MAP_ABOUT_NAME, request->private_name);
     if (request->outer != NULL)
-        fits = fits && map_about_add(map, "outer", request->outer);
+        fits = fits && map_about_add(map, MAP_ABOUT_OUTER, request->outer);
     if (request->server != NULL && request->server->required)
-        fits = fits && map_about_add(map, about_server, "required");
+        fits = fits && map_about_add(map, MAP_ABOUT_SERVER, "required");
     for (unsigned i = 0; fits && request->files != NULL && request->files[i] != NULL; i++) {
-        fits = map_about_add(map, "file", request->files[i]);
+        fits = map_about_add(map, MAP_ABOUT_FILE, request->files[i]);
         problem->step = RUN_STEP_FILE;
         name_file(problem, request->files[i]);
     }
@@ -660,7 +657,7 @@ struct obtain_server run_server(const struct map *map, char *const *env)
     bool starter_lives = map->pid_namespace != 0 && map->pid_namespace == process_pid_namespace() &&
                          process_is_alive(map->starter, map->starter_start_time);
     struct obtain_server server = obtain_server_of(env, starter_lives ? map->starter : getpid());
-    server.required = map_about(map, about_server, 0) != NULL;
+    server.required = map_about(map, MAP_ABOUT_SERVER, 0) != NULL;
     return server;
 }
 

@@ -32,7 +32,7 @@ const char *survey_name(const struct survey *survey)
 /* The run around this one, when it is that which has the port. */
 static bool is_outer(const struct survey *survey, uint64_t run_id)
 {
-    const char *outer = map_about(survey->map, "outer", 0), *slash;
+    const char *outer = map_about(survey->map, MAP_ABOUT_OUTER, 0), *slash;
     uint64_t outer_id;
     return outer != NULL && (slash = strrchr(outer, '/')) != NULL && rundir_id(slash + 1, &outer_id) &&
            outer_id == run_id;

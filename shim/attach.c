@@ -69,7 +69,7 @@ static void add_outer(const struct map *inner)
 {
     const char *outer;
     struct map *map;
-    while ((outer = map_about(inner, "outer", 0)) != NULL && map_attach(&map, outer) == 0) {
+    while ((outer = map_about(inner, MAP_ABOUT_OUTER, 0)) != NULL && map_attach(&map, outer) == 0) {
         if (!table_add_map(map)) {
             if (atomic_load(&map->grows)) /* what is known at start was inherited, the rest would be lost */
                 die(outer, "too many runs are inside of this one, which has late placeholders",
