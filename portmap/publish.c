@@ -19,7 +19,7 @@
 enum format { FORMAT_PLAIN, FORMAT_ENV, FORMAT_JSON };
 
 /* How a file begins; the run's directory comes next. By this a file of ours is told from a user's. */
-static const char comment_head[] = "# portshim ", json_head[] = "{\"run\": ", json_next[] = ", \"pid\": ";
+static const char comment_head[] = "# portshim ", json_head[] = "{\"run\": \"", json_next[] = "\", \"pid\": ";
 /* What stands there in a .env file that 0.1.0 has written. */
 static const char old_env_head[] = "PORTSHIM_RUN=";
 
@@ -53,26 +53,6 @@ static void put_uint(struct writer *w, uint64_t n)
     struct text t = text_in(digits, sizeof digits);
     text_uint(&t, n);
     put(w, digits);
-}
-
-/* RFC 8259, section 7: quotes, backslashes and control characters are escaped. */
-static void put_json_string(struct writer *w, const char *s)
-{
-    put(w, "\"");
-    for (; *s != '\0'; s++) {
-        char escape[8] = "";
-        struct text t = text_in(escape, sizeof escape);
-        if (*s == '"' || *s == '\\')
-            text_char(&t, '\\');
-        if ((unsigned char)*s < 0x20) {
-            text_str(&t, "\\u");
-            text_hex(&t, (unsigned char)*s, 4);
-        } else {
-            text_char(&t, *s);
-        }
-        put(w, escape);
-    }
-    put(w, "\"");
 }
 
 unsigned publish_next(const struct map *map, unsigned after)
@@ -130,7 +110,7 @@ static void write_json(struct writer *w, const struct map *map, const char *run_
 {
     const char *separator = "";
     put(w, json_head);
-    put_json_string(w, run_path);
+    put(w, run_path); /* of characters that JSON takes as they are (home.h) */
     put(w, json_next);
     put_uint(w, (uint64_t)map->starter);
     put(w, ", \"ports\": [");
@@ -167,19 +147,6 @@ static int write_file(int fd, const char *file, const struct map *map, const cha
     return w.error;
 }
 
-/* Copies a line, or with `json` a string up to its closing quote, whose escapes are undone. The rest of the
- * text, or NULL where that is no absolute path. */
-static const char *copy_value(const char *from, bool json, char *path, size_t size)
-{
-    struct text t = text_in(path, size);
-    for (; *from != '\0' && *from != (json ? '"' : '\n'); from++) {
-        if (json && *from == '\\' && *++from == '\0')
-            break;
-        text_char(&t, *from);
-    }
-    return t.cut || *path != '/' ? NULL : from;
-}
-
 enum { HEAD_SIZE = PATH_MAX + 64 };
 
 /* Reads how a regular file begins: its length, or a negated errno or PORTMAP_ENOTFILE. */
@@ -193,16 +160,22 @@ static int read_head(const char *file, char head[static HEAD_SIZE])
     return text_read_file(file, head, HEAD_SIZE);
 }
 
-/* The run that the head of a map file names, as copy_value. */
+/* The run that the head of a map file names. What comes after it, or NULL where that is no absolute path. */
 static const char *parse_head(const char *head, char *path, size_t size)
 {
-    static const char *const lines[] = {comment_head, old_env_head};
-    for (unsigned i = 0; i < sizeof lines / sizeof *lines; i++)
-        if (strncmp(head, lines[i], strlen(lines[i])) == 0)
-            return copy_value(head + strlen(lines[i]), false, path, size);
-    size_t before = strlen(json_head);
-    if (strncmp(head, json_head, before) == 0 && head[before] == '"')
-        return copy_value(head + before + 1, true, path, size);
+    static const struct {
+        const char *before, *end;
+    } heads[] = {{comment_head, "\n"}, {old_env_head, "\n"}, {json_head, "\""}};
+    for (unsigned i = 0; i < sizeof heads / sizeof *heads; i++) {
+        size_t before = strlen(heads[i].before), len;
+        if (strncmp(head, heads[i].before, before) != 0)
+            continue;
+        head += before;
+        len = strcspn(head, heads[i].end);
+        struct text t = text_in(path, size);
+        text_bytes(&t, head, len);
+        return t.cut || *path != '/' ? NULL : head + len;
+    }
     return NULL;
 }
 
@@ -224,7 +197,7 @@ static bool is_of_portshim(const char *head)
     const char *name = rest != NULL ? strrchr(path, '/') : NULL;
     if (name == NULL || !rundir_id(name + 1, &run_id))
         return false;
-    return *rest != '"' || strncmp(rest + 1, json_next, strlen(json_next)) == 0;
+    return *rest != '"' || strncmp(rest, json_next, strlen(json_next)) == 0;
 }
 
 /* 0 where a map file may be written: nothing is there, or nothing is in it, or what portshim wrote. */
