@@ -23,9 +23,6 @@ struct stat_line {
 /* The inode number of the namespace that all others are below (include/linux/proc_ns.h). */
 #define INITIAL_PID_NAMESPACE UINT32_C(0xEFFFFFFC)
 
-/* Namespaces below one another (MAX_PID_NS_LEVEL, include/linux/pid_namespace.h). */
-enum { NESTED_MAX = 32 };
-
 void process_boot_id(char id[static BOOT_ID_SIZE])
 {
     char buffer[64];
@@ -173,48 +170,49 @@ bool process_find(pid_t pid, uint64_t *start_time)
     return is_living(&line);
 }
 
+int process_pids(pid_t pid, pid_t pids[static PROCESS_PIDS])
+{
+    char path[32], line[512];
+    struct text name = text_in(path, sizeof path);
+    proc_path(&name, pid, "/status");
+    int len = text_read_line(path, "NSpid:", line, sizeof line), count = 0;
+    if (len < 0)
+        return len;
+    uint64_t number;
+    for (const char *at = line, *end = line + len; at < end; at++) {
+        if (*at < '0' || *at > '9')
+            continue;
+        if (count == PROCESS_PIDS || !text_take_uint(&at, end, INT32_MAX, &number))
+            return -ERANGE;
+        pids[count++] = (pid_t)number;
+    }
+    return count;
+}
+
 /* A process of a namespace below this one. */
 struct nested {
-    pid_t pids[NESTED_MAX]; /* what it is called in each namespace, from below this one to its own */
-    unsigned count;
+    pid_t pids[PROCESS_PIDS];
+    int count;
     uint32_t pid_namespace;
     struct stat_line line;
 };
-
-/* The NSpid line of /proc/PID/status has what a process is called from the reader's namespace inwards. */
-static bool read_nested_pids(struct nested *process, const char *line)
-{
-    const char *end = line + strlen(line);
-    uint64_t number;
-    unsigned count = 0;
-    for (process->count = 0; line < end; line++) {
-        if (*line < '0' || *line > '9')
-            continue;
-        if (!text_take_uint(&line, end, INT32_MAX, &number) || count > NESTED_MAX)
-            return false;
-        if (count++ > 0)
-            process->pids[process->count++] = (pid_t)number;
-    }
-    return count > 0;
-}
 
 /* What is known of a process of this namespace. */
 enum sight { SIGHT_NESTED, SIGHT_OTHER, SIGHT_UNKNOWN };
 
 static enum sight look_at(struct nested *process, pid_t here)
 {
-    char path[32], numbers[512];
-    struct text name = text_in(path, sizeof path);
-    proc_path(&name, here, "/status");
-    if (text_read_line(path, "NSpid:", numbers, sizeof numbers) < 0 || !read_nested_pids(process, numbers))
+    char path[32];
+    process->count = process_pids(here, process->pids);
+    if (process->count <= 0)
         return SIGHT_UNKNOWN;
-    if (process->count == 0)
+    if (process->count == 1)
         return SIGHT_OTHER;
     if (!read_stat(here, &process->line))
         return SIGHT_UNKNOWN;
     if (!is_living(&process->line))
         return SIGHT_OTHER;
-    name = text_in(path, sizeof path);
+    struct text name = text_in(path, sizeof path);
     proc_path(&name, here, "/ns/pid");
     process->pid_namespace = namespace_inode(path);
     return process->pid_namespace != 0 ? SIGHT_NESTED : SIGHT_UNKNOWN;
@@ -223,9 +221,9 @@ static enum sight look_at(struct nested *process, pid_t here)
 /* Leased by a process of a namespace between this one and its own, it has its name in that one. */
 static bool is_called(const struct nested *process, const struct process_elsewhere *wanted)
 {
-    unsigned last = process->count - 1;
+    int last = process->count - 1;
     bool called = process->pids[last] == wanted->pid && process->pid_namespace == wanted->pid_namespace;
-    for (unsigned i = 0; i < last; i++)
+    for (int i = 1; i < last; i++)
         called = called || process->pids[i] == wanted->pid;
     return called && has_start(&process->line, wanted->start_time);
 }

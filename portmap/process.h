@@ -40,6 +40,13 @@ bool process_is_alive(pid_t pid, uint64_t start_time);
  */
 bool process_find(pid_t pid, uint64_t *start_time);
 
+/* Namespaces below one another, and the first (MAX_PID_NS_LEVEL, include/linux/pid_namespace.h). */
+enum { PROCESS_PIDS = 33 };
+
+/* What a process is called in each pid namespace from that of /proc to its own (proc(5), NSpid): how many, or
+ * a negated errno: -ENODATA before Linux 4.1. */
+int process_pids(pid_t pid, pid_t pids[static PROCESS_PIDS]);
+
 /* A process of another pid namespace. */
 struct process_elsewhere {
     pid_t pid;              /* as that namespace numbers it */
