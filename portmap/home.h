@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+enum { RUN_ID_BITS = 56 }; /* of the number that a run goes by, in its directory and in the lease table */
+
 struct home {
     int fd;              /* of the directory, close-on-exec */
     char path[PATH_MAX]; /* absolute, no trailing slash */

@@ -39,7 +39,6 @@ enum lease_kind {
     LEASE_SERVED,  /* leased for a process by `portshim serve` */
 };
 
-enum { RUN_ID_BITS = 56 };
 lease_owner lease_run_owner(uint64_t run_id);
 
 /*

@@ -1,6 +1,5 @@
 #include "rundir.h"
 
-#include "lease.h"
 #include "text.h"
 
 #include <dirent.h>
