@@ -73,6 +73,9 @@ static char *absolute_path(const char *path)
     if (*path == '\0')
         command_fail("the name is empty", "name a file", "map file");
     int error = publish_path(path, absolute);
+    if (error == PORTMAP_EFOREIGN)
+        command_fail("another user's link in a directory where everybody may make one", "name another file",
+                     "map file %s", path);
     char *result = error == 0 ? strdup(absolute) : NULL;
     if (result == NULL)
         command_fail(portmap_strerror(error != 0 ? error : -ENOMEM), "use a short, absolute path",

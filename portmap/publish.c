@@ -2,6 +2,7 @@
 
 #include "error.h"
 #include "file.h"
+#include "kernel.h"
 #include "rundir.h"
 #include "text.h"
 
@@ -220,14 +221,41 @@ static int check_place(const char *file)
 
 /* A file's name that /proc tells, as /dev/fd/1 does, is that of an open file, which has another by now, or
  * none. */
-static bool is_in_proc(const char *path)
+static bool is_in_proc(int link)
 {
     struct statfs fs;
-    int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    bool in_proc = fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+    return fstatfs(link, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+}
+
+/* Whether somebody else may have laid a link where everybody may, for us to write where it leads: by the rule
+ * of proc_sys_fs(5), protected_symlinks, which the kernel has for links that it follows itself. */
+static bool is_trap(const char *path, int link)
+{
+    char directory[PATH_MAX];
+    struct text t = text_in(directory, sizeof directory);
+    struct stat st;
+    uid_t owner = kernel_owner(link);
+    text_bytes(&t, path, (size_t)(strrchr(path, '/') + 1 - path));
+    int fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    bool trap = fd < 0 || fstat(fd, &st) < 0 ||
+                (owner != kernel_euid() && owner != kernel_owner(fd) && (st.st_mode & S_ISVTX) != 0 &&
+                 (st.st_mode & S_IWOTH) != 0);
     if (fd >= 0)
         close(fd);
-    return in_proc;
+    return trap;
+}
+
+/* Where a symbolic link leads: the length, 0 when it is none that is to be followed, or a negated errno. */
+static int read_link(const char *path, char target[static PATH_MAX])
+{
+    int link = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (link < 0)
+        return errno == ENOENT ? 0 : -errno;
+    ssize_t len = is_in_proc(link) ? -1 : readlinkat(link, "", target, PATH_MAX - 1);
+    int result = len < 0 ? 0 : is_trap(path, link) ? PORTMAP_EFOREIGN : (int)len;
+    close(link);
+    target[len > 0 ? len : 0] = '\0';
+    return result;
 }
 
 int publish_path(const char *file, char path[static PATH_MAX])
@@ -237,12 +265,11 @@ int publish_path(const char *file, char path[static PATH_MAX])
     struct text t = text_in(path, PATH_MAX);
     int error = text_path(&t, file);
     for (unsigned links = 0; error == 0; links++) {
-        ssize_t len = is_in_proc(path) ? -1 : readlink(path, target, sizeof target - 1);
-        if (len < 0)
-            return 0;
+        int len = read_link(path, target);
+        if (len <= 0)
+            return len;
         if (links == MOST_LINKS)
             return -ELOOP;
-        target[len] = '\0';
         t.used = *target == '/' ? 0 : (size_t)(strrchr(path, '/') + 1 - path);
         text_str(&t, target);
         error = t.cut ? -ENAMETOOLONG : 0;

@@ -16,7 +16,8 @@
 
 /*
  * The path to give a run for a map file, in path[PATH_MAX]: absolute, and where the file is a symbolic link
- * that of what it leads to, which the link goes on leading to. 0 or a negated errno. Allocates nothing.
+ * that of what it leads to, which the link goes on leading to. 0, PORTMAP_EFOREIGN for a link of somebody
+ * else's in a directory where all may make some, as /tmp, or a negated errno. Allocates nothing.
  */
 int publish_path(const char *file, char path[static PATH_MAX]);
 

@@ -154,6 +154,9 @@ static void absolute_file(struct by_hand *hand, const char *file)
     if (find_is_anothers_file(file))
         die(file, "another user's map file", "let PORTSHIM_MAP_FILE name one of this user's own");
     int error = publish_path(file, hand->file);
+    if (error == PORTMAP_EFOREIGN)
+        die(file, "another user's link in a directory where everybody may make one",
+            "let PORTSHIM_MAP_FILE name another file");
     if (error != 0)
         die("PORTSHIM_MAP_FILE", portmap_strerror(error), "use a short, absolute path");
     hand->files[0] = hand->file;

@@ -113,6 +113,30 @@ is_new() {
     [[ ! -e started ]]
 }
 
+@test "a link that another user has laid where everybody may is not followed" {
+    as_root || skip "needs another user"
+    nobody=(setpriv --reuid nobody --regid nogroup --clear-groups)
+    install -d -m 1777 shared
+    mkdir own
+    for place in new old.env old.json; do
+        "${nobody[@]}" ln -sf "$PWD/own/$place" "shared/$place"
+        fails_with "another user's link" portshim run -p 80 -m "shared/$place" -- touch started
+        fails_with "another user's " "${by_hand[@]}" PORTSHIM_MAP_FILE="shared/$place" touch started
+    done
+    # Nor where it is but on the way.
+    ln -s "$PWD/shared/new" own/way
+    fails_with "another user's link" portshim run -p 80 -m own/way -- touch started
+    [[ ! -e started && $(ls own) == way ]]
+    # Whom the directory belongs to may make links in it, and one's own is followed anywhere.
+    chown nobody shared
+    portshim run -p 80 -m shared/old.env -- true
+    chown root shared
+    ln -s "$PWD/own/mine" shared/mine
+    portshim run -p 80 -m shared/mine -- true
+    grep -q PORTSHIM_PORT_80 own/old.env
+    [[ -s own/mine ]]
+}
+
 @test "an open file's name in /dev or /proc is no place for a map, and what is open there stays" {
     for name in /dev/stdout /dev/fd/1 /proc/self/fd/1; do
         # shellcheck disable=SC2016 # expanded inside
