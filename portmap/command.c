@@ -100,6 +100,24 @@ bool command_must_end(void)
     return sigandset(&come, &come, &held) == 0 && !sigisemptyset(&come);
 }
 
+static struct sigaction file_limit_before;
+
+void command_outlive_file_limit(void)
+{
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGXFSZ, &ignore, &file_limit_before);
+}
+
+int command_execute(char **words)
+{
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGXFSZ, &file_limit_before, NULL);
+    execvp(words[0], words);
+    int error = errno;
+    sigaction(SIGXFSZ, &ignore, NULL);
+    return error;
+}
+
 void command_print_text(FILE *out, const char *text)
 {
     char *shown = isatty(fileno(out)) ? strdup(text) : NULL;

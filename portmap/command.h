@@ -60,6 +60,13 @@ void command_let_signals(void);
 /* Whether one has come that is held back. */
 bool command_must_end(void);
 
+/* From here on a file that may grow no further, stdout perhaps, is an error of writing to it (RLIMIT_FSIZE)
+ * and not the end by SIGXFSZ. */
+void command_outlive_file_limit(void);
+
+/* Executes a command, which finds the signals as we found them. Returns only with the errno of a failure. */
+int command_execute(char **words);
+
 /* Prints a text that somebody else may have written: as it is, but nothing that a terminal would obey to one.
  */
 void command_print_text(FILE *out, const char *text);

@@ -252,10 +252,8 @@ static void check_bound(const struct run *run, const struct run_options *options
 /* The exec or its parent; returns only when the command could not be started, with its errno. */
 static int execute(const struct run *run, const struct run_options *options)
 {
-    if (!options->require_bind) {
-        execvp(options->command[0], options->command);
-        return errno;
-    }
+    if (!options->require_bind)
+        return command_execute(options->command);
     struct supervised ended = supervise(options->command);
     if (ended.start_error == 0) {
         if (!options->quiet)

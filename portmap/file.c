@@ -17,6 +17,19 @@ int file_create(int dir, const char *name)
     return fd;
 }
 
+int file_share(int dir, const char *name)
+{
+    const int how = O_RDWR | O_NOFOLLOW | O_CLOEXEC;
+    int fd = file_create(dir, name);
+    if (fd != -EEXIST)
+        return fd;
+    fd = openat(dir, name, how);
+    /* Its maker may not have come to it yet. Nobody else can have a file in the directory. */
+    if (fd < 0 && errno == EACCES && fchmodat(dir, name, 0600, 0) == 0)
+        fd = openat(dir, name, how);
+    return fd < 0 ? -errno : fd;
+}
+
 static int check_limit(uint64_t size)
 {
     struct rlimit limit;

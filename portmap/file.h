@@ -11,6 +11,9 @@
  * or a negated errno. */
 int file_create(int dir, const char *name);
 
+/* Opens it, and makes it where it is missing: in a directory that is one user's alone. */
+int file_share(int dir, const char *name);
+
 /* Gives a new file `size` bytes on the disk. 0 or a negated errno: -EFBIG where RLIMIT_FSIZE forbids it, upon
  * which the kernel would send SIGXFSZ. */
 int file_allocate(int fd, size_t size);

@@ -90,6 +90,21 @@ static int home_path(struct home *home, char *const *env)
     return home->path[strspn(home->path, plain)] == '\0' ? 0 : PORTMAP_EPATH;
 }
 
+/* Another of our processes may just have made it, under a umask that leaves its user nothing. False when it
+ * is not ours; errno is EACCES then. */
+static bool let_owner_in(int dir, const char *name)
+{
+    struct stat st;
+    int fd = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    bool ours = fd >= 0 && kernel_owner(fd) == kernel_euid() && fstat(fd, &st) == 0 &&
+                (st.st_mode & 0700) != 0700 && (st.st_mode & 077) == 0;
+    if (fd >= 0)
+        close(fd);
+    bool changed = ours && fchmodat(dir, name, 0700, 0) == 0;
+    errno = EACCES;
+    return changed;
+}
+
 /* Opens a directory below dir that nobody else can read or write, made first if it is missing. */
 static int open_private(int dir, const char *name)
 {
@@ -100,6 +115,8 @@ static int open_private(int dir, const char *name)
     if (made)
         fchmodat(dir, name, 0700, 0); /* a umask may have left less */
     int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && errno == EACCES && let_owner_in(dir, name))
+        fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOTDIR || errno == ELOOP || errno == EACCES ? PORTMAP_EFOREIGN : -errno;
     bool private = fstat(fd, &st) == 0 && kernel_owner(fd) == kernel_euid() && (st.st_mode & 077) == 0;
@@ -172,10 +189,9 @@ static uint32_t number_of(const char *identity)
 
 int home_lock_by_hand(const struct home *home, const char *identity)
 {
-    int fd = openat(home->fd, "by-hand", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = file_share(home->fd, "by-hand");
     if (fd < 0)
-        return -errno;
-    file_let_owner(fd);
+        return fd;
     struct flock byte = {.l_type = F_WRLCK,
                          .l_whence = SEEK_SET,
                          .l_start = (off_t)(number_of(identity) & INT32_MAX),

@@ -1,5 +1,7 @@
 #include "supervise.h"
 
+#include "command.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -37,8 +39,7 @@ static pid_t start(char **command, const struct before *before, struct supervise
         result->start_error = -errno;
     if (pid == 0) {
         put_back(before);
-        execvp(command[0], command);
-        error = errno;
+        error = command_execute(command);
         if (write(failed[1], &error, sizeof error) < 0)
             _exit(EXIT_FAILURE); /* its parent is gone */
         _exit(EXIT_FAILURE);

@@ -40,6 +40,46 @@ limited() (
     diff before m.json
 }
 
+# to_end_of FILE COMMAND...: its output goes behind what is in the file.
+to_end_of() {
+    "${@:2}" >>"$1"
+}
+
+@test "output to a file that may not grow is an error of portshim's, and the command's end its own" {
+    start web portshim run -p 8080 -n web -- sleep infinity
+    within 10 portshim port web 8080
+    head -c 1024 /dev/zero >full
+    for command in ls 'ls --json' 'port web 8080' 'env web' 'run -c -p 80' 'doctor --library' --help pick; do
+        # shellcheck disable=SC2086 # words
+        fails_with 'cannot write' limited 1 to_end_of full portshim $command
+    done
+    for how in 'run -q -p 8080' 'ports -o list'; do
+        run bash -c "ulimit -S -f 2000; portshim $how -- dd if=/dev/zero of=large bs=1M count=3"
+        assert_equal "$status" 153
+    done
+}
+
+@test "what is being made under a umask of 0777, and its user has no rights to yet, is waited for by nobody" {
+    user=()
+    if as_root; then
+        user=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+        chmod 777 .
+    fi
+    "${user[@]}" mkdir -m 0 home
+    "${user[@]}" portshim run -p 8080 -- true
+    for left in names runs by-hand; do
+        "${user[@]}" rm -rf home
+        "${user[@]}" mkdir -m 700 home
+        "${user[@]}" install -m 0 /dev/null home/by-hand
+        [[ $left == by-hand ]] || "${user[@]}" mkdir -m 0 "home/$left"
+        "${user[@]}" env PORTSHIM_PORTS=8080 LD_PRELOAD="$PORTSHIM_LIB" true
+    done
+    # Where others have rights it is not one of ours that is being made, and neither is another user's.
+    "${user[@]}" chmod 007 home
+    fails_with 'not a private directory' "${user[@]}" portshim run -p 8080 -- true
+    ! as_root || fails_with 'not a private directory' portshim run -p 8080 -- true
+}
+
 @test "what is made under a umask of 0777 is its user's all the same" {
     chmod 777 .
     user=() # whom modes hold for
