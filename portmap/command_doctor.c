@@ -3,12 +3,12 @@
 #include "error.h"
 #include "json.h"
 #include "lease.h"
+#include "leases.h"
 #include "library.h"
 #include "portserver.h"
 #include "probe.h"
 #include "process.h"
 #include "program.h"
-#include "recover.h"
 #include "sockdiag.h"
 #include "text.h"
 #include "utf8.h"
@@ -140,7 +140,7 @@ static void check_home(void)
     struct statvfs disk;
     int error = home_open(&home, environ);
     if (error == 0)
-        error = recover_leases(&leases, &home);
+        error = leases_open(&leases, &home);
     if (error != 0) {
         say(DOCTOR_FAIL, "lease directory", "set PORTSHIM_HOME to a private directory on a disk with room",
             "%s: %s", home.path, portmap_strerror(error));

@@ -3,12 +3,12 @@
 #include "error.h"
 #include "holders.h"
 #include "lease.h"
+#include "leases.h"
 #include "liveness.h"
 #include "obtain.h"
 #include "portserver.h"
 #include "probe.h"
 #include "process.h"
-#include "recover.h"
 #include "text.h"
 
 #include <errno.h>
@@ -244,8 +244,8 @@ static bool enter_claims(struct lease_table *fresh, void *context)
 static void pick(struct picking *p)
 {
     const struct claims claims = {.enter = enter_claims, .context = p};
-    for (unsigned tries = 0; tries < RECOVER_TRIES; tries++) {
-        int error = recover_leases(&p->leases, &p->home);
+    for (unsigned tries = 0; tries < LEASES_TRIES; tries++) {
+        int error = leases_open(&p->leases, &p->home);
         if (error != 0)
             command_fail(portmap_strerror(error), command_home_remedy(error), "%s", p->home.path);
         liveness_sweep(&p->home, &p->leases, SWEPT_RUNS, LEASE_FREE_ONLY);
@@ -254,7 +254,7 @@ static void pick(struct picking *p)
             fail_of_lease(p, error);
         error = lease_all(p);
         if (error == 0)
-            error = recover_settle(&p->leases, &p->home, &claims);
+            error = leases_settle(&p->leases, &p->home, &claims);
         if (error == 0)
             return;
         give_back(p);

@@ -3,8 +3,8 @@
 #include "error.h"
 #include "holders.h"
 #include "lease.h"
+#include "leases.h"
 #include "portserver.h"
-#include "recover.h"
 #include "text.h"
 
 #include <getopt.h>
@@ -68,7 +68,7 @@ int command_release(int argc, char **argv)
     struct obtain_server server = command_port_server(getpid(), false);
     command_open_home(&home);
     /* A new table says of no port who has it, but the server may know. */
-    int error = recover_leases(&leases, &home);
+    int error = leases_open(&leases, &home);
     if (error != 0)
         command_fail(portmap_strerror(error), command_home_remedy(error), "%s", home.path);
     for (int i = optind; i < argc; i++)

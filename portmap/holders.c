@@ -90,7 +90,7 @@ void holders_describe(const struct home *home, const struct pool *pool, char *bu
     unsigned used = 0, time_wait = 0;
     struct lease_table leases;
     struct text t = text_in(buffer, size);
-    bool have_table = lease_open(&leases, home) == 0;
+    bool have_table = lease_open_existing(&leases, home) == 0;
     for (unsigned port = 1; port < PORT_COUNT; port++) {
         if (!portbits_has(&pool->ports, port))
             continue;
@@ -125,7 +125,7 @@ void holders_describe_port(const struct home *home, unsigned port, char *buffer,
     struct lease_table leases;
     struct text t = text_in(buffer, size);
     lease_owner owner = 0;
-    if (lease_open(&leases, home) == 0) {
+    if (lease_open_existing(&leases, home) == 0) {
         owner = lease_holder(&leases, port);
         lease_close(&leases);
     }

@@ -4,14 +4,12 @@
 #include "error.h"
 #include "file.h"
 #include "kernel.h"
-#include "lock.h"
 #include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -204,16 +202,6 @@ int home_lock_by_hand(const struct home *home, const char *identity)
         }
     }
     return fd;
-}
-
-int home_lock(const struct home *home)
-{
-    return lock_wait(home->fd, LOCK_EX);
-}
-
-void home_unlock(const struct home *home)
-{
-    flock(home->fd, LOCK_UN);
 }
 
 void home_close(struct home *home)

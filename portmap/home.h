@@ -53,13 +53,6 @@ bool home_is_in_place(const struct home *home);
  */
 int home_lock_by_hand(const struct home *home, const char *identity);
 
-/*
- * Waits for the lock under which the lease table is replaced, and gives it back. It goes with the process
- * that holds it. 0 or a negated errno.
- */
-int home_lock(const struct home *home);
-void home_unlock(const struct home *home);
-
 void home_close(struct home *home);
 
 #endif

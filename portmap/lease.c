@@ -292,7 +292,7 @@ static bool is_whole(const struct lease_file *file)
            file->size == sizeof *file;
 }
 
-int lease_open(struct lease_table *table, const struct home *home)
+int lease_open_existing(struct lease_table *table, const struct home *home)
 {
     struct stat st;
     int fd = openat(home->fd, table_name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);

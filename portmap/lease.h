@@ -8,7 +8,7 @@
  * that no two claimants probe, and disturb, each other.
  *
  * What it says of an earlier boot is taken back lease by lease, as those runs and processes are dead. A torn
- * one is replaced (recover.h).
+ * one is replaced (leases.h).
  */
 #ifndef PORTMAP_LEASE_H
 #define PORTMAP_LEASE_H
@@ -79,14 +79,14 @@ void lease_look_end(struct lease_look *look);
 /*
  * Maps the table of the home. 0, -ENOENT when there is none, PORTMAP_ETORN when its size, magic or
  * version is not this one's, PORTMAP_EFOREIGN when it is not this user's regular file, or a negated errno.
- * recover_leases() of recover.h is the call that also makes one.
+ * leases_open() of leases.h is the call that also makes one.
  */
-int lease_open(struct lease_table *table, const struct home *home);
+int lease_open_existing(struct lease_table *table, const struct home *home);
 
 /*
  * Makes an empty table beside the home's, to be filled with lease_record() and put in place, atomically, by
- * lease_install(). The caller holds the home's lock. 0 or a negated errno: -ENOSPC when the disk is full (the
- * file is allocated whole, so that no later store can fault).
+ * lease_install(). The caller holds the lock of the home's directory. 0 or a negated errno: -ENOSPC when the
+ * disk is full (the file is allocated whole, so that no later store can fault).
  */
 int lease_draft(struct lease_table *table, const struct home *home);
 void lease_record(struct lease_table *table, unsigned port, lease_owner owner);
@@ -99,7 +99,7 @@ void lease_close(struct lease_table *table);
 void lease_enter_namespaces(struct lease_table *table);
 
 /* False when the table has been replaced, or damaged so that it will be, since it was opened: claims in it
- * are not seen by others. home->fd may be closed. What follows from it is decided by recover_settle() alone.
+ * are not seen by others. home->fd may be closed. What follows from it is decided by leases_settle() alone.
  */
 bool lease_is_current(const struct lease_table *table, const struct home *home);
 

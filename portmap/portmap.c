@@ -1,13 +1,13 @@
 #include "portmap.h"
 
 #include "lease.h"
+#include "leases.h"
 #include "liveness.h"
 #include "obtain.h"
 #include "pool.h"
 #include "portserver.h"
 #include "probe.h"
 #include "process.h"
-#include "recover.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -124,7 +124,7 @@ static int open_table(void)
     int error = open_home(&home);
     if (error != 0)
         return error;
-    error = recover_leases(&table, &home);
+    error = leases_open(&table, &home);
     home_close(&home);
     if (error != 0)
         return error;
@@ -181,7 +181,7 @@ static bool carry_over(struct lease_table *fresh, void *context)
 static int settle(void)
 {
     static const struct claims claims = {.enter = carry_over, .shared = true};
-    return recover_settle(&shared.table, &shared.home, &claims);
+    return leases_settle(&shared.table, &shared.home, &claims);
 }
 
 /* A copy of what is shared, and this process's word. */
@@ -254,7 +254,7 @@ static int obtain(struct lease_table *table, lease_owner owner, pid_t pid, const
 static int lease(pid_t pid, const struct probe_scope *scope)
 {
     int port = PORTMAP_ETORN;
-    for (unsigned tries = 0; tries < RECOVER_TRIES && port == PORTMAP_ETORN; tries++) {
+    for (unsigned tries = 0; tries < LEASES_TRIES && port == PORTMAP_ETORN; tries++) {
         struct lease_table table;
         lease_owner owner;
         bool served;
@@ -411,7 +411,7 @@ int portmap_reserve(unsigned port)
     int error = PORTMAP_ETORN;
     if (port == 0 || port >= PORT_COUNT)
         return -EINVAL;
-    for (unsigned tries = 0; tries < RECOVER_TRIES && error == PORTMAP_ETORN; tries++)
+    for (unsigned tries = 0; tries < LEASES_TRIES && error == PORTMAP_ETORN; tries++)
         error = reserve(port);
     if (error == 0)
         set_bit(reserved, port);

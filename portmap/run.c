@@ -2,12 +2,12 @@
 
 #include "error.h"
 #include "lease.h"
+#include "leases.h"
 #include "liveness.h"
 #include "lock.h"
 #include "name.h"
 #include "process.h"
 #include "publish.h"
-#include "recover.h"
 #include "rundir.h"
 #include "text.h"
 
@@ -66,10 +66,10 @@ static bool enter_claims(struct lease_table *fresh, void *context)
     rundir_name(directory, a->map->run_id);
     /* A run whose directory went with the table is nobody's to find. */
     bool all = home_is_in_place(home) && faccessat(home->fd, directory, F_OK, 0) == 0 &&
-               recover_enter_run(fresh, a->map);
+               leases_enter_run(fresh, a->map);
     for (unsigned i = 0; i < a->added_count; i++) {
-        all = recover_enter(fresh, a->added[i].real, owner) && all;
-        all = (a->added[i].alias == 0 || recover_enter(fresh, a->added[i].alias, owner)) && all;
+        all = leases_enter(fresh, a->added[i].real, owner) && all;
+        all = (a->added[i].alias == 0 || leases_enter(fresh, a->added[i].alias, owner)) && all;
     }
     return all;
 }
@@ -78,7 +78,7 @@ static bool enter_claims(struct lease_table *fresh, void *context)
 static int settle(struct assigning *a)
 {
     const struct claims claims = {.enter = enter_claims, .context = a};
-    int error = recover_settle(&a->leases, a->request->home, &claims);
+    int error = leases_settle(&a->leases, a->request->home, &claims);
     if (error != 0)
         a->problem->step = RUN_STEP_TABLE;
     return error;
@@ -246,7 +246,7 @@ static int assign_start(struct assigning *a)
 /* A port whose claim stands, before it is entered in a map that programs look into. */
 static int obtain_standing(struct assigning *a)
 {
-    for (unsigned tries = 0; tries < RECOVER_TRIES; tries++) {
+    for (unsigned tries = 0; tries < LEASES_TRIES; tries++) {
         int port = obtain_port(&a->obtaining);
         if (port < 0 && port != PORTMAP_ETORN)
             return port;
@@ -396,7 +396,7 @@ static int prepare(struct assigning *a, const struct run_request *request, unsig
     for (unsigned i = 0; i < request->ports->fixed_count; i++)
         avoid(a, request->ports->fixed[i].real);
     problem->step = RUN_STEP_TABLE;
-    int error = recover_leases(&a->leases, request->home);
+    int error = leases_open(&a->leases, request->home);
     if (error == 0)
         liveness_sweep(request->home, &a->leases, SWEEP_SOME, LEASE_FREE_ONLY);
     return error;
@@ -501,7 +501,7 @@ static int try_create(struct run *run, const struct run_request *request, struct
 int run_create(struct run *run, const struct run_request *request, struct run_problem *problem)
 {
     int error = PORTMAP_ETORN;
-    for (unsigned tries = 0; error == PORTMAP_ETORN && tries < RECOVER_TRIES; tries++)
+    for (unsigned tries = 0; error == PORTMAP_ETORN && tries < LEASES_TRIES; tries++)
         error = try_create(run, request, problem);
     return error;
 }
@@ -618,7 +618,7 @@ int run_add(struct run *run, const struct run_request *request, struct run_probl
     if (lock < 0)
         return lock;
     int error = PORTMAP_ETORN;
-    for (unsigned tries = 0; error == PORTMAP_ETORN && tries < RECOVER_TRIES; tries++)
+    for (unsigned tries = 0; error == PORTMAP_ETORN && tries < LEASES_TRIES; tries++)
         error = try_add(run, request, problem);
     lock_release(lock);
     return error;
@@ -629,7 +629,7 @@ void run_take_back(struct run *run, const struct home *home)
     struct lease_table leases;
     const char *failed;
     int lock = lock_directory(AT_FDCWD, run->path);
-    if (lock >= 0 && run->mark.end > run->mark.first && lease_open(&leases, home) == 0) {
+    if (lock >= 0 && run->mark.end > run->mark.first && lease_open_existing(&leases, home) == 0) {
         take_back(&leases, run->map, &run->mark);
         publish_files(run->map, run->path, PUBLISH_AGAIN, &failed);
         lease_close(&leases);
@@ -646,7 +646,7 @@ void run_discard(struct run *run, const struct home *home)
     name_forget_all(home, run->map);
     atomic_store(&run->map->ended, 1);
     map_detach(run->map);
-    if (lease_open(&leases, home) == 0) {
+    if (lease_open_existing(&leases, home) == 0) {
         liveness_discard(home, &leases, run_id);
         lease_close(&leases);
     }

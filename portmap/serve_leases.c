@@ -2,9 +2,9 @@
 
 #include "error.h"
 #include "lease.h"
+#include "leases.h"
 #include "liveness.h"
 #include "process.h"
-#include "recover.h"
 #include "serve_keep.h"
 #include "serve_log.h"
 #include "serve_process.h"
@@ -247,7 +247,7 @@ static bool enter_leases(struct lease_table *fresh, void *context)
         if (tenant->leases == 0 || lease_renew_owner(fresh, &tenant->owner) != 0)
             continue;
         for (unsigned port = tenant->first; port != 0; port = l->port_next[port])
-            recover_enter(fresh, port, tenant->owner);
+            leases_enter(fresh, port, tenant->owner);
     }
     return true;
 }
@@ -266,7 +266,7 @@ static void follow_home(struct serve_leases *l)
 static int settle(struct serve_leases *l)
 {
     const struct claims claims = {.enter = enter_leases, .context = l};
-    int error = recover_settle(&l->table, &l->home, &claims);
+    int error = leases_settle(&l->table, &l->home, &claims);
     if (error == 0)
         follow_home(l);
     return error;
@@ -365,7 +365,7 @@ int serve_leases_open(struct serve_leases **leases, const struct home *home, con
     l->tag = tag;
     l->counts.managed = pool->count;
     l->most_pidfd = (unsigned)sysconf(_SC_OPEN_MAX) / 2;
-    int error = recover_leases(&l->table, home);
+    int error = leases_open(&l->table, home);
     if (error != 0) {
         free(l);
         return error;
@@ -478,7 +478,7 @@ int serve_leases_grant(struct serve_leases *l, pid_t pid, int pidfd, uid_t accou
     uint32_t number = enter(l, owner, pidfd, account);
     enter_lease(l, number, (unsigned)port);
     for (unsigned tries = 1; port > 0 && !stands(l, (unsigned)port); tries++) {
-        port = tries < RECOVER_TRIES ? lease_port(l, pid, account, &owner) : PORTMAP_ETORN;
+        port = tries < LEASES_TRIES ? lease_port(l, pid, account, &owner) : PORTMAP_ETORN;
         if (port > 0)
             enter_lease(l, number, (unsigned)port);
     }

@@ -111,7 +111,7 @@ int survey_run(struct survey *survey, const struct home *home, uint64_t run_id)
         return error;
     survey->ending = state == RUN_DYING;
     survey->elsewhere = process_is_other_network(survey->map->net_namespace);
-    bool have_table = lease_open(&leases, home) == 0;
+    bool have_table = lease_open_existing(&leases, home) == 0;
     error = look_at_ports(survey, have_table ? &leases : NULL);
     if (have_table)
         lease_close(&leases);
@@ -154,7 +154,7 @@ int survey_all(struct survey *surveys, unsigned most, const struct home *home)
 {
     struct lease_table leases;
     struct collecting c = {.home = home, .surveys = surveys, .most = most};
-    if (lease_open(&leases, home) == 0) {
+    if (lease_open_existing(&leases, home) == 0) {
         liveness_sweep(home, &leases, SWEEP_SOME, LEASE_FREE_ONLY);
         lease_close(&leases);
     }

@@ -12,7 +12,7 @@
 #include "compact.h"
 #include "error.h"
 #include "lease.h"
-#include "recover.h"
+#include "leases.h"
 #include "run.h"
 #include "table.h"
 #include "text.h"
@@ -146,7 +146,7 @@ static uint32_t table_there(unsigned port)
 static void check_leases(const struct map *map)
 {
     struct lease_table leases;
-    check(lease_open(&leases, &home) == 0, "the lease table");
+    check(lease_open_existing(&leases, &home) == 0, "the lease table");
     for (unsigned port = 1; port < PORT_COUNT; port++) {
         uint32_t entry = atomic_load(&map->to_kernel[port]);
         if (entry == 0)
@@ -326,7 +326,7 @@ int main(int argc, char **argv)
     struct lease_table leases;
     unsigned seed = argc > 1 ? (unsigned)atoi(argv[1]) : 1, rounds = argc > 2 ? (unsigned)atoi(argv[2]) : 1;
     first_ephemeral = pool_ephemeral_range().first;
-    check(home_open(&home, environ) == 0 && recover_leases(&leases, &home) == 0, "the home");
+    check(home_open(&home, environ) == 0 && leases_open(&leases, &home) == 0, "the home");
     for (unsigned i = 0; i < rounds; i++) {
         snprintf(what, sizeof what, "there_and_back %u 1:", seed + i);
         srand(seed + i);

@@ -3,20 +3,20 @@
  *
  * A table that is missing or torn is made anew from what is known without it: the maps of
  * the runs that may be alive say what those own, and the kernel says, at each probe, what is in use. What a
- * process claims in the old table meanwhile is nobody's: recover_settle() tells.
+ * process claims in the old table meanwhile is nobody's: leases_settle() tells.
  */
-#ifndef PORTMAP_RECOVER_H
-#define PORTMAP_RECOVER_H
+#ifndef PORTMAP_LEASES_H
+#define PORTMAP_LEASES_H
 
 #include "lease.h"
 #include "map.h"
 
 /* Who has to claim so often in vain has another problem than a table that was replaced. */
-enum { RECOVER_TRIES = 5 };
+enum { LEASES_TRIES = 5 };
 
-/* As lease_open(), but makes the table where lease_open() finds no good one. Waits for the home's lock then.
- */
-int recover_leases(struct lease_table *leases, const struct home *home);
+/* As lease_open_existing(), but makes the table where there is no good one, under a lock of the home's
+ * directory. */
+int leases_open(struct lease_table *leases, const struct home *home);
 
 /* What somebody has claimed in a table. */
 struct claims {
@@ -33,12 +33,12 @@ struct claims {
  * there, and the question is asked again. 0; PORTMAP_ETORN when claims are lost, *leases being the new table;
  * or an error of opening one, *leases being the old.
  */
-int recover_settle(struct lease_table *leases, const struct home *home, const struct claims *claims);
+int leases_settle(struct lease_table *leases, const struct home *home, const struct claims *claims);
 
 /* Enters one claim in a table that came after; false when the port is another's. */
-bool recover_enter(struct lease_table *leases, unsigned port, lease_owner owner);
+bool leases_enter(struct lease_table *leases, unsigned port, lease_owner owner);
 
 /* Enters in a table what a run owns by its map; false when some of it is another's. */
-bool recover_enter_run(struct lease_table *leases, const struct map *map);
+bool leases_enter_run(struct lease_table *leases, const struct map *map);
 
 #endif

@@ -1,10 +1,11 @@
-#include "recover.h"
+#include "leases.h"
 
 #include "error.h"
+#include "lock.h"
 #include "rundir.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <sys/file.h>
 
 struct recovery {
     struct lease_table *leases;
@@ -12,12 +13,12 @@ struct recovery {
     int error;
 };
 
-bool recover_enter(struct lease_table *leases, unsigned port, lease_owner owner)
+bool leases_enter(struct lease_table *leases, unsigned port, lease_owner owner)
 {
     return lease_transfer(leases, port, 0, owner) || lease_holder(leases, port) == owner;
 }
 
-bool recover_enter_run(struct lease_table *leases, const struct map *map)
+bool leases_enter_run(struct lease_table *leases, const struct map *map)
 {
     lease_owner owner = lease_run_owner(map->run_id);
     bool all = true;
@@ -26,12 +27,12 @@ bool recover_enter_run(struct lease_table *leases, const struct map *map)
         bool real = back != 0 && !(back & (MAP_ALIAS | MAP_INHERITED | MAP_CHOSEN));
         bool alias = (there & MAP_ALIAS) != 0 && !(there & MAP_INHERITED);
         if (real || alias)
-            all = recover_enter(leases, port, owner) && all;
+            all = leases_enter(leases, port, owner) && all;
     }
     for (unsigned i = 0; i < MAP_STOCK; i++) {
         unsigned port = atomic_load(&map->stock[i]);
         if (port != 0)
-            all = recover_enter(leases, port, owner) && all;
+            all = leases_enter(leases, port, owner) && all;
     }
     return all;
 }
@@ -47,7 +48,7 @@ static bool record_run(uint64_t run_id, void *context)
     if (error == 0)
         error = map_attach(&map, path);
     if (error == 0) {
-        recover_enter_run(recovery->leases, map);
+        leases_enter_run(recovery->leases, map);
         map_detach(map);
     } else if (error == -EMFILE || error == -ENFILE || error == -ENOMEM) {
         recovery->error = error;
@@ -55,9 +56,9 @@ static bool record_run(uint64_t run_id, void *context)
     return recovery->error == 0;
 }
 
-static int recover_locked(struct lease_table *leases, const struct home *home)
+static int make_locked(struct lease_table *leases, const struct home *home)
 {
-    int error = lease_open(leases, home);
+    int error = lease_open_existing(leases, home);
     if (error != -ENOENT && error != PORTMAP_ETORN)
         return error;
     error = lease_draft(leases, home);
@@ -74,16 +75,16 @@ static int recover_locked(struct lease_table *leases, const struct home *home)
     return error;
 }
 
-int recover_leases(struct lease_table *leases, const struct home *home)
+int leases_open(struct lease_table *leases, const struct home *home)
 {
-    int error = lease_open(leases, home);
+    int error = lease_open_existing(leases, home);
     if (error != -ENOENT && error != PORTMAP_ETORN)
         return error;
-    error = home_lock(home);
+    error = lock_wait(home->fd, LOCK_EX);
     if (error != 0)
         return error;
-    error = recover_locked(leases, home);
-    home_unlock(home);
+    error = make_locked(leases, home);
+    flock(home->fd, LOCK_UN);
     return error;
 }
 
@@ -91,19 +92,19 @@ int recover_leases(struct lease_table *leases, const struct home *home)
 static int open_fresh(struct lease_table *fresh, const struct home *home)
 {
     if (home_is_in_place(home))
-        return recover_leases(fresh, home);
+        return leases_open(fresh, home);
     struct home another = *home;
     int error = home_reopen(&another);
     if (error == 0)
-        error = recover_leases(fresh, &another);
+        error = leases_open(fresh, &another);
     home_close(&another);
     return error;
 }
 
-int recover_settle(struct lease_table *leases, const struct home *home, const struct claims *claims)
+int leases_settle(struct lease_table *leases, const struct home *home, const struct claims *claims)
 {
     bool all = true;
-    for (unsigned tries = 0; all && tries < RECOVER_TRIES; tries++) {
+    for (unsigned tries = 0; all && tries < LEASES_TRIES; tries++) {
         struct lease_table fresh;
         if (lease_is_current(leases, home))
             return 0;
