@@ -4,7 +4,7 @@
 #include "holders.h"
 #include "lease.h"
 #include "leases.h"
-#include "liveness.h"
+#include "life.h"
 #include "obtain.h"
 #include "portserver.h"
 #include "probe.h"
@@ -248,7 +248,7 @@ static void pick(struct picking *p)
         int error = leases_open(&p->leases, &p->home);
         if (error != 0)
             command_fail(portmap_strerror(error), command_home_remedy(error), "%s", p->home.path);
-        liveness_sweep(&p->home, &p->leases, SWEPT_RUNS, LEASE_FREE_ONLY);
+        sweep_runs(&p->home, &p->leases, SWEPT_RUNS, LEASE_FREE_ONLY);
         error = lease_process_owner(&p->leases, LEASE_PROCESS, p->pid, &p->owner);
         if (error != 0)
             fail_of_lease(p, error);

@@ -160,7 +160,7 @@ static void join(struct run *run, const struct run_options *options, const struc
         command_fail("another user's map file", "name the run, its directory or a file of this user's own",
                      "run %s", options->join);
     int error = find_run(request->home, options->join, run->path, &run_id);
-    if (error == 0 && liveness_settled(request->home, run_id) != RUN_ALIVE)
+    if (error == 0 && life_settled(request->home, run_id) != RUN_ALIVE)
         error = PORTMAP_EENDED;
     if (error == 0)
         error = map_attach(&run->map, run->path);

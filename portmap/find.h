@@ -5,7 +5,7 @@
 #define PORTMAP_FIND_H
 
 #include "home.h"
-#include "liveness.h"
+#include "life.h"
 
 #include <limits.h>
 #include <stdbool.h>

@@ -61,7 +61,7 @@ pid_t lease_owner_pid(lease_owner owner);
 bool lease_is_same_process(lease_owner a, lease_owner b);
 
 /* Whether an owner is a process that is known to have died: unknown is not dead. Runs are judged by
- * liveness.h. */
+ * life.h. */
 bool lease_owner_has_died(const struct lease_table *table, lease_owner owner);
 
 /*

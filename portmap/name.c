@@ -1,7 +1,7 @@
 #include "name.h"
 
 #include "error.h"
-#include "liveness.h"
+#include "life.h"
 #include "lock.h"
 #include "rundir.h"
 #include "text.h"
@@ -56,7 +56,7 @@ static int claim_locked(const struct home *home, const char *name, uint64_t run_
     link_name(link, name);
     rundir_name(target, run_id);
     uint64_t holder = name_find(home, name);
-    if (holder != 0 && holder != run_id && liveness_of(home, holder) == RUN_ALIVE)
+    if (holder != 0 && holder != run_id && life_of(home, holder) == RUN_ALIVE)
         return PORTMAP_ENAME;
     if (unlinkat(home->fd, link, 0) < 0 && errno != ENOENT)
         return -errno;

@@ -64,9 +64,9 @@ static int claim_patiently(struct obtaining *o, unsigned port, enum lease_effort
         uint64_t run_id = lease_owner_run(holder);
         if (error != PORTMAP_EHELD || !may_wait(o, deadline) || lease_owner_pid(holder) != 0)
             return error;
-        if (run_id != 0 && liveness_of(o->home, run_id) == RUN_ALIVE)
+        if (run_id != 0 && life_of(o->home, run_id) == RUN_ALIVE)
             return error;
-        liveness_sweep(o->home, o->leases, SWEEP_ALL, effort);
+        sweep_runs(o->home, o->leases, SWEEP_ALL, effort);
         if (lease_holder(o->leases, port) != 0)
             pause_briefly();
     }
@@ -142,7 +142,7 @@ static int ask_patiently(struct obtaining *o)
             return port;
         struct sweep swept = {.dying = 1};
         while (swept.dying > 0 && swept.freed == 0 && may_wait(o, deadline)) {
-            swept = liveness_sweep(o->home, o->leases, SWEEP_ALL, LEASE_FREE_ONLY);
+            swept = sweep_runs(o->home, o->leases, SWEEP_ALL, LEASE_FREE_ONLY);
             if (swept.dying + swept.freed > 0)
                 hope = process_clock() + SERVER_FOLLOWS;
             if (process_clock() < hope)
@@ -160,14 +160,14 @@ static int take_reclaimed(struct obtaining *o)
     uint64_t deadline = process_clock() + o->patience;
     struct sweep swept;
     do {
-        swept = liveness_sweep(o->home, o->leases, SWEEP_ALL, LEASE_FREE_ONLY);
+        swept = sweep_runs(o->home, o->leases, SWEEP_ALL, LEASE_FREE_ONLY);
         int port = lease_take(o->leases, o->pool, &free_only);
         if (port != PORTMAP_EXHAUSTED)
             return port;
         if (swept.dying > 0)
             pause_briefly();
     } while (swept.dying > 0 && may_wait(o, deadline));
-    liveness_sweep(o->home, o->leases, SWEEP_ALL, LEASE_TIME_WAIT);
+    sweep_runs(o->home, o->leases, SWEEP_ALL, LEASE_TIME_WAIT);
     return lease_take(o->leases, o->pool, &time_wait);
 }
 

@@ -6,7 +6,7 @@
 #define PORTMAP_OBTAIN_H
 
 #include "lease.h"
-#include "liveness.h"
+#include "life.h"
 
 #include <stdbool.h>
 
@@ -39,8 +39,8 @@ struct obtaining {
 };
 
 /* What those wait who have a process of their own to wait in, and what somebody else's program may wait. */
-#define OBTAIN_PATIENT (5 * LIVENESS_GRACE)
-#define OBTAIN_BRIEF (LIVENESS_GRACE + LIVENESS_GRACE / 4)
+#define OBTAIN_PATIENT (5 * LIFE_GRACE)
+#define OBTAIN_BRIEF (LIFE_GRACE + LIFE_GRACE / 4)
 
 /*
  * Leases a port. A server that fails, or gives nothing usable, is given up with its error said in

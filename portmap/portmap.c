@@ -2,7 +2,7 @@
 
 #include "lease.h"
 #include "leases.h"
-#include "liveness.h"
+#include "life.h"
 #include "obtain.h"
 #include "pool.h"
 #include "portserver.h"
@@ -382,8 +382,8 @@ static void clear_up_run(struct lease_table *table, uint64_t run_id)
     struct home home;
     if (open_home(&home) != 0)
         return;
-    if (liveness_of(&home, run_id) != RUN_ALIVE)
-        liveness_sweep(&home, table, SWEEP_ALL, LEASE_TIME_WAIT);
+    if (life_of(&home, run_id) != RUN_ALIVE)
+        sweep_runs(&home, table, SWEEP_ALL, LEASE_TIME_WAIT);
     home_close(&home);
 }
 

@@ -3,7 +3,7 @@
 #include "error.h"
 #include "lease.h"
 #include "leases.h"
-#include "liveness.h"
+#include "life.h"
 #include "lock.h"
 #include "name.h"
 #include "process.h"
@@ -398,7 +398,7 @@ static int prepare(struct assigning *a, const struct run_request *request, unsig
     problem->step = RUN_STEP_TABLE;
     int error = leases_open(&a->leases, request->home);
     if (error == 0)
-        liveness_sweep(request->home, &a->leases, SWEEP_SOME, LEASE_FREE_ONLY);
+        sweep_runs(request->home, &a->leases, SWEEP_SOME, LEASE_FREE_ONLY);
     return error;
 }
 
@@ -647,7 +647,7 @@ void run_discard(struct run *run, const struct home *home)
     atomic_store(&run->map->ended, 1);
     map_detach(run->map);
     if (lease_open_existing(&leases, home) == 0) {
-        liveness_discard(home, &leases, run_id);
+        sweep_discard(home, &leases, run_id);
         lease_close(&leases);
     }
 }

@@ -34,7 +34,7 @@ bool serve_keep_is_named(const struct serve_keep *keep, unsigned port);
 
 /*
  * Whether it says so, and a process of the run lives. A run is between two processes for a moment at every
- * exec: false means dead when said twice, with LIVENESS_GRACE in between.
+ * exec: false means dead when said twice, with LIFE_GRACE in between.
  */
 bool serve_keep_is_needed(struct serve_keep *keep, unsigned port);
 

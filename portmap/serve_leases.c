@@ -3,7 +3,7 @@
 #include "error.h"
 #include "lease.h"
 #include "leases.h"
-#include "liveness.h"
+#include "life.h"
 #include "process.h"
 #include "serve_keep.h"
 #include "serve_log.h"
@@ -577,7 +577,7 @@ static unsigned look_after_kept(struct serve_leases *l, uint32_t number)
         tenant->dead_since = 0;
     else if (tenant->dead_since == 0)
         tenant->dead_since = now;
-    if (tenant->first != 0 && (needed || now - tenant->dead_since < LIVENESS_GRACE))
+    if (tenant->first != 0 && (needed || now - tenant->dead_since < LIFE_GRACE))
         return keep.asked;
     while (tenant->first != 0)
         reclaim(l, tenant->first);
@@ -603,7 +603,7 @@ void serve_leases_tick(struct serve_leases *l)
     settle(l);
     /* Among the ports that are taken may be those of runs of this table, which nobody else may ever sweep. */
     if (l->busy.count > 0)
-        liveness_sweep(&l->home, &l->table, SWEEP_SOME, LEASE_FREE_ONLY);
+        sweep_runs(&l->home, &l->table, SWEEP_SOME, LEASE_FREE_ONLY);
     struct lease_look look = {.table = &l->table};
     unsigned looks = 0;
     for (uint32_t i = 0; i < l->tenant_mark && looks < TICK_LOOKS; i++) {

@@ -2,7 +2,7 @@
 
 #include "error.h"
 #include "lease.h"
-#include "liveness.h"
+#include "life.h"
 #include "name.h"
 #include "portset.h"
 #include "process.h"
@@ -101,7 +101,7 @@ int survey_run(struct survey *survey, const struct home *home, uint64_t run_id)
 {
     struct lease_table leases;
     *survey = (struct survey){.run_id = run_id};
-    enum run_state state = liveness_of(home, run_id);
+    enum run_state state = life_of(home, run_id);
     if (state == RUN_DEAD || state == RUN_GONE)
         return PORTMAP_EENDED;
     int error = rundir_path(home, run_id, survey->path);
@@ -155,7 +155,7 @@ int survey_all(struct survey *surveys, unsigned most, const struct home *home)
     struct lease_table leases;
     struct collecting c = {.home = home, .surveys = surveys, .most = most};
     if (lease_open_existing(&leases, home) == 0) {
-        liveness_sweep(home, &leases, SWEEP_SOME, LEASE_FREE_ONLY);
+        sweep_runs(home, &leases, SWEEP_SOME, LEASE_FREE_ONLY);
         lease_close(&leases);
     }
     int error = rundir_each(home, collect, &c);

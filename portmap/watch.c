@@ -2,7 +2,7 @@
 
 #include "error.h"
 #include "find.h"
-#include "liveness.h"
+#include "life.h"
 #include "pool.h"
 #include "publish.h"
 #include "run.h"
@@ -22,7 +22,7 @@ int watch_find(struct watch *watch)
     int error = find_run(watch->home, watch->word, watch->path, &watch->run_id);
     if (error != 0)
         return error;
-    enum run_state state = liveness_of(watch->home, watch->run_id);
+    enum run_state state = life_of(watch->home, watch->run_id);
     if (state == RUN_DEAD || state == RUN_GONE || state == RUN_DYING)
         return PORTMAP_EENDED;
     error = map_view(&watch->map, watch->path);
@@ -136,7 +136,7 @@ static bool is_deserted(struct watch *watch)
 
 bool watch_is_alive(struct watch *watch)
 {
-    enum run_state state = liveness_of(watch->home, watch->run_id);
+    enum run_state state = life_of(watch->home, watch->run_id);
     if (state == RUN_DYING)
         return !is_deserted(watch);
     watch->deserted = 0;

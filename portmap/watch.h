@@ -35,7 +35,7 @@ int watch_find(struct watch *watch);
 void watch_look_after(const struct watch *watch);
 
 /*
- * Whether the run, found before, still has a process. What has been without one for LIVENESS_GRACE has none;
+ * Whether the run, found before, still has a process. What has been without one for LIFE_GRACE has none;
  * sooner, what was twice found so, WATCH_PAUSE apart, when no process of this host is about to join: none has
  * the run in its environment.
  */

@@ -1,4 +1,4 @@
-#include "liveness.h"
+#include "life.h"
 
 #include "map.h"
 #include "name.h"
@@ -67,7 +67,7 @@ static enum run_state decide(struct map *map, int fd)
         return RUN_ALIVE;
     }
     uint64_t now = process_clock(), unset = 0;
-    if (atomic_compare_exchange_strong(&map->dead_since, &unset, now) || now - unset < LIVENESS_GRACE)
+    if (atomic_compare_exchange_strong(&map->dead_since, &unset, now) || now - unset < LIFE_GRACE)
         return RUN_DYING;
     return RUN_DEAD;
 }
@@ -105,18 +105,18 @@ static void look_away(struct look *look)
     close(look->fd);
 }
 
-enum run_state liveness_of(const struct home *home, uint64_t run_id)
+enum run_state life_of(const struct home *home, uint64_t run_id)
 {
     struct look look = look_at(home, run_id);
     look_away(&look);
     return look.state;
 }
 
-enum run_state liveness_settled(const struct home *home, uint64_t run_id)
+enum run_state life_settled(const struct home *home, uint64_t run_id)
 {
     const struct timespec pause = {.tv_nsec = 20000000};
     enum run_state state;
-    while ((state = liveness_of(home, run_id)) == RUN_DYING)
+    while ((state = life_of(home, run_id)) == RUN_DYING)
         nanosleep(&pause, NULL);
     return state;
 }
@@ -196,7 +196,7 @@ static void sweep_orphans(struct sweeping *sweeping)
         lease_owner owner = lease_holder(sweeping->leases, port);
         uint64_t run_id = lease_owner_run(owner);
         if (run_id != 0 && run_id != last) {
-            gone = liveness_of(sweeping->home, run_id) == RUN_GONE;
+            gone = life_of(sweeping->home, run_id) == RUN_GONE;
             last = run_id;
         }
         if (run_id != 0 && gone && is_free_again(&nothing, port, sweeping->effort)) {
@@ -206,8 +206,8 @@ static void sweep_orphans(struct sweeping *sweeping)
     }
 }
 
-struct sweep liveness_sweep(const struct home *home, struct lease_table *leases, unsigned most,
-                            enum lease_effort effort)
+struct sweep sweep_runs(const struct home *home, struct lease_table *leases, unsigned most,
+                        enum lease_effort effort)
 {
     struct sweeping sweeping = {.home = home, .leases = leases, .effort = effort, .left = most};
     unsigned runs = 0;
@@ -220,7 +220,7 @@ struct sweep liveness_sweep(const struct home *home, struct lease_table *leases,
     return sweeping.result;
 }
 
-void liveness_discard(const struct home *home, struct lease_table *leases, uint64_t run_id)
+void sweep_discard(const struct home *home, struct lease_table *leases, uint64_t run_id)
 {
     lease_owner owner = lease_run_owner(run_id);
     for (unsigned port = 1; port < PORT_COUNT; port++)
