@@ -4,11 +4,11 @@
 #include "holders.h"
 #include "lease.h"
 #include "leases.h"
-#include "life.h"
 #include "obtain.h"
 #include "portserver.h"
 #include "probe.h"
 #include "process.h"
+#include "sweep.h"
 #include "text.h"
 
 #include <errno.h>

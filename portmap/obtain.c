@@ -4,6 +4,7 @@
 #include "error.h"
 #include "portserver.h"
 #include "process.h"
+#include "sweep.h"
 
 #include <errno.h>
 #include <time.h>

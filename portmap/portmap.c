@@ -8,6 +8,7 @@
 #include "portserver.h"
 #include "probe.h"
 #include "process.h"
+#include "sweep.h"
 
 #include <errno.h>
 #include <fcntl.h>

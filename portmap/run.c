@@ -3,12 +3,12 @@
 #include "error.h"
 #include "lease.h"
 #include "leases.h"
-#include "life.h"
 #include "lock.h"
 #include "name.h"
 #include "process.h"
 #include "publish.h"
 #include "rundir.h"
+#include "sweep.h"
 #include "text.h"
 
 #include <errno.h>

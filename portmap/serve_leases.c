@@ -8,6 +8,7 @@
 #include "serve_keep.h"
 #include "serve_log.h"
 #include "serve_process.h"
+#include "sweep.h"
 
 #include <errno.h>
 #include <stdlib.h>

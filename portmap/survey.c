@@ -10,6 +10,7 @@
 #include "rundir.h"
 #include "sockdiag.h"
 #include "socket_owners.h"
+#include "sweep.h"
 
 #include <errno.h>
 #include <netinet/in.h>
