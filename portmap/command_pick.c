@@ -210,13 +210,13 @@ _Noreturn static void fail_of_lease(const struct picking *p, int error)
 /* 0, or an error and maybe some of them. */
 static int lease_all(struct picking *p)
 {
-    struct obtaining obtaining = {.home = &p->home,
+    struct obtaining obtaining = {.means = {.home = &p->home,
+                                            .pool = &p->pool,
+                                            .server = &p->server,
+                                            .patience = OBTAIN_PATIENT,
+                                            .stop = command_must_end},
                                   .leases = &p->leases,
-                                  .pool = &p->pool,
-                                  .want = {.owner = p->owner, .scope = p->have_scope ? &p->scope : NULL},
-                                  .server = &p->server,
-                                  .patience = OBTAIN_PATIENT,
-                                  .stop = command_must_end};
+                                  .want = {.owner = p->owner, .scope = p->have_scope ? &p->scope : NULL}};
     while (p->leased < p->count) {
         int port = command_must_end() ? -EINTR : obtain_port(&obtaining);
         if (port < 0)

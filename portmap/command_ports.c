@@ -247,7 +247,6 @@ static void set_environment(const struct run *run, const char *library)
 
 int command_ports(int argc, char **argv)
 {
-    static struct portset none;
     static struct program program;
     char library[PATH_MAX];
     static struct run run;
@@ -261,9 +260,9 @@ int command_ports(int argc, char **argv)
     command_load_pool(&pool, true);
     command_open_home(&home);
     FILE *out = open_output(&d);
-    const struct run_request request = {
-        .home = &home, .ports = &none, .pool = &pool, .command = command_line(d.command), .discover = true};
-    int error = run_create(&run, &request, &problem);
+    const struct means means = {.home = &home, .pool = &pool};
+    const struct run_wish wish = {.command = command_line(d.command), .discover = true};
+    int error = run_create(&run, &means, &wish, &problem);
     if (error != 0 && d.made_output)
         unlink(d.output);
     if (error != 0)

@@ -6,6 +6,7 @@
 #include "find.h"
 #include "holders.h"
 #include "library.h"
+#include "life.h"
 #include "name.h"
 #include "program.h"
 #include "publish.h"
@@ -43,23 +44,24 @@ static void warn_of_command(const struct program *program)
                      program->file);
 }
 
-static void fail_of_port(const struct run_request *request, const struct run_problem *problem, int error)
+static void fail_of_port(const struct means *means, const struct portset *ports,
+                         const struct run_problem *problem, int error)
 {
-    if (request->server->required)
-        command_check_server(request->server, false);
+    if (means->server->required)
+        command_check_server(means->server, false);
     char why[1280], held[1024], whose[64] = "placeholders to come";
-    unsigned listed = portset_count(request->ports), needs = listed < PORTSET_START ? listed : PORTSET_START;
+    unsigned listed = portset_count(ports), needs = listed < PORTSET_START ? listed : PORTSET_START;
     if (problem->placeholder != 0)
         snprintf(whose, sizeof whose, "placeholder %u", problem->placeholder);
     else
         needs += MAP_STOCK;
-    if (error == PORTMAP_EXHAUSTED && needs > request->pool->count) {
-        snprintf(why, sizeof why, "pool exhausted: it has %u ports, the run needs %u", request->pool->count,
+    if (error == PORTMAP_EXHAUSTED && needs > means->pool->count) {
+        snprintf(why, sizeof why, "pool exhausted: it has %u ports, the run needs %u", means->pool->count,
                  needs);
         command_fail(why, "list fewer placeholders, or widen PORTSHIM_POOL", "no real port for %s", whose);
     }
     if (error == PORTMAP_EXHAUSTED) {
-        holders_describe(request->home, request->pool, held, sizeof held);
+        holders_describe(means->home, means->pool, held, sizeof held);
         snprintf(why, sizeof why, "pool exhausted, held by: %s", held);
         command_fail(why, "end some of them, or widen PORTSHIM_POOL", "no real port for %s", whose);
     }
@@ -68,21 +70,22 @@ static void fail_of_port(const struct run_request *request, const struct run_pro
     if (error != PORTMAP_EHELD && error != PORTMAP_EINUSE)
         command_fail(portmap_strerror(error), "name another real port", "real port %u for placeholder %u",
                      problem->real, problem->placeholder);
-    holders_describe_port(request->home, problem->real, held, sizeof held);
+    holders_describe_port(means->home, problem->real, held, sizeof held);
     snprintf(why, sizeof why, "held by %s", held);
     command_fail(why, "name another real port, or end its holder", "real port %u for placeholder %u",
                  problem->real, problem->placeholder);
 }
 
-static void fail_of_run(const struct run_request *request, const struct run_problem *problem, int error)
+static void fail_of_run(const struct means *means, const struct run_wish *wish,
+                        const struct run_problem *problem, int error)
 {
     const char *why = portmap_strerror(error);
     switch (problem->step) {
     case RUN_STEP_PORT:
-        fail_of_port(request, problem, error);
+        fail_of_port(means, wish->ports, problem, error);
         break;
     case RUN_STEP_NAME:
-        command_fail(why, "choose another, or end that run", "run name \"%s\"", request->name);
+        command_fail(why, "choose another, or end that run", "run name \"%s\"", wish->name);
     case RUN_STEP_FILE:
         if (error == PORTMAP_ETOOMANY)
             command_fail("the paths of all map files together are too long", "use shorter ones",
@@ -93,12 +96,12 @@ static void fail_of_run(const struct run_request *request, const struct run_prob
                      "map file %s", problem->file);
     case RUN_STEP_OUTER:
         command_fail(why, "unset PORTSHIM_RUN, or start it in a living run", "the run around this one, %s",
-                     request->outer);
+                     wish->outer);
     case RUN_STEP_DIRECTORY:
     case RUN_STEP_TABLE:
         break;
     }
-    command_fail(why, command_home_remedy(error), "%s", request->home->path);
+    command_fail(why, command_home_remedy(error), "%s", means->home->path);
 }
 
 /*
@@ -128,39 +131,40 @@ static const char *outer_run(const struct home *home, bool quiet, const struct p
     return NULL;
 }
 
-static void start(struct run *run, const struct run_request *request)
+static void start(struct run *run, const struct means *means, const struct run_wish *wish)
 {
     struct run_problem problem = {0};
-    int error = run_create(run, request, &problem);
+    int error = run_create(run, means, wish, &problem);
     if (error != 0)
-        fail_of_run(request, &problem, error);
+        fail_of_run(means, wish, &problem, error);
 }
 
 /* As run_add(), but for a signal that came meanwhile: what it ends leaves nothing with the run. */
-static int add(struct run *run, const struct run_request *request, struct run_problem *problem)
+static int add(struct run *run, const struct means *means, const struct portset *ports,
+               struct run_problem *problem)
 {
-    struct run_request until_told = *request;
+    struct means until_told = *means;
     until_told.stop = command_must_end;
     command_hold_signals();
-    int error = run_add(run, &until_told, problem);
+    int error = run_add(run, &until_told, ports, problem);
     if (error == 0 && command_must_end())
-        run_take_back(run, request->home);
+        run_take_back(run, means->home);
     command_let_signals();
     return error;
 }
 
-static void join(struct run *run, const struct run_options *options, const struct run_request *request,
-                 const struct program *program)
+static void join(struct run *run, const struct run_options *options, const struct means *means,
+                 const struct run_wish *wish, const struct program *program)
 {
     static const char remedy[] = "name a living run, its directory or its map file";
     struct run_problem problem = {0};
     uint64_t run_id;
-    bool is_name = name_is_valid(options->join) && name_find(request->home, options->join) != 0;
+    bool is_name = name_is_valid(options->join) && name_find(means->home, options->join) != 0;
     if (!is_name && find_is_anothers_file(options->join))
         command_fail("another user's map file", "name the run, its directory or a file of this user's own",
                      "run %s", options->join);
-    int error = find_run(request->home, options->join, run->path, &run_id);
-    if (error == 0 && life_settled(request->home, run_id) != RUN_ALIVE)
+    int error = find_run(means->home, options->join, run->path, &run_id);
+    if (error == 0 && life_settled(means->home, run_id) != RUN_ALIVE)
         error = PORTMAP_EENDED;
     if (error == 0)
         error = map_attach(&run->map, run->path);
@@ -169,17 +173,14 @@ static void join(struct run *run, const struct run_options *options, const struc
     if (error != 0)
         command_fail(portmap_strerror(error), remedy, "run %s", options->join);
     check_strict(run->map->strict, program);
-    request->server->required = request->server->required || run_server(run->map, environ).required;
+    means->server->required = means->server->required || run_server(run->map, environ).required;
     if (options->source[RUN_PORTS] != RUN_FROM_DEFAULT)
-        error = add(run, request, &problem);
+        error = add(run, means, wish->ports, &problem);
     if (error != 0)
-        fail_of_run(request, &problem, error);
-    static const struct portset none;
-    struct run_request refill = *request;
-    refill.ports = &none;
-    run_refill(run, &refill);
-    if (request->server->required && request->server->error != 0)
-        run_take_back(run, request->home);
+        fail_of_run(means, wish, &problem, error);
+    run_refill(run, means);
+    if (means->server->required && means->server->error != 0)
+        run_take_back(run, means->home);
 }
 
 static int set_variable(const char *assignment, void *context)
@@ -300,22 +301,19 @@ int command_run(int argc, char **argv)
     if (options.check)
         print_check(&options, &pool, library);
     command_open_home(&home);
-    struct run_request request = {.home = &home,
-                                  .ports = &options.ports,
-                                  .pool = &pool,
+    const struct means means = {.home = &home, .pool = &pool, .server = &server, .patience = OBTAIN_PATIENT};
+    const struct run_wish wish = {.ports = &options.ports,
                                   .name = options.name,
                                   .files = (const char *const *)options.files,
                                   .command = command_line(options.command),
                                   .outer =
                                       options.join == NULL ? outer_run(&home, options.quiet, &program) : NULL,
-                                  .server = &server,
-                                  .patience = OBTAIN_PATIENT,
                                   .reveal = options.reveal,
                                   .strict = options.strict};
     if (options.join != NULL)
-        join(&run, &options, &request, &program);
+        join(&run, &options, &means, &wish, &program);
     else
-        start(&run, &request);
+        start(&run, &means, &wish);
     command_check_server(&server, options.quiet);
     set_environment(&run, &home, library);
     program_note(run.map, &program);

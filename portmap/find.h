@@ -5,10 +5,10 @@
 #define PORTMAP_FIND_H
 
 #include "home.h"
-#include "life.h"
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
  * Resolves RUN to a run directory in path[PATH_MAX] and its id. A word without a slash is looked up among the

@@ -32,7 +32,7 @@ void obtain_limit(struct obtain_server *server, unsigned milliseconds)
 
 bool obtain_has_time(const struct obtaining *o)
 {
-    const struct obtain_server *server = o->server;
+    const struct obtain_server *server = o->means.server;
     if (server == NULL || server->address == NULL || server->error != 0 || server->deadline == 0)
         return true;
     return process_clock() + (uint64_t)server->milliseconds * 500000 < server->deadline;
@@ -51,23 +51,23 @@ static struct lease_want want(const struct obtaining *o, enum lease_effort effor
 
 static bool may_wait(const struct obtaining *o, uint64_t deadline)
 {
-    return process_clock() < deadline && (o->stop == NULL || !o->stop());
+    return process_clock() < deadline && (o->means.stop == NULL || !o->means.stop());
 }
 
 /* Leases this very port, waiting for a run that is dying. */
 static int claim_patiently(struct obtaining *o, unsigned port, enum lease_effort effort)
 {
     const struct lease_want wanted = want(o, effort);
-    uint64_t deadline = process_clock() + o->patience;
+    uint64_t deadline = process_clock() + o->means.patience;
     for (;;) {
         int error = lease_claim(o->leases, port, &wanted);
         lease_owner holder = lease_holder(o->leases, port);
         uint64_t run_id = lease_owner_run(holder);
         if (error != PORTMAP_EHELD || !may_wait(o, deadline) || lease_owner_pid(holder) != 0)
             return error;
-        if (run_id != 0 && life_of(o->home, run_id) == RUN_ALIVE)
+        if (run_id != 0 && life_of(o->means.home, run_id) == RUN_ALIVE)
             return error;
-        sweep_runs(o->home, o->leases, SWEEP_ALL, effort);
+        sweep_runs(o->means.home, o->leases, SWEEP_ALL, effort);
         if (lease_holder(o->leases, port) != 0)
             pause_briefly();
     }
@@ -93,7 +93,7 @@ static int accept_port(struct obtaining *o, unsigned port)
         return PORTMAP_EHELD;
     if (holder == o->want.owner)
         return PORTMAP_EHELD; /* it has been given to us before */
-    if (lease_kind(holder) == LEASE_SERVED && lease_owner_pid(holder) == o->server->pid)
+    if (lease_kind(holder) == LEASE_SERVED && lease_owner_pid(holder) == o->means.server->pid)
         return take_over(o, port, holder);
     /* The server knows that a run of ours has died before its ports are free in our table. */
     return claim_patiently(o, port, LEASE_FREE_ONLY);
@@ -113,7 +113,7 @@ static unsigned milliseconds_until(uint64_t deadline)
 
 static int ask_server(struct obtaining *o)
 {
-    struct obtain_server *server = o->server;
+    struct obtain_server *server = o->means.server;
     uint64_t deadline = deadline_of(server);
     for (unsigned tries = 0; tries < SERVER_TRIES; tries++) {
         int port = portserver_ask(server->address, server->pid, milliseconds_until(deadline));
@@ -136,14 +136,14 @@ static int ask_server(struct obtaining *o)
  */
 static int ask_patiently(struct obtaining *o)
 {
-    uint64_t deadline = process_clock() + o->patience, hope = 0;
+    uint64_t deadline = process_clock() + o->means.patience, hope = 0;
     for (;;) {
         int port = ask_server(o);
-        if (port != PORTMAP_EREFUSED || !o->server->required)
+        if (port != PORTMAP_EREFUSED || !o->means.server->required)
             return port;
         struct sweep swept = {.dying = 1};
         while (swept.dying > 0 && swept.freed == 0 && may_wait(o, deadline)) {
-            swept = sweep_runs(o->home, o->leases, SWEEP_ALL, LEASE_FREE_ONLY);
+            swept = sweep_runs(o->means.home, o->leases, SWEEP_ALL, LEASE_FREE_ONLY);
             if (swept.dying + swept.freed > 0)
                 hope = process_clock() + SERVER_FOLLOWS;
             if (process_clock() < hope)
@@ -158,24 +158,24 @@ static int ask_patiently(struct obtaining *o)
 static int take_reclaimed(struct obtaining *o)
 {
     struct lease_want free_only = want(o, LEASE_FREE_ONLY), time_wait = want(o, LEASE_TIME_WAIT);
-    uint64_t deadline = process_clock() + o->patience;
+    uint64_t deadline = process_clock() + o->means.patience;
     struct sweep swept;
     do {
-        swept = sweep_runs(o->home, o->leases, SWEEP_ALL, LEASE_FREE_ONLY);
-        int port = lease_take(o->leases, o->pool, &free_only);
+        swept = sweep_runs(o->means.home, o->leases, SWEEP_ALL, LEASE_FREE_ONLY);
+        int port = lease_take(o->leases, o->means.pool, &free_only);
         if (port != PORTMAP_EXHAUSTED)
             return port;
         if (swept.dying > 0)
             pause_briefly();
     } while (swept.dying > 0 && may_wait(o, deadline));
-    sweep_runs(o->home, o->leases, SWEEP_ALL, LEASE_TIME_WAIT);
-    return lease_take(o->leases, o->pool, &time_wait);
+    sweep_runs(o->means.home, o->leases, SWEEP_ALL, LEASE_TIME_WAIT);
+    return lease_take(o->leases, o->means.pool, &time_wait);
 }
 
 int obtain_port(struct obtaining *o)
 {
     struct lease_want free_only = want(o, LEASE_FREE_ONLY);
-    struct obtain_server *server = o->server;
+    struct obtain_server *server = o->means.server;
     if (server != NULL && server->address != NULL && server->error == 0) {
         int port = ask_patiently(o);
         if (port > 0 || port == PORTMAP_ETORN) /* that is not the server's fault */
@@ -184,13 +184,13 @@ int obtain_port(struct obtaining *o)
     }
     if (server != NULL && server->required)
         return server->error;
-    int port = lease_take(o->leases, o->pool, &free_only);
+    int port = lease_take(o->leases, o->means.pool, &free_only);
     return port == PORTMAP_EXHAUSTED ? take_reclaimed(o) : port;
 }
 
 void obtain_return(struct obtaining *o, unsigned port)
 {
-    struct obtain_server *server = o->server;
+    struct obtain_server *server = o->means.server;
     lease_release(o->leases, port, o->want.owner);
     if (server != NULL && server->address != NULL && server->error == 0)
         portserver_release(server->address, port, milliseconds_until(deadline_of(server)));

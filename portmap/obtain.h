@@ -27,15 +27,20 @@ struct obtain_server obtain_server_of(char *const *env, pid_t pid);
 enum { OBTAIN_BRIEF_MILLISECONDS = 1000 };
 void obtain_limit(struct obtain_server *server, unsigned milliseconds);
 
-struct obtaining {
+/* What leases are got with. */
+struct means {
     const struct home *home;
-    struct lease_table *leases;
     const struct pool *pool;      /* what the lease table may give; a server has its own */
-    struct lease_want want;       /* its effort is of no meaning here */
-    const struct portbits *avoid; /* what a server may not give either; or NULL */
     struct obtain_server *server; /* or NULL */
     uint64_t patience;            /* nanoseconds to wait for dying runs when the pool is exhausted */
     bool (*stop)(void);           /* true: nothing is waited for any more; or NULL */
+};
+
+struct obtaining {
+    struct means means;
+    struct lease_table *leases;
+    struct lease_want want;       /* its effort is of no meaning here */
+    const struct portbits *avoid; /* what a server may not give either; or NULL */
 };
 
 /* What those wait who have a process of their own to wait in, and what somebody else's program may wait. */
@@ -44,7 +49,7 @@ struct obtaining {
 
 /*
  * Leases a port. A server that fails, or gives nothing usable, is given up with its error said in
- * o->server->error, and the lease table is used; where it is required, that is the result, when the server
+ * the server's error, and the lease table is used; where it is required, that is the result, when the server
  * has still nothing after dying runs were waited for. A port of a server is recorded in the lease table, so
  * that those who use the table alone keep away from it. Returns the port, PORTMAP_EXHAUSTED, PORTMAP_ETORN
  * when the table is to be opened anew, or another code.

@@ -233,12 +233,10 @@ static int obtain(struct lease_table *table, lease_owner owner, pid_t pid, const
 {
     struct home home;
     struct obtain_server server = obtain_server_of(environ, pid);
-    struct obtaining obtaining = {.home = &home,
-                                  .leases = table,
-                                  .pool = &shared.pool,
-                                  .want = {.owner = owner, .scope = scope},
-                                  .server = &server,
-                                  .patience = OBTAIN_PATIENT};
+    struct obtaining obtaining = {
+        .means = {.home = &home, .pool = &shared.pool, .server = &server, .patience = OBTAIN_PATIENT},
+        .leases = table,
+        .want = {.owner = owner, .scope = scope}};
     int port = server.address == NULL ? lease_take(table, &shared.pool, &obtaining.want) : PORTMAP_EXHAUSTED;
     *served = false;
     if (port != PORTMAP_EXHAUSTED)

@@ -29,13 +29,13 @@ struct addition {
 
 /* Everything that is needed to give a run its ports. */
 struct assigning {
-    const struct run_request *request;
+    const struct portset *ports; /* to be assigned */
     struct map *map;
     /* What waits for the whole to be there, as others look into the map already; or NULL. */
     struct addition *added;
     unsigned added_count;
     struct lease_table leases;
-    struct pool pool;      /* the request's, less the run's own placeholders */
+    struct pool pool;      /* the means', less the run's own placeholders */
     struct portbits avoid; /* those */
     struct portbits first; /* the placeholders that are assigned at once */
     struct map *outer;     /* of the run around this one, or NULL */
@@ -60,7 +60,7 @@ static bool is_in_stock(const struct map *map, unsigned port)
 static bool enter_claims(struct lease_table *fresh, void *context)
 {
     const struct assigning *a = context;
-    const struct home *home = a->request->home;
+    const struct home *home = a->obtaining.means.home;
     lease_owner owner = a->obtaining.want.owner;
     char directory[RUNDIR_NAME_SIZE];
     rundir_name(directory, a->map->run_id);
@@ -78,7 +78,7 @@ static bool enter_claims(struct lease_table *fresh, void *context)
 static int settle(struct assigning *a)
 {
     const struct claims claims = {.enter = enter_claims, .context = a};
-    int error = leases_settle(&a->leases, a->request->home, &claims);
+    int error = leases_settle(&a->leases, a->obtaining.means.home, &claims);
     if (error != 0)
         a->problem->step = RUN_STEP_TABLE;
     return error;
@@ -93,7 +93,7 @@ static void give_back(struct assigning *a, unsigned port)
 /* The real port of a placeholder: the given one, or any. */
 static int find_real(struct assigning *a, unsigned placeholder)
 {
-    unsigned fixed = portset_fixed(a->request->ports, placeholder);
+    unsigned fixed = portset_fixed(a->ports, placeholder);
     a->problem->step = RUN_STEP_PORT;
     a->problem->placeholder = placeholder;
     a->problem->real = fixed;
@@ -210,7 +210,7 @@ static int lease_aliases(struct assigning *a)
 /* Which placeholders are left to be assigned late. */
 static void list_late(const struct assigning *a)
 {
-    const struct portset *ports = a->request->ports;
+    const struct portset *ports = a->ports;
     struct map *map = a->map;
     for (unsigned port = 1; port < PORT_COUNT; port++) {
         unsigned listed = portset_listed(ports, port), protocols = listed | portset_all(ports, port);
@@ -228,13 +228,13 @@ static void list_late(const struct assigning *a)
 
 static int assign_start(struct assigning *a)
 {
-    const struct portset *ports = a->request->ports;
+    const struct portset *ports = a->ports;
     for (unsigned port = 1; port < PORT_COUNT; port++) {
         unsigned protocols = portset_listed(ports, port);
         if (!portbits_has(&a->first, port) || map_late_protocols(a->map, port) != 0 ||
             map_real(a->map, port) != 0)
             continue;
-        if (a->request->stop != NULL && a->request->stop())
+        if (a->obtaining.means.stop != NULL && a->obtaining.means.stop())
             return -EINTR;
         int error = assign(a, port, protocols);
         if (error != 0)
@@ -312,13 +312,13 @@ static bool some_are_on_their_way(const struct assigning *a)
 
 /* What the outer run has and this one does not list is this run's too; the leases stay the outer's. So is
  * what the outer one forbids. */
-static int inherit(struct assigning *a)
+static int inherit(struct assigning *a, const char *path)
 {
     struct map *outer, *map = a->map;
-    if (a->request->outer == NULL)
+    if (path == NULL)
         return 0;
     a->problem->step = RUN_STEP_OUTER;
-    int error = map_attach(&outer, a->request->outer);
+    int error = map_attach(&outer, path);
     if (error != 0)
         return error;
     a->outer = outer;
@@ -327,7 +327,7 @@ static int inherit(struct assigning *a)
         unsigned placeholder = outer->start[i];
         uint32_t entry = atomic_load(&outer->to_kernel[placeholder]);
         if (entry == 0 || map_late_protocols(map, placeholder) != 0 ||
-            portset_listed(a->request->ports, placeholder) != 0)
+            portset_listed(a->ports, placeholder) != 0)
             continue;
         map_assign(map, placeholder, map_entry_port(entry),
                    (map_entry_protocols(entry) << MAP_PROTOCOLS_SHIFT) | MAP_INHERITED);
@@ -345,21 +345,22 @@ static void name_file(struct run_problem *problem, const char *file)
     text_str(&t, file);
 }
 
-static int describe(struct map *map, const struct run_request *request, struct run_problem *problem)
+static int describe(struct map *map, const struct means *means, const struct run_wish *wish,
+                    struct run_problem *problem)
 {
-    bool fits = map_about_add(map, MAP_ABOUT_COMMAND, request->command != NULL ? request->command : "");
-    if (request->name != NULL)
-        fits = fits && map_about_add(map, MAP_ABOUT_NAME, request->name);
-    if (request->private_name != NULL)
-        fits = fits && map_about_add(map, MAP_ABOUT_NAME, request->private_name);
-    if (request->outer != NULL)
-        fits = fits && map_about_add(map, MAP_ABOUT_OUTER, request->outer);
-    if (request->server != NULL && request->server->required)
+    bool fits = map_about_add(map, MAP_ABOUT_COMMAND, wish->command != NULL ? wish->command : "");
+    if (wish->name != NULL)
+        fits = fits && map_about_add(map, MAP_ABOUT_NAME, wish->name);
+    if (wish->private_name != NULL)
+        fits = fits && map_about_add(map, MAP_ABOUT_NAME, wish->private_name);
+    if (wish->outer != NULL)
+        fits = fits && map_about_add(map, MAP_ABOUT_OUTER, wish->outer);
+    if (means->server != NULL && means->server->required)
         fits = fits && map_about_add(map, MAP_ABOUT_SERVER, "required");
-    for (unsigned i = 0; fits && request->files != NULL && request->files[i] != NULL; i++) {
-        fits = map_about_add(map, MAP_ABOUT_FILE, request->files[i]);
+    for (unsigned i = 0; fits && wish->files != NULL && wish->files[i] != NULL; i++) {
+        fits = map_about_add(map, MAP_ABOUT_FILE, wish->files[i]);
         problem->step = RUN_STEP_FILE;
-        name_file(problem, request->files[i]);
+        name_file(problem, wish->files[i]);
     }
     return fits ? 0 : PORTMAP_ETOOMANY;
 }
@@ -377,39 +378,36 @@ static void avoid_known(struct assigning *a)
 }
 
 /* `most`: so many placeholders are to be assigned at once. */
-static int prepare(struct assigning *a, const struct run_request *request, unsigned most,
+static int prepare(struct assigning *a, const struct means *means, const struct portset *ports, unsigned most,
                    struct run_problem *problem)
 {
-    *a = (struct assigning){.request = request, .pool = *request->pool, .problem = problem};
-    a->obtaining = (struct obtaining){.home = request->home,
-                                      .leases = &a->leases,
-                                      .pool = &a->pool,
-                                      .avoid = &a->avoid,
-                                      .server = request->server,
-                                      .patience = request->patience,
-                                      .stop = request->stop};
+    static const struct portset none;
+    *a = (struct assigning){.ports = ports != NULL ? ports : &none, .pool = *means->pool, .problem = problem};
+    a->obtaining = (struct obtaining){.means = *means, .leases = &a->leases, .avoid = &a->avoid};
+    a->obtaining.means.pool = &a->pool;
     /* The others are assigned late: a list of all there is would leave nothing to lease. */
-    portset_first(request->ports, most, &a->first);
+    portset_first(a->ports, most, &a->first);
     for (unsigned port = 1; port < PORT_COUNT; port++)
         if (portbits_has(&a->first, port))
             avoid(a, port);
-    for (unsigned i = 0; i < request->ports->fixed_count; i++)
-        avoid(a, request->ports->fixed[i].real);
+    for (unsigned i = 0; i < a->ports->fixed_count; i++)
+        avoid(a, a->ports->fixed[i].real);
     problem->step = RUN_STEP_TABLE;
-    int error = leases_open(&a->leases, request->home);
+    int error = leases_open(&a->leases, means->home);
     if (error == 0)
-        sweep_runs(request->home, &a->leases, SWEEP_SOME, LEASE_FREE_ONLY);
+        sweep_runs(means->home, &a->leases, SWEEP_SOME, LEASE_FREE_ONLY);
     return error;
 }
 
-static int claim_names(const struct run_request *request, uint64_t run_id, struct run_problem *problem)
+static int claim_names(const struct home *home, const struct run_wish *wish, uint64_t run_id,
+                       struct run_problem *problem)
 {
     int error = 0;
     problem->step = RUN_STEP_NAME;
-    if (request->name != NULL)
-        error = name_claim(request->home, request->name, run_id);
-    if (error == 0 && request->private_name != NULL)
-        error = name_claim(request->home, request->private_name, run_id);
+    if (wish->name != NULL)
+        error = name_claim(home, wish->name, run_id);
+    if (error == 0 && wish->private_name != NULL)
+        error = name_claim(home, wish->private_name, run_id);
     return error;
 }
 
@@ -424,17 +422,17 @@ static int publish(const struct run *run, enum publish_occasion occasion, struct
 }
 
 /* Everything between an empty map and a run that others may join. */
-static int furnish(struct run *run, struct assigning *a)
+static int furnish(struct run *run, struct assigning *a, const struct run_wish *wish)
 {
-    const struct run_request *request = a->request;
+    const struct means *means = &a->obtaining.means;
     a->problem->step = RUN_STEP_DIRECTORY;
-    run->map->reveal = request->reveal;
-    run->map->strict = request->strict;
-    run->map->discover = request->discover;
-    int error = describe(run->map, request, a->problem);
+    run->map->reveal = wish->reveal;
+    run->map->strict = wish->strict;
+    run->map->discover = wish->discover;
+    int error = describe(run->map, means, wish, a->problem);
     list_late(a);
     if (error == 0)
-        error = inherit(a);
+        error = inherit(a, wish->outer);
     avoid_known(a);
     if (error == 0)
         error = assign_start(a);
@@ -448,7 +446,7 @@ static int furnish(struct run *run, struct assigning *a)
         error = settle(a);
     atomic_store(&run->map->ready, 1);
     if (error == 0)
-        error = claim_names(request, run->map->run_id, a->problem);
+        error = claim_names(means->home, wish, run->map->run_id, a->problem);
     return error == 0 ? publish(run, PUBLISH_FIRST, a->problem) : error;
 }
 
@@ -465,9 +463,9 @@ static int create_map(struct run *run, const struct home *home, uint64_t run_id)
 }
 
 /* Makes and furnishes the map of a run directory; both are gone again when that fails. */
-static int make_run(struct run *run, struct assigning *a, uint64_t run_id)
+static int make_run(struct run *run, struct assigning *a, const struct run_wish *wish, uint64_t run_id)
 {
-    const struct home *home = a->request->home;
+    const struct home *home = a->obtaining.means.home;
     int error = rundir_path(home, run_id, run->path);
     if (error == 0)
         error = create_map(run, home, run_id);
@@ -477,40 +475,42 @@ static int make_run(struct run *run, struct assigning *a, uint64_t run_id)
     }
     a->map = run->map;
     a->obtaining.want.owner = lease_run_owner(run_id);
-    error = furnish(run, a);
+    error = furnish(run, a, wish);
     if (error != 0)
         run_discard(run, home);
     return error;
 }
 
-static int try_create(struct run *run, const struct run_request *request, struct run_problem *problem)
+static int try_create(struct run *run, const struct means *means, const struct run_wish *wish,
+                      struct run_problem *problem)
 {
     struct assigning a;
     uint64_t run_id;
-    int error = prepare(&a, request, PORTSET_START, problem);
+    int error = prepare(&a, means, wish->ports, PORTSET_START, problem);
     if (error != 0)
         return error;
     problem->step = RUN_STEP_DIRECTORY;
-    error = rundir_create(request->home, &run_id);
+    error = rundir_create(means->home, &run_id);
     if (error == 0)
-        error = make_run(run, &a, run_id);
+        error = make_run(run, &a, wish, run_id);
     lease_close(&a.leases);
     return error;
 }
 
-int run_create(struct run *run, const struct run_request *request, struct run_problem *problem)
+int run_create(struct run *run, const struct means *means, const struct run_wish *wish,
+               struct run_problem *problem)
 {
     int error = PORTMAP_ETORN;
     for (unsigned tries = 0; error == PORTMAP_ETORN && tries < LEASES_TRIES; tries++)
-        error = try_create(run, request, problem);
+        error = try_create(run, means, wish, problem);
     return error;
 }
 
 /* As prepare(), for a run that is there already: what is listed is assigned at once, however much it is. */
-static int prepare_for(struct assigning *a, struct run *run, const struct run_request *request,
-                       struct run_problem *problem)
+static int prepare_for(struct assigning *a, struct run *run, const struct means *means,
+                       const struct portset *ports, struct run_problem *problem)
 {
-    int error = prepare(a, request, PORT_COUNT, problem);
+    int error = prepare(a, means, ports, PORT_COUNT, problem);
     a->map = run->map;
     a->obtaining.want.owner = lease_run_owner(run->map->run_id);
     avoid_known(a);
@@ -592,11 +592,12 @@ static int add_all(struct run *run, struct assigning *a)
     return error;
 }
 
-static int try_add(struct run *run, const struct run_request *request, struct run_problem *problem)
+static int try_add(struct run *run, const struct means *means, const struct portset *ports,
+                   struct run_problem *problem)
 {
     struct assigning a;
     size_t size = MAP_START_MAX * sizeof *a.added;
-    int error = prepare_for(&a, run, request, problem);
+    int error = prepare_for(&a, run, means, ports, problem);
     if (error != 0)
         return error;
     a.added = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -611,7 +612,8 @@ static int try_add(struct run *run, const struct run_request *request, struct ru
 }
 
 /* One at a time, by the lock of the run's directory: two could give one placeholder two real ports. */
-int run_add(struct run *run, const struct run_request *request, struct run_problem *problem)
+int run_add(struct run *run, const struct means *means, const struct portset *ports,
+            struct run_problem *problem)
 {
     problem->step = RUN_STEP_DIRECTORY;
     int lock = lock_directory(AT_FDCWD, run->path);
@@ -619,7 +621,7 @@ int run_add(struct run *run, const struct run_request *request, struct run_probl
         return lock;
     int error = PORTMAP_ETORN;
     for (unsigned tries = 0; error == PORTMAP_ETORN && tries < LEASES_TRIES; tries++)
-        error = try_add(run, request, problem);
+        error = try_add(run, means, ports, problem);
     lock_release(lock);
     return error;
 }
@@ -661,11 +663,21 @@ struct obtain_server run_server(const struct map *map, char *const *env)
     return server;
 }
 
-void run_refill(struct run *run, const struct run_request *request)
+int run_find_means(struct run_means *found, const struct home *home, const struct map *map, char *const *env)
+{
+    struct pool_problem problem;
+    found->server = run_server(map, env);
+    obtain_limit(&found->server, OBTAIN_BRIEF_MILLISECONDS);
+    found->means = (struct means){
+        .home = home, .pool = &found->pool, .server = &found->server, .patience = OBTAIN_BRIEF};
+    return pool_load(&found->pool, env, &problem);
+}
+
+void run_refill(struct run *run, const struct means *means)
 {
     struct run_problem problem;
     struct assigning a;
-    if (prepare_for(&a, run, request, &problem) != 0)
+    if (prepare_for(&a, run, means, NULL, &problem) != 0)
         return;
     fill_stock(&a, true);
     lease_close(&a.leases);
@@ -701,7 +713,7 @@ static int assign_late(struct assigning *a, unsigned placeholder, uint32_t *entr
         }
         if (port != PORTMAP_EXHAUSTED || looks == ON_THEIR_WAY_LOOKS)
             return port;
-        a->obtaining.patience = 0; /* it has been waited for who is dying */
+        a->obtaining.means.patience = 0; /* it has been waited for who is dying */
         if (some_are_on_their_way(a))
             nanosleep(&pause, NULL);
         else if (++vain == VAIN_LOOKS)
@@ -709,15 +721,15 @@ static int assign_late(struct assigning *a, unsigned placeholder, uint32_t *entr
     }
 }
 
-int run_assign_late(struct run *run, const struct run_request *request, unsigned placeholder, uint32_t *entry)
+int run_assign_late(struct run *run, const struct means *means, unsigned placeholder, uint32_t *entry)
 {
     struct run_problem problem;
     struct assigning a;
-    int result = prepare_for(&a, run, request, &problem);
+    int result = prepare_for(&a, run, means, NULL, &problem);
     if (result != 0)
         return result;
     result = assign_late(&a, placeholder, entry);
-    a.obtaining.patience = 0; /* the caller has what it needs */
+    a.obtaining.means.patience = 0; /* the caller has what it needs */
     if (result >= 0)
         fill_stock(&a, true);
     lease_close(&a.leases);

@@ -24,18 +24,14 @@ struct run {
     struct run_mark mark;
 };
 
-struct run_request {
-    const struct home *home;
-    const struct portset *ports;
-    const struct pool *pool;
+/* What a run is to be. */
+struct run_wish {
+    const struct portset *ports;   /* NULL: none */
     const char *name;              /* or NULL */
     const char *private_name;      /* a name of our own for what was started by hand, or NULL */
     const char *const *files;      /* absolute paths of map files to publish, NULL at the end */
     const char *command;           /* for people: what is run */
     const char *outer;             /* directory of the run this one is inside of, or NULL */
-    struct obtain_server *server;  /* the port server, or NULL */
-    uint64_t patience;             /* nanoseconds, see obtain.h */
-    bool (*stop)(void);            /* likewise */
     bool reveal, strict, discover; /* as the map has them */
 };
 
@@ -58,16 +54,18 @@ struct run_problem {
 
 /*
  * Makes a run and attaches this process to it. Dead runs are swept on the way. Waits as
- * long as the request's patience says, and only when the pool is exhausted while runs are dying. Returns 0,
+ * long as the means' patience says, and only when the pool is exhausted while runs are dying. Returns 0,
  * or a code of error.h with *problem filled in; nothing is left behind then.
  */
-int run_create(struct run *run, const struct run_request *request, struct run_problem *problem);
+int run_create(struct run *run, const struct means *means, const struct run_wish *wish,
+               struct run_problem *problem);
 
 /*
  * Adds the placeholders that the run does not have yet; those it has keep their real ports. Its map files are
  * written again. 0, or a code as above with the run as it was.
  */
-int run_add(struct run *run, const struct run_request *request, struct run_problem *problem);
+int run_add(struct run *run, const struct means *means, const struct portset *ports,
+            struct run_problem *problem);
 
 /*
  * Undoes the last run_add() of this struct when what it was for could not be started. Without effect once a
@@ -82,18 +80,24 @@ void run_discard(struct run *run, const struct home *home);
  * leases for the run's first process while that lives. */
 struct obtain_server run_server(const struct map *map, char *const *env);
 
-/*
- * Fills the stock of a run that assigns late; without effect on others. Errors leave it less than full. The
- * request, whose set of ports is empty, says what to lease with.
- */
-void run_refill(struct run *run, const struct run_request *request);
+/* The means of a process of the run while a program waits for it. */
+struct run_means {
+    struct means means; /* points to the others */
+    struct pool pool;
+    struct obtain_server server;
+};
+
+/* Takes them from its environment. 0 or an error of pool_load(). */
+int run_find_means(struct run_means *found, const struct home *home, const struct map *map, char *const *env);
+
+/* Fills the stock of a run that assigns late; without effect on others. Errors leave it less than full. */
+void run_refill(struct run *run, const struct means *means);
 
 /*
  * Puts a port in place of *entry of a late placeholder, as map_take_late() does, and leases it first where
  * the stock has none; then fills the stock. 1 when it was this call that assigned, 0 when another did: *entry
  * is what is in force. Else PORTMAP_EXHAUSTED, or another code of error.h.
  */
-int run_assign_late(struct run *run, const struct run_request *request, unsigned placeholder,
-                    uint32_t *entry);
+int run_assign_late(struct run *run, const struct means *means, unsigned placeholder, uint32_t *entry);
 
 #endif

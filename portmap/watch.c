@@ -54,19 +54,14 @@ static void publish_late(const struct watch *watch)
 
 static void fill_stock(const struct watch *watch)
 {
-    static const struct portset none;
     struct run run = {.map = watch->map};
-    struct pool_problem problem;
-    struct pool pool;
-    struct obtain_server server = run_server(watch->map, environ);
-    const struct run_request request = {
-        .home = watch->home, .ports = &none, .pool = &pool, .server = &server, .patience = OBTAIN_BRIEF};
-    obtain_limit(&server, OBTAIN_BRIEF_MILLISECONDS);
+    struct run_means found;
     bool wanting = false;
     for (unsigned i = 0; i < MAP_STOCK; i++)
         wanting = wanting || atomic_load(&watch->map->stock[i]) == 0;
-    if (wanting && atomic_load(&watch->map->late_count) > 0 && pool_load(&pool, environ, &problem) == 0)
-        run_refill(&run, &request);
+    if (wanting && atomic_load(&watch->map->late_count) > 0 &&
+        run_find_means(&found, watch->home, watch->map, environ) == 0)
+        run_refill(&run, &found.means);
 }
 
 void watch_look_after(const struct watch *watch)

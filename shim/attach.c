@@ -245,14 +245,12 @@ static void join_or_create(struct by_hand *hand, struct run *run)
         die(hand->file, "names no living run, and PORTSHIM_PORTS is not set", "set PORTSHIM_PORTS=8080");
     struct obtain_server server = found ? run_server(run->map, environ) : obtain_server_of(environ, getpid());
     obtain_limit(&server, OBTAIN_BRIEF_MILLISECONDS); /* the program waits meanwhile */
-    struct run_request request = {.home = &hand->home,
-                                  .ports = &hand->ports,
-                                  .pool = &hand->pool,
-                                  .server = &server,
-                                  .patience = OBTAIN_PATIENT,
+    const struct means means = {
+        .home = &hand->home, .pool = &hand->pool, .server = &server, .patience = OBTAIN_PATIENT};
+    const struct run_wish wish = {.ports = &hand->ports,
                                   .private_name = hand->file[0] == '\0' ? hand->session_name : NULL,
                                   .files = hand->files};
-    int error = found ? run_add(run, &request, &problem) : run_create(run, &request, &problem);
+    int error = found ? run_add(run, &means, wish.ports, &problem) : run_create(run, &means, &wish, &problem);
     if (error != 0)
         die_of_run(&problem, error);
     if (server.error != 0)

@@ -66,25 +66,19 @@ static bool give_alias(struct map *map, unsigned placeholder)
 
 static int lease_and_fill(const struct filling *filling)
 {
-    static const struct portset none;
     struct run run = {.map = filling->map};
-    struct pool_problem problem;
-    struct pool pool;
+    struct run_means found;
     struct home home;
-    struct obtain_server server = run_server(filling->map, environ);
-    struct run_request request = {
-        .home = &home, .ports = &none, .pool = &pool, .server = &server, .patience = OBTAIN_BRIEF};
-    obtain_limit(&server, OBTAIN_BRIEF_MILLISECONDS);
     if (!is_in_reach() || !open_home(&home))
         return -ENOENT;
-    int result = pool_load(&pool, environ, &problem);
+    int result = run_find_means(&found, &home, run.map, environ);
     if (result == 0 && filling->entry != NULL) {
-        result = run_assign_late(&run, &request, filling->placeholder, filling->entry);
+        result = run_assign_late(&run, &found.means, filling->placeholder, filling->entry);
         if (result >= 0)
             give_alias(run.map, filling->placeholder);
     } else if (result == 0) {
-        request.patience = 0;
-        run_refill(&run, &request);
+        found.means.patience = 0;
+        run_refill(&run, &found.means);
         give_alias(run.map, filling->placeholder);
     }
     home_close(&home);

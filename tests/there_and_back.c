@@ -216,18 +216,16 @@ static void check_start(const struct map *map, const struct portset *set, const 
 
 struct binding {
     struct run *run;
-    const struct run_request *request;
+    const struct pool *pool;
     unsigned seed;
 };
 
 /* What bind(2) of a late placeholder does, and now and then that of one whose port a stranger has taken. */
 static void *bind_late(void *context)
 {
-    static const struct portset none;
     struct binding *binding = context;
     struct map *map = binding->run->map;
-    struct run_request request = *binding->request;
-    request.ports = &none;
+    const struct means means = {.home = &home, .pool = binding->pool};
     for (unsigned i = 0; i < LATE_BINDS; i++) {
         unsigned port = first_ephemeral - 2 * NUMBERS / 3 + (unsigned)rand_r(&binding->seed) % NUMBERS;
         uint32_t entry = atomic_load(&map->to_kernel[port]);
@@ -235,7 +233,7 @@ static void *bind_late(void *context)
         if (map_late_protocols(map, port) == 0 || (entry != 0 && !swap))
             continue;
         if (!map_take_late(map, port, &entry))
-            run_assign_late(binding->run, &request, port, &entry);
+            run_assign_late(binding->run, &means, port, &entry);
         if (!table_is_real_around(map, port))
             map_alias_late(map, port);
         __atomic_fetch_add(&done.late, 1, __ATOMIC_RELAXED);
@@ -243,14 +241,14 @@ static void *bind_late(void *context)
     return NULL;
 }
 
-static void bind_from_threads(struct run *run, const struct run_request *request)
+static void bind_from_threads(struct run *run, const struct pool *pool)
 {
     pthread_t threads[THREADS];
     struct binding bindings[THREADS];
     if (!atomic_load(&run->map->grows))
         return;
     for (unsigned i = 0; i < THREADS; i++) {
-        bindings[i] = (struct binding){run, request, below(RAND_MAX)};
+        bindings[i] = (struct binding){run, pool, below(RAND_MAX)};
         check(pthread_create(&threads[i], NULL, bind_late, &bindings[i]) == 0, "no thread");
     }
     for (unsigned i = 0; i < THREADS; i++)
@@ -262,12 +260,13 @@ static bool create(struct run *run, struct portset *set, struct pool *pool, cons
 {
     static char text[8192];
     struct run_problem problem;
-    const struct run_request request = {.home = &home, .ports = set, .pool = pool, .outer = outer, .patience = 0};
+    const struct means means = {.home = &home, .pool = pool};
+    const struct run_wish wish = {.ports = set, .outer = outer};
     invent_ports(set, text, sizeof text);
     invent_pool(pool, portset_count(set) > 200 ? ",20000-21100" : below(4) == 0 ? "" : ",20000-20099");
     strncat(what, "\n  run -p ", sizeof what - strlen(what) - 1);
     strncat(what, text, sizeof what - strlen(what) - 1);
-    int error = run_create(run, &request, &problem);
+    int error = run_create(run, &means, &wish, &problem);
     if (error == 0) {
         check_start(run->map, set, pool);
         done.runs++;
@@ -285,12 +284,12 @@ static void add(struct run *run)
     struct pool pool;
     char text[8192];
     struct run_problem problem;
-    const struct run_request request = {.home = &home, .ports = &set, .pool = &pool, .patience = 0};
+    const struct means means = {.home = &home, .pool = &pool};
     invent_ports(&set, text, sizeof text);
     invent_pool(&pool, ",20000-21100");
     strncat(what, "\n  run -j -p ", sizeof what - strlen(what) - 1);
     strncat(what, text, sizeof what - strlen(what) - 1);
-    done.added += run_add(run, &request, &problem) == 0;
+    done.added += run_add(run, &means, &set, &problem) == 0;
 }
 
 static void try_one(void)
@@ -298,22 +297,21 @@ static void try_one(void)
     static struct run outer, inner;
     static struct portset set;
     struct pool pool;
-    const struct run_request request = {.home = &home, .ports = &set, .pool = &pool, .patience = 0};
     if (!create(&outer, &set, &pool, NULL))
         return;
     check_run(outer.map, NULL);
-    bind_from_threads(&outer, &request);
+    bind_from_threads(&outer, &pool);
     check_run(outer.map, NULL);
     if (below(2) == 0) {
         add(&outer);
         check_run(outer.map, NULL);
-        bind_from_threads(&outer, &request);
+        bind_from_threads(&outer, &pool);
         check_run(outer.map, NULL);
     }
     if (below(2) == 0 && create(&inner, &set, &pool, outer.path)) {
         done.nested++;
         check_run(inner.map, outer.map);
-        bind_from_threads(&inner, &request);
+        bind_from_threads(&inner, &pool);
         add(&inner);
         check_run(inner.map, outer.map);
         run_discard(&inner, &home);
