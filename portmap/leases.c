@@ -101,6 +101,14 @@ static int open_fresh(struct lease_table *fresh, const struct home *home)
     return error;
 }
 
+int leases_retry(int (*try)(void *context), void *context)
+{
+    int result = PORTMAP_ETORN;
+    for (unsigned tries = 0; tries < LEASES_TRIES && result == PORTMAP_ETORN; tries++)
+        result = try(context);
+    return result;
+}
+
 int leases_settle(struct lease_table *leases, const struct home *home, const struct claims *claims)
 {
     bool all = true;

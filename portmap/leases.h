@@ -35,6 +35,12 @@ struct claims {
  */
 int leases_settle(struct lease_table *leases, const struct home *home, const struct claims *claims);
 
+/*
+ * Claims again what was lost with a table that has been replaced: calls try until its result is another than
+ * PORTMAP_ETORN, LEASES_TRIES times at most, and returns that.
+ */
+int leases_retry(int (*try)(void *context), void *context);
+
 /* Enters one claim in a table that came after; false when the port is another's. */
 bool leases_enter(struct lease_table *leases, unsigned port, lease_owner owner);
 

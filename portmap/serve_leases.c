@@ -467,24 +467,36 @@ static bool stands(struct serve_leases *l, unsigned port)
     return false;
 }
 
+struct grant {
+    struct serve_leases *l;
+    pid_t pid;
+    int pidfd; /* -1 once the tenant has it */
+    uid_t account;
+    uint32_t number; /* of the tenant, NOBODY as long as there is none */
+};
+
+static int try_grant(void *context)
+{
+    struct grant *grant = context;
+    lease_owner owner = 0;
+    int port = lease_port(grant->l, grant->pid, grant->account, &owner);
+    if (port < 0)
+        return port;
+    if (grant->number == NOBODY)
+        grant->number = enter(grant->l, owner, grant->pidfd, grant->account);
+    grant->pidfd = -1;
+    enter_lease(grant->l, grant->number, (unsigned)port);
+    return stands(grant->l, (unsigned)port) ? port : PORTMAP_ETORN;
+}
+
 int serve_leases_grant(struct serve_leases *l, pid_t pid, int pidfd, uid_t account)
 {
-    lease_owner owner = 0;
-    int port = lease_port(l, pid, account, &owner);
-    if (port < 0) {
-        if (pidfd >= 0)
-            close(pidfd);
-        return port;
-    }
-    uint32_t number = enter(l, owner, pidfd, account);
-    enter_lease(l, number, (unsigned)port);
-    for (unsigned tries = 1; port > 0 && !stands(l, (unsigned)port); tries++) {
-        port = tries < LEASES_TRIES ? lease_port(l, pid, account, &owner) : PORTMAP_ETORN;
-        if (port > 0)
-            enter_lease(l, number, (unsigned)port);
-    }
-    if (l->tenants[number].leases == 0)
-        leave(l, number);
+    struct grant grant = {l, pid, pidfd, account, NOBODY};
+    int port = leases_retry(try_grant, &grant);
+    if (grant.pidfd >= 0)
+        close(grant.pidfd);
+    if (grant.number != NOBODY && l->tenants[grant.number].leases == 0)
+        leave(l, grant.number);
     l->counts.allocated += port > 0;
     return port;
 }
