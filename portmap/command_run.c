@@ -11,6 +11,8 @@
 #include "program.h"
 #include "publish.h"
 #include "run.h"
+#include "run_add.h"
+#include "run_late.h"
 #include "sighting.h"
 #include "supervise.h"
 #include "text.h"

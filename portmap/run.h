@@ -1,5 +1,5 @@
 /*
- * Making a run: its directory, its map, its leases, its name and its published files.
+ * Making a run: its directory, its map, its leases, its name and its published files; and undoing that.
  */
 #ifndef PORTMAP_RUN_H
 #define PORTMAP_RUN_H
@@ -7,8 +7,8 @@
 #include "home.h"
 #include "map.h"
 #include "obtain.h"
-#include "pool.h"
 #include "portset.h"
+#include "publish.h"
 
 #include <limits.h>
 
@@ -53,25 +53,12 @@ struct run_problem {
 };
 
 /*
- * Makes a run and attaches this process to it. Dead runs are swept on the way. Waits as
- * long as the means' patience says, and only when the pool is exhausted while runs are dying. Returns 0,
- * or a code of error.h with *problem filled in; nothing is left behind then.
+ * Makes a run and attaches this process to it. Dead runs are swept on the way. Waits as long as the means'
+ * patience says, and only when the pool is exhausted while runs are dying. Returns 0, or a code of error.h
+ * with *problem filled in; nothing is left behind then.
  */
 int run_create(struct run *run, const struct means *means, const struct run_wish *wish,
                struct run_problem *problem);
-
-/*
- * Adds the placeholders that the run does not have yet; those it has keep their real ports. Its map files are
- * written again. 0, or a code as above with the run as it was.
- */
-int run_add(struct run *run, const struct means *means, const struct portset *ports,
-            struct run_problem *problem);
-
-/*
- * Undoes the last run_add() of this struct when what it was for could not be started. Without effect once a
- * program of the run may use what was added: has bound it, or has joined the run since.
- */
-void run_take_back(struct run *run, const struct home *home);
 
 /* Undoes run_create() when the command could not be started: leases, map files and directory go. */
 void run_discard(struct run *run, const struct home *home);
@@ -80,24 +67,7 @@ void run_discard(struct run *run, const struct home *home);
  * leases for the run's first process while that lives. */
 struct obtain_server run_server(const struct map *map, char *const *env);
 
-/* The means of a process of the run while a program waits for it. */
-struct run_means {
-    struct means means; /* points to the others */
-    struct pool pool;
-    struct obtain_server server;
-};
-
-/* Takes them from its environment. 0 or an error of pool_load(). */
-int run_find_means(struct run_means *found, const struct home *home, const struct map *map, char *const *env);
-
-/* Fills the stock of a run that assigns late; without effect on others. Errors leave it less than full. */
-void run_refill(struct run *run, const struct means *means);
-
-/*
- * Puts a port in place of *entry of a late placeholder, as map_take_late() does, and leases it first where
- * the stock has none; then fills the stock. 1 when it was this call that assigned, 0 when another did: *entry
- * is what is in force. Else PORTMAP_EXHAUSTED, or another code of error.h.
- */
-int run_assign_late(struct run *run, const struct means *means, unsigned placeholder, uint32_t *entry);
+/* Writes the run's map files, as publish_files(); *problem says which one failed. */
+int run_publish(const struct run *run, enum publish_occasion occasion, struct run_problem *problem);
 
 #endif

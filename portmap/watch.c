@@ -5,7 +5,7 @@
 #include "life.h"
 #include "pool.h"
 #include "publish.h"
-#include "run.h"
+#include "run_late.h"
 #include "sockdiag.h"
 
 #include <dirent.h>

@@ -22,6 +22,7 @@
 #include "process.h"
 #include "publish.h"
 #include "run.h"
+#include "run_add.h"
 #include "rundir.h"
 #include "table.h"
 #include "text.h"

@@ -5,7 +5,7 @@
 #include "filter.h"
 #include "home.h"
 #include "pool.h"
-#include "run.h"
+#include "run_late.h"
 #include "table.h"
 #include "text.h"
 

@@ -14,6 +14,8 @@
 #include "lease.h"
 #include "leases.h"
 #include "run.h"
+#include "run_add.h"
+#include "run_late.h"
 #include "table.h"
 #include "text.h"
 
