@@ -3,6 +3,8 @@
 
 usage: fake_portserver.py ADDRESS say TEXT...     answers each request with the next text, the last one for ever; text
                                                  is escaped as in Python, and "|" in it is a pause between two pieces
+       fake_portserver.py ADDRESS after FILE TEXT...
+                                                 the same, but the first answer is not given before there is the file
        fake_portserver.py ADDRESS slow SECONDS PORT,PORT...
                                                  gives each of the ports once, SECONDS after it was asked; clients need
                                                  not wait for each other
@@ -14,6 +16,7 @@ usage: fake_portserver.py ADDRESS say TEXT...     answers each request with the 
 
 ADDRESS is a path, or begins with "@". "ready" is printed once clients can come, and then each request.
 """
+import os
 import signal
 import socket
 import sys
@@ -21,6 +24,7 @@ import threading
 import time
 
 address, mode, *texts = sys.argv[1:]
+file = texts.pop(0) if mode == "after" else None
 name = "\0" + address[1:] if address.startswith("@") else address
 listener = socket.socket(socket.AF_UNIX)
 listener.bind(name)
@@ -45,7 +49,10 @@ def serve_slowly():
 
 
 def answer(connection):
-    if mode == "say":
+    if mode == "after":
+        while not os.path.exists(file):
+            time.sleep(0.02)
+    if mode in ("say", "after"):
         text = texts.pop(0) if len(texts) > 1 else texts[0]
         for number, piece in enumerate(text.encode().decode("unicode_escape").split("|")):
             if number:

@@ -1,6 +1,6 @@
 # The lease table is removed or damaged, and another made, while somebody leases: what was claimed in the old one is in
-# the new one as well, or is leased anew. The port server that PORTSERVER_ADDRESS names takes its time, so that the table
-# can be replaced between a question and its claim.
+# the new one as well, or is leased anew. The port server that PORTSERVER_ADDRESS names answers when the table has been
+# replaced, so that this is between a question and its claim.
 load helper
 
 setup() {
@@ -13,10 +13,10 @@ setup() {
     server=@${SUITE_DIR##*/}.$BATS_SUITE_TEST_NUMBER
 }
 
-# slow_server ANSWER...: it answers the first question a second after it was asked.
+# slow_server ANSWER...: it answers the first question when there is a file "answer".
 slow_server() {
-    rm -f server.out
-    start server "$BATS_TEST_DIRNAME/fake_portserver.py" "$server" say "||||||$1" "${@:2}"
+    rm -f server.out answer
+    start server "$BATS_TEST_DIRNAME/fake_portserver.py" "$server" after answer "$@"
     within 10 grep -qs ready server.out
 }
 
@@ -60,6 +60,7 @@ listening_web() {
         join=$pid
         within 10 is_asked
         replace "$loss"
+        touch answer
         within 10 portshim port web 81
         assert_equal "$(portshim port web 81)" "$wanted"
         is_leased "$wanted"
@@ -85,6 +86,7 @@ own_pool_again() {
     within 10 is_asked
     replace 'rm home/leases'
     assert_equal "$(PORTSHIM_POOL=$wanted portshim pick $$)" "$wanted"
+    touch answer
     within 10 portshim port web 81
     assert_equal "$(portshim port web 81)" "$other"
     is_leased "$other"
@@ -97,6 +99,7 @@ own_pool_again() {
         PORTSERVER_ADDRESS=$server start join portshim run -j web -- sleep infinity
         within 10 is_asked
         replace "$loss"
+        touch answer
         within 10 gone_to_sleep "$pid"
         is_leased "$wanted"
         end_started
@@ -116,6 +119,7 @@ gone_to_sleep() {
         PORTSERVER_ADDRESS=$server start web portshim run -p 80,81 -n web -m web.json -- sleep infinity
         within 10 is_asked
         replace "$loss"
+        touch answer
         within 10 gone_to_sleep "$pid"
         for port in $(portshim port web 80 81); do
             is_leased "$port"
@@ -135,6 +139,7 @@ gone_to_sleep() {
         PORTSERVER_ADDRESS=$server start pick portshim pick "$owner"
         within 10 is_asked
         replace "$loss"
+        touch answer
         wait "$pid"
         assert_equal "$(cat pick.out)" "$wanted"
         is_leased "$wanted"
