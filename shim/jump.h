@@ -12,8 +12,9 @@
 
 #include <stdint.h>
 
-/* The first three arguments, of any type that is passed in a general register. */
-#define JUMP_WAY(name) __attribute__((visibility("hidden"))) void *name##_way(uintptr_t arguments[3])
+/* The first three arguments, of any type that is passed in a general register. A compiler that optimizes the
+ * library as a whole (-flto) does not see that the assembly uses it. */
+#define JUMP_WAY(name) __attribute__((visibility("hidden"), used)) void *name##_way(uintptr_t arguments[3])
 
 #if defined __x86_64__ && defined __LP64__
 #define JUMP_IS_BUILT 1

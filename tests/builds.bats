@@ -78,3 +78,9 @@ serves() {
     assert_line --partial socket
     refute_line --regexp '[48] -> /.*bats'
 }
+
+@test "it builds, and loads libraries, where the compiler optimizes it as a whole" {
+    build CFLAGS='-O2 -flto' "$PWD/build/libportshim.so"
+    run -0 env PORTSHIM_LIB="$PWD/build/libportshim.so" portshim run -p 8080 -- python3 -c 'import ctypes; ctypes.CDLL(None, 8).bind'
+    assert_output ''
+}
