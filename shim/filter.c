@@ -30,6 +30,7 @@ int call_prctl(const struct next *way, int option, unsigned long a, unsigned lon
 
 long call_seccomp(unsigned operation, unsigned flags, void *arguments)
 {
+    next();
     if (operation != SECCOMP_SET_MODE_STRICT && operation != SECCOMP_SET_MODE_FILTER)
         return next_functions.syscall(SYS_seccomp, operation, flags, arguments);
     atomic_fetch_add(&filter_count, 1);

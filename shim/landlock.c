@@ -2,6 +2,7 @@
  * landlock_add_rule(2): a program that confines itself names the ports that it will use, and what the kernel
  * will see are their real ports. libc has no function for it; it comes through syscall(2).
  */
+#include "attach.h"
 #include "calls.h"
 #include "given.h"
 #include "memory.h"
@@ -38,6 +39,7 @@ static unsigned real_port(const struct net_port *rule)
 
 long call_landlock_add_rule(long ruleset, long type, long rule, long flags)
 {
+    next();
     const void *address = (const void *)rule;
     struct net_port copy;
     int saved = errno;

@@ -118,11 +118,18 @@ static const struct next raw = {
     .recvmmsg = raw_recvmmsg,
 };
 
+static const struct next *raw_next(void)
+{
+    next();
+    return &raw;
+}
+
 /* The kernel takes an int from a register's lower half, whatever the upper one holds. */
 #define POINTER(argument) ((void *)(argument))
 
 static long execute(long path, long argv, long envp)
 {
+    next();
     if (!notice_exec(AT_FDCWD, POINTER(path), 0))
         return -1;
     struct carried carried = CARRY(POINTER(envp));
@@ -134,6 +141,7 @@ static long execute(long path, long argv, long envp)
 
 static long execute_at(long dirfd, long path, long argv, long envp, long flags)
 {
+    next();
     if (!notice_exec((int)dirfd, POINTER(path), (int)flags))
         return -1;
     struct carried carried = CARRY(POINTER(envp));
@@ -146,7 +154,6 @@ static long execute_at(long dirfd, long path, long argv, long envp, long flags)
 
 long syscall(long number, ...)
 {
-    const struct next *libc = next();
     va_list rest;
     va_start(rest, number);
     long a = va_arg(rest, long), b = va_arg(rest, long), c = va_arg(rest, long);
@@ -154,47 +161,48 @@ long syscall(long number, ...)
     va_end(rest);
     switch (number) {
     case SYS_prctl:
-        return call_prctl(&raw, (int)a, (unsigned long)b, (unsigned long)c, (unsigned long)d,
+        return call_prctl(raw_next(), (int)a, (unsigned long)b, (unsigned long)c, (unsigned long)d,
                           (unsigned long)e);
     case SYS_seccomp:
         return call_seccomp((unsigned)a, (unsigned)b, POINTER(c));
     case SYS_socket:
-        return call_socket(&raw, (int)a, (int)b, (int)c);
+        return call_socket(raw_next(), (int)a, (int)b, (int)c);
     case SYS_bind:
-        return call_bind(&raw, (int)a, POINTER(b), (socklen_t)c);
+        return call_bind(raw_next(), (int)a, POINTER(b), (socklen_t)c);
     case SYS_listen:
-        return call_listen(&raw, (int)a, (int)b);
+        return call_listen(raw_next(), (int)a, (int)b);
     case SYS_connect:
-        return call_connect(&raw, (int)a, POINTER(b), (socklen_t)c);
+        return call_connect(raw_next(), (int)a, POINTER(b), (socklen_t)c);
     case SYS_getsockname:
-        return call_getsockname(&raw, (int)a, POINTER(b), POINTER(c));
+        return call_getsockname(raw_next(), (int)a, POINTER(b), POINTER(c));
     case SYS_getpeername:
-        return call_getpeername(&raw, (int)a, POINTER(b), POINTER(c));
+        return call_getpeername(raw_next(), (int)a, POINTER(b), POINTER(c));
 #ifdef SYS_accept
     case SYS_accept:
-        return call_accept(&raw, (int)a, POINTER(b), POINTER(c));
+        return call_accept(raw_next(), (int)a, POINTER(b), POINTER(c));
 #endif
     case SYS_accept4:
-        return call_accept4(&raw, (int)a, POINTER(b), POINTER(c), (int)d);
+        return call_accept4(raw_next(), (int)a, POINTER(b), POINTER(c), (int)d);
     case SYS_sendto:
-        return call_sendto(&raw, (int)a, POINTER(b), (size_t)c, (int)d, POINTER(e), (socklen_t)f);
+        return call_sendto(raw_next(), (int)a, POINTER(b), (size_t)c, (int)d, POINTER(e), (socklen_t)f);
     case SYS_sendmsg:
-        return call_sendmsg(&raw, (int)a, POINTER(b), (int)c);
+        return call_sendmsg(raw_next(), (int)a, POINTER(b), (int)c);
     case SYS_sendmmsg:
-        return call_sendmmsg(&raw, (int)a, POINTER(b), (unsigned)c, (int)d);
+        return call_sendmmsg(raw_next(), (int)a, POINTER(b), (unsigned)c, (int)d);
     case SYS_recvfrom:
-        return call_recvfrom(&raw, (int)a, POINTER(b), (size_t)c, (int)d, POINTER(e), POINTER(f));
+        return call_recvfrom(raw_next(), (int)a, POINTER(b), (size_t)c, (int)d, POINTER(e), POINTER(f));
     case SYS_recvmsg:
-        return call_recvmsg(&raw, (int)a, POINTER(b), (int)c);
+        return call_recvmsg(raw_next(), (int)a, POINTER(b), (int)c);
     case SYS_recvmmsg:
-        return call_recvmmsg(&raw, (int)a, POINTER(b), (unsigned)c, (int)d, POINTER(e));
+        return call_recvmmsg(raw_next(), (int)a, POINTER(b), (unsigned)c, (int)d, POINTER(e));
     case SYS_execve:
         return execute(a, b, c);
     case SYS_execveat:
         return execute_at(a, b, c, d, e);
     case SYS_landlock_add_rule:
         return call_landlock_add_rule(a, b, c, d);
-    default:
-        return libc->syscall(number, a, b, c, d, e, f);
+    default: /* not attached for: a sanitizer's runtime makes such calls before it can be called itself */
+        next_resolve();
+        return next_functions.syscall(number, a, b, c, d, e, f);
     }
 }

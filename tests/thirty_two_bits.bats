@@ -40,3 +40,11 @@ setup() {
         refute_output 9000
     done
 }
+
+@test "a 32-bit program under AddressSanitizer, whose runtime calls syscall() before libc is at work, starts" {
+    echo 'int main(void) { return 0; }' | gcc -m32 -fsanitize=address -x c - -o sanitized ||
+        skip 'no 32-bit AddressSanitizer is installed'
+    run -0 env ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0 ./sanitized
+    run -0 env ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0 portshim run -p 9000 -- ./sanitized
+    assert_output ''
+}
