@@ -12,9 +12,9 @@ static const struct {
     const char *name;
     size_t offset;
 } names[] = {
+    {"bind", offsetof(struct next, bind)}, /* resolved last: see next_resolve() */
     {"prctl", offsetof(struct next, prctl)},
     {"socket", offsetof(struct next, socket)},
-    {"bind", offsetof(struct next, bind)},
     {"listen", offsetof(struct next, listen)},
     {"connect", offsetof(struct next, connect)},
     {"accept", offsetof(struct next, accept)},
@@ -62,6 +62,7 @@ void next_resolve_loader(void)
 #endif
 }
 
+/* Another thread, or a signal handler, may come meanwhile: once bind is there, the others are. */
 void next_resolve(void)
 {
     if (next_functions.bind != NULL)

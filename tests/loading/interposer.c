@@ -1,18 +1,25 @@
 /*
  * Another library that is preloaded, stands in front of bind(), and looks for the next one as HOW says: 1 by RTLD_NEXT,
- * 2 by libc's handle, 3 by dlvsym, 4 by RTLD_NEXT, while it stands in front of dlsym as well. It ends a program in which
- * it comes to call itself.
+ * 2 by libc's handle, 3 by dlvsym, 4 by RTLD_NEXT, while it stands in front of dlsym as well, 5 like 4, and calls
+ * socket() while somebody looks for it, as another thread or a signal handler may. It ends a program in which it comes
+ * to call itself.
  */
 #include <dlfcn.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "version.h"
 
-#if HOW == 4
+#if HOW >= 4
 void *dlsym(void *handle, const char *name)
 {
+#if HOW == 5
+    static int calls;
+    if (strcmp(name, "socket") == 0 && calls++ == 0)
+        close(socket(AF_INET, SOCK_STREAM, 0));
+#endif
     void *(*next)(void *, const char *) =
         (void *(*)(void *, const char *))dlvsym(RTLD_NEXT, "dlsym", BASE_VERSION);
     return next(handle, name);
