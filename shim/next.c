@@ -4,6 +4,8 @@
 #include "loaded.h"
 
 #include <dlfcn.h>
+#include <gnu/libc-version.h>
+#include <link.h>
 #include <stddef.h>
 
 struct next next_functions;
@@ -62,12 +64,23 @@ void next_resolve_loader(void)
 #endif
 }
 
+/* libc's own, also where a sanitizer's library comes between. */
+static void *libc_function(const char *name)
+{
+    struct link_map *libc;
+    Dl_info info;
+    bool found = dladdr1((void *)gnu_get_libc_version, &info, (void **)&libc, RTLD_DL_LINKMAP) != 0;
+    return loaded_function(found ? libc : NULL, name);
+}
+
 /* Another thread, or a signal handler, may come meanwhile: once bind is there, the others are. */
 void next_resolve(void)
 {
     if (next_functions.bind != NULL)
         return;
     next_resolve_loader();
+    *(void **)&next_functions.makecontext = libc_function("makecontext");
+    *(void **)&next_functions.swapcontext = libc_function("swapcontext");
     /* POSIX lets an object pointer of dlsym() be used as a function pointer; C needs it stored through one.
      */
     for (size_t i = sizeof names / sizeof *names; i-- > 0;)

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <ucontext.h>
 #include <wordexp.h>
 
 struct next {
@@ -53,6 +54,9 @@ struct next {
     FILE *(*popen)(const char *, const char *);
     int (*wordexp)(const char *, wordexp_t *, int);
     long (*syscall)(long, ...);
+    /* Those of libc itself, which have no wrapper: refill.c. */
+    void (*makecontext)(ucontext_t *, void (*)(void), int, ...);
+    int (*swapcontext)(ucontext_t *, const ucontext_t *);
     void *(*dlopen)(const char *, int);
     void *(*dlmopen)(Lmid_t, const char *, int);
     void *(*dlsym)(void *, const char *);

@@ -4,6 +4,7 @@
 #include "error.h"
 #include "filter.h"
 #include "home.h"
+#include "next.h"
 #include "pool.h"
 #include "run_late.h"
 #include "table.h"
@@ -20,7 +21,12 @@
 
 extern char **environ;
 
-enum { STACK = 256 * 1024 }; /* five times what leasing takes: a signal handler may run on it too */
+enum {
+    STACK = 256 * 1024, /* five times what leasing takes: a signal handler may run on it too */
+    /* Kept free around it: valgrind takes a stack pointer that moves by less than 2 000 000 bytes for a call.
+     */
+    GAP = 2 * 1024 * 1024,
+};
 
 /* Memory for one refill: what it needs to know, and its stack. */
 struct filling {
@@ -92,12 +98,29 @@ static void fill_here(unsigned high, unsigned low)
     filling->result = lease_and_fill(filling);
 }
 
-/* A thread may have a stack of 16 KiB. */
+static void filling_free(struct filling *filling)
+{
+    munmap((char *)filling - GAP, sizeof *filling + 2 * GAP);
+}
+
+static struct filling *filling_new(void)
+{
+    char *space = mmap(NULL, sizeof(struct filling) + 2 * GAP, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (space == MAP_FAILED)
+        return NULL;
+    struct filling *filling = (void *)(space + GAP);
+    if (mprotect(filling, sizeof *filling, PROT_READ | PROT_WRITE) == 0)
+        return filling;
+    filling_free(filling);
+    return NULL;
+}
+
+/* A thread may have a stack of 16 KiB. A sanitizer's runtime, which would warn of it on stderr, is passed by.
+ */
 static int fill_on_own_stack(struct map *map, unsigned placeholder, uint32_t *entry)
 {
-    struct filling *filling =
-        mmap(NULL, sizeof *filling, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (filling == MAP_FAILED)
+    struct filling *filling = filling_new();
+    if (filling == NULL)
         return -ENOMEM;
     filling->map = map;
     filling->placeholder = placeholder;
@@ -106,10 +129,11 @@ static int fill_on_own_stack(struct map *map, unsigned placeholder, uint32_t *en
     filling->own.uc_stack = (stack_t){.ss_sp = filling->stack, .ss_size = sizeof filling->stack};
     filling->own.uc_link = &filling->caller;
     uint64_t argument = (uintptr_t)filling;
-    makecontext(&filling->own, (void (*)(void))fill_here, 2, (unsigned)(argument >> 32), (unsigned)argument);
-    swapcontext(&filling->caller, &filling->own);
+    next_functions.makecontext(&filling->own, (void (*)(void))fill_here, 2, (unsigned)(argument >> 32),
+                               (unsigned)argument);
+    next_functions.swapcontext(&filling->caller, &filling->own);
     int result = filling->result;
-    munmap(filling, sizeof *filling);
+    filling_free(filling);
     return result;
 }
 

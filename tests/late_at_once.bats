@@ -78,3 +78,13 @@ END
     touch taken
     within 10 grep -qx 9002 run.out
 }
+
+@test "valgrind and AddressSanitizer have nothing to say of a thread that leases" {
+    all_ports
+    gcc -D_GNU_SOURCE -fsanitize=address -o sanitized "$BATS_TEST_DIRNAME/at_once.c" -pthread
+    export ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0
+    all_bound 40 "${in_network[@]}" portshim run -p all -- ./sanitized threads 2 20 9001
+    type -P valgrind >/dev/null || skip "valgrind is not installed"
+    all_bound 40 "${in_network[@]}" \
+        portshim run -p all -- valgrind -q --error-exitcode=99 "$at_once" threads 2 20 9001
+}
