@@ -23,23 +23,20 @@ extern char **environ;
 
 enum { MOST_OF_LINE = 1024 }; /* of a command line that stands in a map, its end included */
 
-/* One write for the line: those of many runs that fail at once must not mix. Names from outside may hold
- * anything, and be of any length; a message is one line. */
+/* A message may be of any length. */
 static void print_line(const char *kind, const char *why, const char *remedy, const char *what,
                        va_list arguments)
 {
-    char *subject, *line;
+    char *subject;
     if (vasprintf(&subject, what, arguments) < 0)
         subject = NULL;
-    int len = asprintf(&line, "portshim: %s%s: %s: %s", kind, subject != NULL ? subject : what, why, remedy);
+    const char *shown = subject != NULL ? subject : what;
+    size_t size = strlen(shown) + strlen(why) + strlen(remedy) + sizeof "portshim: warning: : : ";
+    char *line = malloc(size);
     fflush(stdout);
-    if (len >= 0) {
-        utf8_fit(line, 0);
-        size_t end = strlen(line);
-        line[end] = '\n';
-        file_write(STDERR_FILENO, line, end + 1); /* where it is closed or full, the status has to do */
-        free(line);
-    }
+    if (line != NULL)
+        problem_write(line, size, kind, shown, why, remedy);
+    free(line);
     free(subject);
 }
 
@@ -50,6 +47,11 @@ void command_end(int status, const char *why, const char *remedy, const char *wh
     print_line("", why, remedy, what, arguments);
     va_end(arguments);
     exit(status);
+}
+
+void command_fail_of(const struct problem *problem)
+{
+    command_fail(problem->why, problem->remedy, "%s", problem->what);
 }
 
 void command_end_unstarted(int error, const char *command)
@@ -155,9 +157,9 @@ uint64_t command_seconds(const char *word)
 
 void command_add_ports(struct portset *ports, const char *spec)
 {
-    struct portset_problem problem;
+    struct problem problem;
     if (portset_add(ports, spec, &problem) != 0)
-        command_fail(problem.why, problem.remedy, "bad port specification \"%s\"", problem.token);
+        command_fail(problem.why, problem.remedy, "bad port specification \"%s\"", problem.what);
 }
 
 void command_check_run_and_ports(int count, char **words, const char *help)
@@ -304,17 +306,9 @@ const char *command_home_remedy(int error)
 
 void command_load_pool(struct pool *pool, int quiet)
 {
-    struct pool_problem problem;
-    char where[sizeof problem.where + sizeof problem.token + 32];
-    int error = pool_load(pool, environ, &problem);
-    pool_describe(&problem, error, where, sizeof where);
-    if (error == PORTMAP_ESYNTAX)
-        command_fail("not a port or range",
-                     problem.line > 0 ? "write lines such as 8000-8099"
-                                      : "write ports and ranges such as 8000-8099,9000",
-                     "%s", where);
-    if (error != 0)
-        command_fail(portmap_strerror(error), "name a file that can be read", "%s", problem.where);
+    struct problem problem;
+    if (pool_load(pool, environ, &problem) != 0)
+        command_fail_of(&problem);
     if (pool->count == 0)
         command_fail("no port in it", "list ports such as 8000-8099,9000", "the pool");
     if (pool->fallback && !quiet)

@@ -43,6 +43,9 @@ _Noreturn void command_end(int status, const char *why, const char *remedy, cons
 /* The same for a failure of our own: command_fail(why, remedy, what, ...). */
 #define command_fail(...) command_end(COMMAND_FAILED, __VA_ARGS__)
 
+/* The same, of what another module has found wrong. */
+_Noreturn void command_fail_of(const struct problem *problem);
+
 /* The end of a command that could not be started: `error` as supervise() has it. */
 _Noreturn void command_end_unstarted(int error, const char *command);
 

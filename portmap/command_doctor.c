@@ -86,16 +86,13 @@ __attribute__((format(printf, 4, 5))) static void say(enum verdict verdict, cons
 static void check_pool(void)
 {
     struct pool pool;
-    struct pool_problem problem;
-    char where[sizeof problem.where + sizeof problem.token + 32];
+    struct problem problem;
     struct ephemeral_range range = pool_ephemeral_range();
     int error = pool_load(&pool, environ, &problem);
     say(DOCTOR_OK, "ephemeral range", NULL, "%u-%u: the kernel gives these to clients by itself", range.first,
         range.last);
     if (error != 0) {
-        pool_describe(&problem, error, where, sizeof where);
-        say(DOCTOR_FAIL, "pool", "write ports and ranges such as 8000-8099,9000", "%s: %s", where,
-            portmap_strerror(error));
+        say(DOCTOR_FAIL, "pool", problem.remedy, "%s: %s", problem.what, problem.why);
     } else if (pool.count == 0) {
         say(DOCTOR_FAIL, "pool", "list ports in PORTSHIM_POOL", "no port in it, from %s",
             pool_source(environ));
@@ -158,9 +155,9 @@ static void check_home(void)
 static void check_library(void)
 {
     char path[PATH_MAX];
-    static struct library_problem problem;
+    static struct problem problem;
     if (!library_look(path, &problem))
-        say(DOCTOR_FAIL, "library", problem.remedy, "%s: %s", problem.subject, problem.why);
+        say(DOCTOR_FAIL, "library", problem.remedy, "%s: %s", problem.what, problem.why);
     else
         say(DOCTOR_OK, "library", NULL, "%s", path);
     const char *flag = secure_getenv("PORTSHIM");
@@ -255,7 +252,7 @@ static void check_sanitizer(const struct program *program, int fd)
 /* ld.so and libc are of one build, and lie side by side. */
 static void check_libc(const char *linker)
 {
-    static struct library_problem problem;
+    static struct problem problem;
     static struct versions_lack lack;
     char library[PATH_MAX], *real = realpath(linker, NULL);
     if (real == NULL || !library_look(library, &problem)) {

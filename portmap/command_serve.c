@@ -130,13 +130,11 @@ static int print_status(const char *address)
 
 static void load_pool(struct serving *s)
 {
-    struct pool_problem problem;
-    if (s->pool_list == NULL) {
+    struct problem problem;
+    if (s->pool_list == NULL)
         command_load_pool(&s->pool, false);
-    } else if (pool_parse(&s->pool, s->pool_list, "--pool", &problem) != 0) {
-        command_fail("not a port or range", "write ports and ranges such as 8000-8099,9000", "--pool: \"%s\"",
-                     problem.token);
-    }
+    else if (pool_parse(&s->pool, s->pool_list, "--pool", &problem) != 0)
+        command_fail_of(&problem);
 }
 
 /* Whether systemd passes the socket. */

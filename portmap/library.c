@@ -35,17 +35,13 @@ static bool find_beside_program(char path[static PATH_MAX])
     return false;
 }
 
-static bool is_wrong(struct library_problem *problem, const char *subject, const char *why,
-                     const char *remedy)
+static bool is_wrong(struct problem *problem, const char *subject, const char *why, const char *remedy)
 {
-    struct text t = text_in(problem->subject, sizeof problem->subject);
-    text_str(&t, subject);
-    problem->why = why;
-    problem->remedy = remedy;
+    problem_of(problem, subject, why, remedy);
     return false;
 }
 
-bool library_look(char path[static PATH_MAX], struct library_problem *problem)
+bool library_look(char path[static PATH_MAX], struct problem *problem)
 {
     const char *given = secure_getenv("PORTSHIM_LIB");
     if (given != NULL && *given != '\0') {
@@ -68,9 +64,9 @@ bool library_look(char path[static PATH_MAX], struct library_problem *problem)
 
 void library_find(char path[static PATH_MAX])
 {
-    static struct library_problem problem;
+    static struct problem problem;
     if (!library_look(path, &problem))
-        command_fail(problem.why, problem.remedy, "%s", problem.subject);
+        command_fail_of(&problem);
 }
 
 void library_preload(const char *path)

@@ -4,6 +4,8 @@
 #ifndef PORTMAP_LIBRARY_H
 #define PORTMAP_LIBRARY_H
 
+#include "problem.h"
+
 #include <limits.h>
 #include <stdbool.h>
 
@@ -14,14 +16,8 @@
  */
 void library_find(char path[static PATH_MAX]);
 
-/* What is wrong with the library, for a line of it; subject is the file meant. */
-struct library_problem {
-    char subject[PATH_MAX];
-    const char *why, *remedy;
-};
-
 /* The same without failing: false with *problem filled in. */
-bool library_look(char path[static PATH_MAX], struct library_problem *problem);
+bool library_look(char path[static PATH_MAX], struct problem *problem);
 
 /* Puts the library into LD_PRELOAD, what is there already kept. */
 void library_preload(const char *path);

@@ -54,32 +54,53 @@ static bool take_range(const char *at, const char *end, unsigned *first, unsigne
     return true;
 }
 
-static int refuse_token(const char *token, size_t len, struct pool_problem *problem)
+/* A pool that is being read. */
+struct reading {
+    struct pool *pool;
+    const char *where; /* a variable, an option or a file */
+    unsigned line;     /* of the file, else 0 */
+    struct problem *problem;
+};
+
+static int refuse_token(const struct reading *r, const char *token, size_t len)
 {
-    struct text t = text_in(problem->token, sizeof problem->token);
-    text_bytes(&t, token, len);
-    text_mark_cut(&t);
+    struct text what = problem_of(r->problem, r->where, "not a port or range",
+                                  r->line > 0 ? "write lines such as 8000-8099"
+                                              : "write ports and ranges such as 8000-8099,9000");
+    if (r->line > 0) {
+        text_str(&what, ", line ");
+        text_uint(&what, r->line);
+    }
+    text_str(&what, ": \"");
+    problem_add_word(&what, token, len);
+    text_char(&what, '"');
     return PORTMAP_ESYNTAX;
 }
 
-static int add_token(struct pool *pool, const char *first, const char *last, struct pool_problem *problem)
+static int refuse_file(struct problem *problem, const char *file, int error)
+{
+    problem_of(problem, file, portmap_strerror(error), "name a file that can be read");
+    return error;
+}
+
+static int add_token(const struct reading *r, const char *first, const char *last)
 {
     unsigned low, high;
     trim(&first, &last);
     if (!take_range(first, last, &low, &high))
-        return refuse_token(first, (size_t)(last - first), problem);
-    portbits_add_range(&pool->ports, low, high);
+        return refuse_token(r, first, (size_t)(last - first));
+    portbits_add_range(&r->pool->ports, low, high);
     return 0;
 }
 
-static int add_list(struct pool *pool, const char *list, const char *end, struct pool_problem *problem)
+static int add_list(const struct reading *r, const char *list)
 {
     for (;;) {
-        const char *comma = memchr(list, ',', (size_t)(end - list));
-        int error = add_token(pool, list, comma != NULL ? comma : end, problem);
-        if (error != 0 || comma == NULL)
+        size_t len = strcspn(list, ",");
+        int error = add_token(r, list, list + len);
+        if (error != 0 || list[len] == '\0')
             return error;
-        list = comma + 1;
+        list += len + 1;
     }
 }
 
@@ -91,79 +112,69 @@ struct entry {
     bool in_comment; /* to the end of the line */
 };
 
-static int end_entry(struct entry *entry, struct pool *pool, struct pool_problem *problem)
+static int end_entry(struct entry *entry, const struct reading *r)
 {
     size_t len = entry->len;
     entry->len = 0;
     if (len == sizeof entry->text) /* no range is as long as that, and it may have been longer */
-        return refuse_token(entry->text, len, problem);
+        return refuse_token(r, entry->text, len);
     bool is_empty_line = len == 0 && !entry->in_list;
-    return is_empty_line ? 0 : add_token(pool, entry->text, entry->text + len, problem);
+    return is_empty_line ? 0 : add_token(r, entry->text, entry->text + len);
 }
 
 /* A line is empty, a comment, or a list; any of them may have a comment after it. */
-static int take_character(struct entry *entry, char c, struct pool *pool, struct pool_problem *problem)
+static int take_character(struct entry *entry, char c, struct reading *r)
 {
     int error = 0;
     if (c == '\n') {
-        error = end_entry(entry, pool, problem);
+        error = end_entry(entry, r);
         if (error == 0) /* else it is this line that is wrong */
-            problem->line++;
+            r->line++;
         entry->in_list = entry->in_comment = false;
     } else if (c == '#' || entry->in_comment) {
         entry->in_comment = true;
     } else if (c == ',') {
         entry->in_list = true;
-        error = end_entry(entry, pool, problem);
+        error = end_entry(entry, r);
     } else if (!is_blank(c)) {
         entry->text[entry->len++] = c;
     } else if (entry->len > 0 && entry->text[entry->len - 1] != ' ') {
         entry->text[entry->len++] = ' '; /* for any number of blanks in a row */
     }
-    return entry->len < sizeof entry->text ? error : end_entry(entry, pool, problem);
+    return entry->len < sizeof entry->text ? error : end_entry(entry, r);
 }
 
-static int add_lines(struct pool *pool, int fd, struct pool_problem *problem)
+static int add_lines(struct reading *r, int fd)
 {
     char buffer[1024];
     struct entry entry = {.len = 0};
-    problem->line = 1;
+    r->line = 1;
     for (;;) {
         ssize_t got = read(fd, buffer, sizeof buffer);
         if (got < 0 && errno == EINTR)
             continue;
-        if (got < 0) {
-            problem->line = 0;
-            return -errno;
-        }
+        if (got < 0)
+            return refuse_file(r->problem, r->where, -errno);
         if (got == 0)
-            return end_entry(&entry, pool, problem);
+            return end_entry(&entry, r);
         for (ssize_t i = 0; i < got; i++) {
-            int error = take_character(&entry, buffer[i], pool, problem);
+            int error = take_character(&entry, buffer[i], r);
             if (error != 0)
                 return error;
         }
     }
 }
 
-static int load_file(struct pool *pool, const char *path, struct pool_problem *problem)
+static int load_file(struct pool *pool, const char *path, struct problem *problem)
 {
-    struct text where = text_in(problem->where, sizeof problem->where);
-    text_str(&where, path);
-    text_mark_cut(&where);
+    struct reading r = {.pool = pool, .where = path, .problem = problem};
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return -errno;
-    int error = add_lines(pool, fd, problem);
+        return refuse_file(problem, path, -errno);
+    int error = add_lines(&r, fd);
     close(fd);
+    pool->count = portbits_count(&pool->ports);
     return error;
-}
-
-static int load_list(struct pool *pool, const char *variable, const char *list, struct pool_problem *problem)
-{
-    struct text where = text_in(problem->where, sizeof problem->where);
-    text_str(&where, variable);
-    return add_list(pool, list, list + strlen(list), problem);
 }
 
 struct ephemeral_range pool_ephemeral_range(void)
@@ -211,24 +222,22 @@ static void remove_listed(struct pool *pool, const char *list)
  * net.ipv4.ip_local_reserved_ports: "8080,9000-9010". Where /proc has none, nothing is reserved. The kernel
  * gives as much as fits into the first read(2) and no more to any other (proc_do_large_bitmap).
  */
-static int remove_reserved(struct pool *pool, struct pool_problem *problem)
+static int remove_reserved(struct pool *pool, struct problem *problem)
 {
     static const char file[] = "/proc/sys/net/ipv4/ip_local_reserved_ports";
-    struct text where = text_in(problem->where, sizeof problem->where);
-    text_str(&where, file);
     char *list = mmap(NULL, RESERVED_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (list == MAP_FAILED)
-        return -errno;
+        return refuse_file(problem, file, -errno);
     int len = text_read_file(file, list, RESERVED_SIZE);
     if (len > 0)
         remove_listed(pool, list);
     munmap(list, RESERVED_SIZE);
     if (len == RESERVED_SIZE - 1)
-        return -EFBIG;
-    return len >= 0 || len == -ENOENT || len == -EACCES ? 0 : len;
+        len = -EFBIG;
+    return len >= 0 || len == -ENOENT || len == -EACCES ? 0 : refuse_file(problem, file, len);
 }
 
-static int load_default(struct pool *pool, struct pool_problem *problem)
+static int load_default(struct pool *pool, struct problem *problem)
 {
     struct ephemeral_range ephemeral = pool_ephemeral_range();
     for (unsigned port = first_unprivileged(); port < PORT_COUNT; port++)
@@ -241,6 +250,7 @@ static int load_default(struct pool *pool, struct pool_problem *problem)
         pool->fallback = true;
         portbits_add_range(&pool->ports, 1024, 49151);
     }
+    pool->count = portbits_count(&pool->ports);
     return error;
 }
 
@@ -259,47 +269,25 @@ const char *pool_source(char *const *env)
     return "default";
 }
 
-int pool_load(struct pool *pool, char *const *env, struct pool_problem *problem)
+int pool_load(struct pool *pool, char *const *env, struct problem *problem)
 {
-    int error = 0;
-    bool given = false;
     memset(pool, 0, sizeof *pool);
-    memset(problem, 0, sizeof *problem);
-    for (unsigned i = 0; i < 2 && !given && error == 0; i++) {
+    for (unsigned i = 0; i < sizeof variables / sizeof *variables; i++) {
         const char *list = environment_get_nonempty(env, variables[i].list);
         const char *file = environment_get_nonempty(env, variables[i].file);
-        given = list != NULL || file != NULL;
         if (list != NULL)
-            error = load_list(pool, variables[i].list, list, problem);
-        else if (file != NULL)
-            error = load_file(pool, file, problem);
+            return pool_parse(pool, list, variables[i].list, problem);
+        if (file != NULL)
+            return load_file(pool, file, problem);
     }
-    if (!given)
-        error = load_default(pool, problem);
-    pool->count = portbits_count(&pool->ports);
-    return error;
+    return load_default(pool, problem);
 }
 
-void pool_describe(const struct pool_problem *problem, int error, char *buffer, size_t size)
+int pool_parse(struct pool *pool, const char *list, const char *where, struct problem *problem)
 {
-    struct text t = text_in(buffer, size);
-    text_str(&t, problem->where);
-    if (problem->line > 0) {
-        text_str(&t, ", line ");
-        text_uint(&t, problem->line);
-    }
-    if (error == PORTMAP_ESYNTAX) {
-        text_str(&t, ": \"");
-        text_str(&t, problem->token);
-        text_char(&t, '"');
-    }
-}
-
-int pool_parse(struct pool *pool, const char *list, const char *where, struct pool_problem *problem)
-{
+    const struct reading r = {.pool = pool, .where = where, .problem = problem};
     memset(pool, 0, sizeof *pool);
-    memset(problem, 0, sizeof *problem);
-    int error = load_list(pool, where, list, problem);
+    int error = add_list(&r, list);
     pool->count = portbits_count(&pool->ports);
     return error;
 }

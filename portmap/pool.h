@@ -11,9 +11,7 @@
 #define PORTMAP_POOL_H
 
 #include "portbits.h"
-
-#include <limits.h>
-#include <stddef.h>
+#include "problem.h"
 
 enum { POOL_TOO_FEW = 50 };
 
@@ -21,14 +19,6 @@ struct pool {
     struct portbits ports;
     unsigned count;
     bool fallback; /* too few were left, so ephemeral ports are among them */
-};
-
-/* Where an entry is bad: the variable or file, the line (0 for a variable) and the entry, of which a long one
- * ends in "...". */
-struct pool_problem {
-    char where[PATH_MAX];
-    unsigned line;
-    char token[64];
 };
 
 /* The range that the kernel hands out to clients, ends included; IANA's when the sysctl cannot be read. */
@@ -39,21 +29,17 @@ struct ephemeral_range pool_ephemeral_range(void);
 
 /*
  * Fills *pool from the environment given (as environ), else from the kernel's settings. Returns 0,
- * PORTMAP_ESYNTAX with *problem filled in, or a negated errno when the named file, or the kernel's list of
- * reserved ports, cannot be read (problem->where names it). Keeps no memory.
+ * PORTMAP_ESYNTAX when an entry is none, or a negated errno when the named file, or the kernel's list of
+ * reserved ports, cannot be read, with *problem filled in. Keeps no memory.
  */
-int pool_load(struct pool *pool, char *const *env, struct pool_problem *problem);
+int pool_load(struct pool *pool, char *const *env, struct problem *problem);
 
 /* Which variable of this environment the pool is from, or "default". */
 const char *pool_source(char *const *env);
 
-/* What pool_load() failed of, as one line: the variable or file and, where an entry is bad, its line and it.
- */
-void pool_describe(const struct pool_problem *problem, int error, char *buffer, size_t size);
-
 /* Fills *pool from a list such as PORTSHIM_POOL's; `where` says whose it is. 0 or PORTMAP_ESYNTAX as above.
  */
-int pool_parse(struct pool *pool, const char *list, const char *where, struct pool_problem *problem);
+int pool_parse(struct pool *pool, const char *list, const char *where, struct problem *problem);
 
 /* Takes one port out, if it is in. */
 void pool_remove(struct pool *pool, unsigned port);

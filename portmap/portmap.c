@@ -136,7 +136,7 @@ static int open_table(void)
 
 static int open_shared(void)
 {
-    struct pool_problem problem;
+    struct problem problem;
     int error = pool_load(&shared.pool, environ, &problem);
     if (error == 0) {
         error = home_open(&shared.home, environ);
@@ -492,10 +492,12 @@ int portmap_bind_port(int fd, const char *host)
 int portmap_pool(unsigned short *ports, unsigned size, char *problem, unsigned problem_size)
 {
     struct pool pool;
-    struct pool_problem where;
-    int error = pool_load(&pool, environ, &where);
-    if (error != 0 && problem != NULL && problem_size > 0)
-        pool_describe(&where, error, problem, problem_size);
+    struct problem wrong;
+    int error = pool_load(&pool, environ, &wrong);
+    if (error != 0 && problem != NULL && problem_size > 0) {
+        struct text t = text_in(problem, problem_size);
+        text_str(&t, wrong.what);
+    }
     if (error != 0)
         return error;
     for (unsigned port = 1, i = 0; port < PORT_COUNT && i < size; port++)

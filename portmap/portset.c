@@ -10,14 +10,10 @@ struct item {
     bool all, excluded;
 };
 
-static int refuse(struct portset_problem *problem, const char *token, size_t len, const char *why,
-                  const char *remedy)
+static int refuse(struct problem *problem, const char *token, size_t len, const char *why, const char *remedy)
 {
-    struct text t = text_in(problem->token, sizeof problem->token);
-    text_bytes(&t, token, len);
-    text_mark_cut(&t);
-    problem->why = why;
-    problem->remedy = remedy;
+    struct text what = problem_of(problem, "", why, remedy);
+    problem_add_word(&what, token, len);
     return PORTMAP_ESYNTAX;
 }
 
@@ -50,7 +46,7 @@ static bool take_protocol(const char **at, const char *end, unsigned *protocols)
     return true;
 }
 
-static int parse_item(const char *at, const char *end, struct item *item, struct portset_problem *problem)
+static int parse_item(const char *at, const char *end, struct item *item, struct problem *problem)
 {
     static const char number[] = "write a number from 1 to 65535";
     const char *start = at;
@@ -88,7 +84,7 @@ static int parse_item(const char *at, const char *end, struct item *item, struct
 }
 
 static int add_fixed(struct portset *set, const struct item *item, const char *token, size_t len,
-                     struct portset_problem *problem)
+                     struct problem *problem)
 {
     for (unsigned i = 0; i < set->fixed_count; i++) {
         bool same_placeholder = set->fixed[i].placeholder == item->first;
@@ -110,7 +106,7 @@ static int add_fixed(struct portset *set, const struct item *item, const char *t
     return 0;
 }
 
-static int add_item(struct portset *set, const char *token, const char *end, struct portset_problem *problem)
+static int add_item(struct portset *set, const char *token, const char *end, struct problem *problem)
 {
     struct item item;
     int error = parse_item(token, end, &item, problem);
@@ -126,7 +122,7 @@ static int add_item(struct portset *set, const char *token, const char *end, str
     return 0;
 }
 
-int portset_add(struct portset *set, const char *spec, struct portset_problem *problem)
+int portset_add(struct portset *set, const char *spec, struct problem *problem)
 {
     for (;;) {
         const char *end = spec + strcspn(spec, ",");

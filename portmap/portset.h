@@ -15,6 +15,7 @@
 #define PORTMAP_PORTSET_H
 
 #include "portbits.h"
+#include "problem.h"
 
 enum { PORTMAP_TCP = 1, PORTMAP_UDP = 2, PORTMAP_BOTH = PORTMAP_TCP | PORTMAP_UDP };
 enum { PORTSET_START = 1000 }; /* placeholders that are assigned, and published, when a run starts */
@@ -29,18 +30,12 @@ struct portset {
     } fixed[PORTSET_START];
 };
 
-/* What is wrong with a specification; why and remedy are constants, a long token ends in "...". */
-struct portset_problem {
-    char token[64];
-    const char *why;
-    const char *remedy;
-};
-
 /*
  * Adds the specification to the set, which starts as all zeroes. Returns 0, or PORTMAP_ESYNTAX or
- * PORTMAP_ETOOMANY with *problem filled in; the set is then unusable. Nothing is allocated.
+ * PORTMAP_ETOOMANY with *problem filled in, of whose `what` is the bad word; the set is then unusable.
+ * Nothing is allocated.
  */
-int portset_add(struct portset *set, const char *spec, struct portset_problem *problem);
+int portset_add(struct portset *set, const char *spec, struct problem *problem);
 
 /* True when no port is a placeholder, exclusions applied. */
 bool portset_is_empty(const struct portset *set);

@@ -117,7 +117,7 @@ static int assign_late(struct assigning *a, unsigned placeholder, uint32_t *entr
 
 int run_find_means(struct run_means *found, const struct home *home, const struct map *map, char *const *env)
 {
-    struct pool_problem problem;
+    struct problem problem;
     found->server = run_server(map, env);
     obtain_limit(&found->server, OBTAIN_BRIEF_MILLISECONDS);
     found->means = (struct means){

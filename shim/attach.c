@@ -6,7 +6,6 @@
 #include "dlopen.h"
 #include "environment.h"
 #include "error.h"
-#include "file.h"
 #include "find.h"
 #include "home.h"
 #include "host.h"
@@ -26,7 +25,6 @@
 #include "rundir.h"
 #include "table.h"
 #include "text.h"
-#include "utf8.h"
 
 #include <errno.h>
 #include <string.h>
@@ -39,23 +37,11 @@ _Atomic uint32_t attach_done;
 
 enum { FAILURE = 125 };
 
+/* A variable may have 128 KiB: what of it is longer than a path is cut. */
 static void say(const char *kind, const char *what, const char *why, const char *remedy)
 {
-    enum { MOST_OF_SUBJECT = PATH_MAX + 64 };
-    char line[MOST_OF_SUBJECT + 512];
-    struct text t = text_in(line, sizeof line - 1);
-    text_str(&t, "portshim: ");
-    text_str(&t, kind);
-    text_bytes(&t, what, strnlen(what, MOST_OF_SUBJECT));
-    text_str(&t, strlen(what) > MOST_OF_SUBJECT ? "..." : ""); /* a variable may have 128 KiB */
-    text_str(&t, ": ");
-    text_str(&t, why);
-    text_str(&t, ": ");
-    text_str(&t, remedy);
-    utf8_fit(line, 0); /* it is to be one line, whatever was in a variable or path */
-    size_t used = strlen(line);
-    line[used] = '\n';
-    file_write(STDERR_FILENO, line, used + 1);
+    char line[PATH_MAX + 576];
+    problem_write(line, sizeof line, kind, what, why, remedy);
 }
 
 _Noreturn static void die(const char *what, const char *why, const char *remedy)
@@ -131,21 +117,18 @@ struct by_hand {
 
 static void parse_ports(struct by_hand *hand, const char *spec)
 {
-    struct portset_problem problem;
+    struct problem problem;
     if (spec != NULL && portset_add(&hand->ports, spec, &problem) != 0)
-        die(problem.token, problem.why, problem.remedy);
+        die(problem.what, problem.why, problem.remedy);
     if (spec != NULL && portset_is_empty(&hand->ports))
         die("PORTSHIM_PORTS", "every port in it is excluded", "name a placeholder");
 }
 
 static void parse_pool(struct by_hand *hand)
 {
-    struct pool_problem problem;
-    char what[sizeof problem.where + sizeof problem.token + 32];
-    int error = pool_load(&hand->pool, environ, &problem);
-    pool_describe(&problem, error, what, sizeof what);
-    if (error != 0)
-        die(what, portmap_strerror(error), "write ports or ranges such as 8000-8099,9000");
+    struct problem problem;
+    if (pool_load(&hand->pool, environ, &problem) != 0)
+        die(problem.what, problem.why, problem.remedy);
 }
 
 static void absolute_file(struct by_hand *hand, const char *file)

@@ -85,7 +85,7 @@ static void add_word(struct text *t)
 /* A specification that is understood, in text and set. */
 static void invent_ports(struct portset *set, char *text, size_t size)
 {
-    struct portset_problem problem;
+    struct problem problem;
     do {
         struct text t = text_in(text, size);
         memset(set, 0, sizeof *set);
@@ -101,7 +101,7 @@ static void invent_ports(struct portset *set, char *text, size_t size)
 
 static void invent_pool(struct pool *pool, const char *more)
 {
-    struct pool_problem problem;
+    struct problem problem;
     char text[4096];
     struct text t = text_in(text, sizeof text);
     for (unsigned ports = 60 + below(180); ports > 0; ports--) {
