@@ -103,10 +103,10 @@ $B/tests/given_rights: tests/given_rights.c $B/libportmap.a Makefile
 	$(CC) $(STANDARD) -Wall -Wextra -Wshadow $(CFLAGS) -Iportmap -pthread -o $@ $< $B/libportmap.a
 
 # And one that holds maps and what a process sees of them against each other, through the interfaces of both houses.
-$B/tests/there_and_back: tests/there_and_back.c $(LIBRARY_OBJECTS) $B/shim/table.o Makefile
+$B/tests/there_and_back: tests/there_and_back.c $(LIBRARY_OBJECTS) $B/shim/view.o Makefile
 	@mkdir -p $(@D)
 	$(CC) $(STANDARD) -Wall -Wextra -Wshadow $(CFLAGS) -iquote portmap -iquote shim -pthread -o $@ $< \
-		$(LIBRARY_OBJECTS) $B/shim/table.o
+		$(LIBRARY_OBJECTS) $B/shim/view.o
 
 check: all $(TEST_PROGRAMS)
 	scripts/test-deps

@@ -95,7 +95,7 @@ static bool read_range(const char **at, struct range *range)
     return range->real + (range->last - range->first) < PORT_COUNT;
 }
 
-bool compact_read(const char *text, compact_sink *sink, bool *reveal)
+bool compact_read(const char *text, compact_sink *sink, void *to, bool *reveal)
 {
     if (!take(&text, '1'))
         return false;
@@ -107,7 +107,7 @@ bool compact_read(const char *text, compact_sink *sink, bool *reveal)
         if (!read_range(&text, &range))
             return false;
         for (unsigned i = 0; i <= range.last - range.first; i++)
-            sink(range.first + i, range.real + i, range.alias, range.protocols << MAP_PROTOCOLS_SHIFT);
+            sink(to, range.first + i, range.real + i, range.alias, range.protocols << MAP_PROTOCOLS_SHIFT);
     }
     return *text == '\0';
 }

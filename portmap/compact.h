@@ -25,10 +25,10 @@ enum { COMPACT_SIZE = 100 * 1024 };
 bool compact_write(const struct map *map, char *buffer, size_t size);
 
 /* Called for each assignment, as map_assign() takes it; alias is 0 when there is none. */
-typedef void compact_sink(unsigned placeholder, unsigned real, unsigned alias, uint32_t protocols);
+typedef void compact_sink(void *to, unsigned placeholder, unsigned real, unsigned alias, uint32_t protocols);
 
 /* Reads a text that compact_write() wrote; false, perhaps after some calls of the sink, when it is not one.
  */
-bool compact_read(const char *text, compact_sink *sink, bool *reveal);
+bool compact_read(const char *text, compact_sink *sink, void *to, bool *reveal);
 
 #endif

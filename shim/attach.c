@@ -8,30 +8,33 @@
 #include "error.h"
 #include "find.h"
 #include "home.h"
-#include "host.h"
 #include "kind.h"
 #include "loaded.h"
+#include "local.h"
 #include "map.h"
 #include "memory.h"
 #include "name.h"
-#include "notice.h"
 #include "once.h"
 #include "pool.h"
 #include "portset.h"
 #include "process.h"
 #include "publish.h"
+#include "refill.h"
 #include "run.h"
 #include "run_add.h"
 #include "rundir.h"
-#include "table.h"
+#include "sighting.h"
 #include "text.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 extern char **environ;
+
+struct view own_view;
 
 _Atomic uint32_t attach_done;
 
@@ -57,7 +60,7 @@ static void add_outer(const struct map *inner)
     const char *outer;
     struct map *map;
     while ((outer = map_about(inner, MAP_ABOUT_OUTER, 0)) != NULL && map_attach(&map, outer) == 0) {
-        if (!table_add_map(map)) {
+        if (!view_add_map(&own_view, map)) {
             if (atomic_load(&map->grows)) /* what is known at start was inherited, the rest would be lost */
                 die(outer, "too many runs are inside of this one, which has late placeholders",
                     "nest fewer runs");
@@ -70,11 +73,11 @@ static void add_outer(const struct map *inner)
 
 static void use_map(struct map *map, const char *run_path)
 {
-    table_add_map(map);
+    view_add_map(&own_view, map);
     add_outer(map);
     if (!carry_map(run_path, map))
         die(run_path, "too many placeholders for one environment variable", "list fewer, or use all");
-    table_log(MAP_EVENT_ATTACH, 0, 0, 0);
+    view_log(&own_view, MAP_EVENT_ATTACH, 0, 0, 0);
 }
 
 /*
@@ -101,7 +104,8 @@ static void join(const char *run_path, const char *compact)
         use_map(map, run_path);
     else if (error == PORTMAP_EENDED || error == PORTMAP_ETORN || compact == NULL || has_ended(run_path))
         die(run_path, error == -ENOENT ? portmap_strerror(PORTMAP_EENDED) : portmap_strerror(error), remedy);
-    else if (!compact_read(compact, table_assign, &table.reveal) || !carry_run(run_path, compact))
+    else if (!compact_read(compact, view_assign, &own_view, &own_view.reveal) ||
+             !carry_run(run_path, compact))
         die(COMPACT_VARIABLE, portmap_strerror(PORTMAP_ESYNTAX), "leave this private variable alone");
 }
 
@@ -291,15 +295,27 @@ static void by_hand(const char *spec, const char *file, bool again)
     put_run_in_environment();
 }
 
+static void describe_process(void)
+{
+    struct stat st;
+    own_view.pid = getpid();
+    own_view.refill = refill;
+    own_view.program.name = program_invocation_short_name;
+    if (stat("/proc/self/exe", &st) == 0) {
+        own_view.program.device = sighting_device(&st);
+        own_view.program.inode = st.st_ino;
+    }
+}
+
 static void attach_here(bool again)
 {
     if (again)
-        memset(&table, 0, sizeof table);
+        memset(&own_view, 0, sizeof own_view);
     const char *run_path = environment_get_nonempty(environ, "PORTSHIM_RUN");
     const char *on = environment_get(environ, "PORTSHIM");
     bool wanted = on == NULL || strcmp(on, "0") != 0;
     if (wanted && !environment_is_anothers() && !loaded_second_copy()) {
-        table.pid = getpid();
+        describe_process();
         if (!carry_init())
             die("libportshim.so", "its path has a space or colon, which LD_PRELOAD cannot carry", "move it");
         if (run_path != NULL)
@@ -309,9 +325,8 @@ static void attach_here(bool again)
                     environment_get_nonempty(environ, "PORTSHIM_MAP_FILE"), again);
         if (!dlopen_init(environment_get_nonempty(environ, "PORTSHIM_DEEPBIND")))
             die("PORTSHIM_DEEPBIND", "the one value it can have is keep", "set it to that, or unset it");
-        host_init();
-        kind_init();
-        notice_init();
+        local_init();
+        kind_init(&own_view);
         copies_tell();
     }
 }

@@ -12,9 +12,12 @@
 #define SHIM_ATTACH_H
 
 #include "next.h"
+#include "view.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
+
+extern struct view own_view; /* the run as this process sees it */
 
 extern _Atomic uint32_t attach_done; /* 0, 1 */
 

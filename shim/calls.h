@@ -1,12 +1,13 @@
 /*
  * Each rewritten call, told by which way it reaches the kernel: libc's functions, which are cancellation
- * points, or libc's syscall(), which is not. The rules are the same for both (filter.c, kind.c, bind.c,
- * connect.c, names.c, datagram.c); only syscall.c uses another way than next().
+ * points, or libc's syscall(), which is not. Both are the same but for the way; only syscall.c uses another
+ * than next().
  */
 #ifndef SHIM_CALLS_H
 #define SHIM_CALLS_H
 
 #include "next.h"
+#include "rules.h"
 
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -18,6 +19,34 @@
  * call_...(), the body is inlined into both.
  */
 #define INLINED static inline __attribute__((always_inline))
+
+/*
+ * Copies an address that a caller hands to the kernel: true when it is one for the rules, whole, and false
+ * when it is none of ours, or cannot be read; then its first ADDRESS_HEAD bytes are there at most.
+ */
+bool call_copy(struct outbound *out, const struct sockaddr *address, socklen_t len, enum rule_use use);
+
+/* What the kernel is told: the copy where the rules have put a real port in it, else the caller's own. */
+static inline const struct sockaddr *call_address(const struct outbound *out, const struct sockaddr *address)
+{
+    return out->placeholder != 0 ? &out->to.any : address;
+}
+
+/* A call that the rules say fails: -1, with errno. */
+int call_refused(const struct outbound *out);
+
+/* Whether the program is shown placeholders at all. */
+bool call_shows(void);
+
+/* Before a call that writes an address to the caller's buffer: how much room the caller gives, 0 when there
+ * is nothing to translate in it. */
+socklen_t call_room(const struct sockaddr *address, const socklen_t *len);
+
+enum { CALL_BATCH = 16 /* messages that are copied at a time, on the stack */ };
+
+/* How many messages may be looked at: those before an unreadable one are handled by the kernel all the same.
+ */
+unsigned call_readable_messages(const struct mmsghdr *messages, unsigned count);
 
 int call_prctl(const struct next *way, int option, unsigned long a, unsigned long b, unsigned long c,
                unsigned long d);

@@ -6,14 +6,12 @@
 #ifndef SHIM_CHOOSE_H
 #define SHIM_CHOOSE_H
 
-#include "next.h"
-#include "translate.h"
+#include "rules.h"
 
 /*
- * Binds a socket for which translate_local() found no real port, or one that a stranger has taken, and enters
- * the port in the map. 0, or -1 with the kernel's errno. out->placeholder and out->entry are filled in. No
- * cancellation point.
+ * Binds a socket for which rule_local() or rule_retry() found none in reach, and enters the port in the map.
+ * 0 or the kernel's negated errno; out->entry is filled in. errno is left alone. No cancellation point.
  */
-int choose_and_bind(const struct next *way, struct outbound *out, int fd, socklen_t len);
+int choose_and_bind(const struct view *view, struct outbound *out, int fd);
 
 #endif

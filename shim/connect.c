@@ -1,20 +1,15 @@
 /* connect(2): a placeholder on this host means this run's own server. */
 #include "attach.h"
 #include "calls.h"
-#include "translate.h"
-
-#include <errno.h>
 
 int call_connect(const struct next *way, int fd, const struct sockaddr *address, socklen_t len)
 {
     struct outbound out;
-    translate_destination(&out, fd, address, len, DESTINATION_CONNECT);
-    if (out.refused) {
-        errno =
-            ECONNREFUSED; /* nobody in this run can be there, and who is at the number itself is a stranger */
-        return -1;
-    }
-    return way->connect(fd, out.address, len);
+    if (call_copy(&out, address, len, RULE_CONNECT))
+        rule_destination(&own_view, fd, &out);
+    if (out.error != 0)
+        return call_refused(&out);
+    return way->connect(fd, call_address(&out, address), len);
 }
 
 int connect(int fd, const struct sockaddr *address, socklen_t len)

@@ -1,9 +1,8 @@
 #include "copies.h"
 
+#include "attach.h"
 #include "kernel.h"
 #include "memory.h"
-#include "next.h"
-#include "table.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -55,6 +54,6 @@ bool copies_are_told(const struct sockaddr *address, socklen_t len)
 {
     if (len != sizeof message || !memory_is_readable(address, len) || memcmp(address, &message, len) != 0)
         return false;
-    table_drop();
+    view_drop(&own_view);
     return true;
 }

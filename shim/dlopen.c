@@ -2,8 +2,7 @@
 
 #include "attach.h"
 #include "jump.h"
-#include "notice.h"
-#include "table.h"
+#include "seen.h"
 
 #include <dlfcn.h>
 #include <string.h>
@@ -24,9 +23,9 @@ static uintptr_t judge(uintptr_t flags)
     if ((flags & RTLD_DEEPBIND) == 0)
         return flags;
     next();
-    if (!table.active)
+    if (!own_view.active)
         return flags;
-    notice_load(keep ? SIGHTING_DEEPBIND_KEPT : SIGHTING_DEEPBIND);
+    seen_load(&own_view, keep ? SIGHTING_DEEPBIND_KEPT : SIGHTING_DEEPBIND);
     return keep ? flags : flags & ~(uintptr_t)RTLD_DEEPBIND;
 }
 
@@ -44,7 +43,7 @@ JUMP_WAY(dlmopen)
         arguments[2] = judge(arguments[2]);
     } else {
         next();
-        notice_load(SIGHTING_DLMOPEN);
+        seen_load(&own_view, SIGHTING_DLMOPEN);
     }
     return (void *)next_functions.dlmopen;
 }

@@ -1,6 +1,5 @@
 #include "filter.h"
 
-#include "attach.h"
 #include "calls.h"
 
 #include <linux/seccomp.h>
@@ -9,13 +8,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-atomic_uint filter_count;
-
 /* A failed attempt, by which libraries find out what the kernel can do, does not count. */
 static long counted(long result)
 {
     if (result == -1)
-        atomic_fetch_sub(&filter_count, 1);
+        atomic_fetch_sub(&own_view.filters, 1);
     return result;
 }
 
@@ -24,7 +21,7 @@ int call_prctl(const struct next *way, int option, unsigned long a, unsigned lon
 {
     if (option != PR_SET_SECCOMP)
         return way->prctl(option, a, b, c, d);
-    atomic_fetch_add(&filter_count, 1);
+    atomic_fetch_add(&own_view.filters, 1);
     return (int)counted(way->prctl(option, a, b, c, d));
 }
 
@@ -33,7 +30,7 @@ long call_seccomp(unsigned operation, unsigned flags, void *arguments)
     next();
     if (operation != SECCOMP_SET_MODE_STRICT && operation != SECCOMP_SET_MODE_FILTER)
         return next_functions.syscall(SYS_seccomp, operation, flags, arguments);
-    atomic_fetch_add(&filter_count, 1);
+    atomic_fetch_add(&own_view.filters, 1);
     return counted(next_functions.syscall(SYS_seccomp, operation, flags, arguments));
 }
 

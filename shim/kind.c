@@ -1,24 +1,17 @@
 #include "kind.h"
 
-#include "attach.h"
-#include "calls.h"
-#include "filter.h"
 #include "kernel.h"
 #include "portset.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/syscall.h>
 
-/* Whether this process may have a socket of another kind. Never taken back: descriptors are not tracked. */
-static atomic_bool mixed;
-
-static bool is_mixed(void)
+static bool is_mixed(const struct view *view)
 {
-    return atomic_load_explicit(&mixed, memory_order_relaxed);
+    return atomic_load_explicit(&view->mixed, memory_order_relaxed);
 }
 
 #ifndef IPPROTO_MPTCP /* glibc before 2.32 */
@@ -45,20 +38,20 @@ static bool is_raw(int fd)
     return option(fd, SO_TYPE) == SOCK_RAW;
 }
 
-unsigned kind_of(int fd)
+unsigned kind_of(const struct view *view, int fd)
 {
-    if (filter_is_installed())
+    if (view_is_filtered(view))
         return 0;
     unsigned kind = kind_of_protocol(option(fd, SO_PROTOCOL));
-    if (kind != 0 && is_mixed() && is_raw(fd))
+    if (kind != 0 && is_mixed(view) && is_raw(fd))
         kind = 0;
     return kind;
 }
 
-bool kind_matches(int fd, unsigned protocols)
+bool kind_matches(const struct view *view, int fd, unsigned protocols)
 {
-    bool asks = (protocols != PORTMAP_BOTH || is_mixed()) && !filter_is_installed();
-    return !asks || (kind_of(fd) & protocols) != 0;
+    bool asks = (protocols != PORTMAP_BOTH || is_mixed(view)) && !view_is_filtered(view);
+    return !asks || (kind_of(view, fd) & protocols) != 0;
 }
 
 /* Families whose addresses are never an IP address with a port. */
@@ -67,11 +60,11 @@ static bool has_no_ports(int family)
     return family == AF_UNIX || family == AF_NETLINK || family == AF_PACKET;
 }
 
-static void look_at(int fd)
+static void look_at(struct view *view, int fd)
 {
-    int family = is_mixed() || filter_is_installed() ? -1 : option(fd, SO_DOMAIN);
-    if (family >= 0 && !has_no_ports(family) && (kind_of(fd) == 0 || is_raw(fd)))
-        atomic_store(&mixed, true);
+    int family = is_mixed(view) || view_is_filtered(view) ? -1 : option(fd, SO_DOMAIN);
+    if (family >= 0 && !has_no_ports(family) && (kind_of(view, fd) == 0 || is_raw(fd)))
+        atomic_store(&view->mixed, true);
 }
 
 /* As the kernel reads the numbers in /proc/self/fd: "." and ".." are none. */
@@ -84,7 +77,7 @@ static int descriptor(const char *name)
 }
 
 /* False when the list could not be read to its end. */
-static bool look_at_all(int directory)
+static bool look_at_all(struct view *view, int directory)
 {
     static _Alignas(struct dirent64) char entries[2048]; /* a thread's stack may be small */
     for (;;) {
@@ -93,22 +86,22 @@ static bool look_at_all(int directory)
             return size == 0;
         for (long at = 0; at < size;) {
             const struct dirent64 *entry = (const void *)(entries + at);
-            look_at(descriptor(entry->d_name));
+            look_at(view, descriptor(entry->d_name));
             at += entry->d_reclen;
         }
     }
 }
 
-void kind_init(void)
+void kind_init(struct view *view)
 {
     int directory = kernel_open(AT_FDCWD, "/proc/self/fd");
-    if (directory < 0 || !look_at_all(directory))
-        atomic_store(&mixed, true); /* nobody knows */
+    if (directory < 0 || !look_at_all(view, directory))
+        atomic_store(&view->mixed, true); /* nobody knows */
     if (directory >= 0)
         kernel_close(directory);
 }
 
-void kind_received(struct msghdr *message)
+void kind_received(struct view *view, struct msghdr *message)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
@@ -116,22 +109,16 @@ void kind_received(struct msghdr *message)
         int fd;
         for (size_t at = CMSG_LEN(0); at + sizeof fd <= c->cmsg_len; at += sizeof fd) {
             memcpy(&fd, (const char *)c + at, sizeof fd);
-            look_at(fd);
+            look_at(view, fd);
         }
     }
 }
 
-int call_socket(const struct next *way, int family, int type, int protocol)
+void kind_note_made(struct view *view, int family, int type, int protocol)
 {
-    int fd = way->socket(family, type, protocol), kind = type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int kind = type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK);
     bool ours = (family == AF_INET || family == AF_INET6) && (kind == SOCK_STREAM || kind == SOCK_DGRAM) &&
                 (protocol == 0 || kind_of_protocol(protocol) != 0);
-    if (fd >= 0 && !ours && !has_no_ports(family))
-        atomic_store(&mixed, true);
-    return fd;
-}
-
-int socket(int family, int type, int protocol)
-{
-    return call_socket(next(), family, type, protocol);
+    if (!ours && !has_no_ports(family))
+        atomic_store(&view->mixed, true);
 }

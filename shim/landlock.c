@@ -4,13 +4,10 @@
  */
 #include "attach.h"
 #include "calls.h"
-#include "given.h"
+#include "late.h"
 #include "memory.h"
 #include "portset.h"
-#include "refill.h"
-#include "table.h"
 
-#include <errno.h>
 #include <string.h>
 
 /* linux/landlock.h, since the interface's version 4 (Linux 6.7), which is later than headers may be. */
@@ -27,12 +24,13 @@ static unsigned real_port(const struct net_port *rule)
     if (rule->port == 0 || rule->port >= PORT_COUNT)
         return 0;
     unsigned port = (unsigned)rule->port;
-    struct table_found found = table_to_kernel(port, rule->access & MAY_BIND ? TABLE_BIND : TABLE_REACH);
+    struct view_found found =
+        view_to_kernel(&own_view, port, rule->access & MAY_BIND ? VIEW_BIND : VIEW_REACH);
     unsigned protocols = map_entry_protocols(found.entry);
     if (found.entry == 0 && found.map != NULL) {
         protocols = map_late_protocols(found.map, port);
-        if ((protocols & PORTMAP_TCP) != 0 && !given_is_held(found.map, port))
-            refill_assign(found.map, port, &found.entry);
+        if ((protocols & PORTMAP_TCP) != 0 && !late_is_held(&own_view, found.map, port))
+            late_assign(&own_view, found.map, port, &found.entry);
     }
     return (protocols & PORTMAP_TCP) != 0 ? map_entry_port(found.entry) : 0;
 }
@@ -42,14 +40,12 @@ long call_landlock_add_rule(long ruleset, long type, long rule, long flags)
     next();
     const void *address = (const void *)rule;
     struct net_port copy;
-    int saved = errno;
     long result = next_functions.syscall(SYS_landlock_add_rule, ruleset, type, rule, flags);
-    if (result != 0 || (int)type != RULE_NET_PORT || !table.active ||
+    if (result != 0 || (int)type != RULE_NET_PORT || !own_view.active ||
         !memory_is_readable(address, sizeof copy))
         return result;
     memcpy(&copy, address, sizeof copy);
     unsigned real = real_port(&copy);
-    errno = saved;
     if (real == 0 || real == copy.port)
         return result;
     copy.port = real;

@@ -181,3 +181,23 @@ bool memory_is_writable(void *address, size_t len)
 {
     return is_good(address, len, WRITABLE);
 }
+
+static unsigned good_count(const void *array, size_t size, unsigned count, uintptr_t right)
+{
+    unsigned good = 0;
+    if (count > 0 && is_good(array, count * size, right))
+        return count;
+    while (good < count && is_good((const char *)array + good * size, size, right))
+        good++;
+    return good;
+}
+
+unsigned memory_readable_count(const void *array, size_t size, unsigned count)
+{
+    return good_count(array, size, count, READABLE);
+}
+
+unsigned memory_writable_count(void *array, size_t size, unsigned count)
+{
+    return good_count(array, size, count, WRITABLE);
+}

@@ -26,4 +26,8 @@ bool memory_is_readable(const void *address, size_t len);
 /* The same for writing. */
 bool memory_is_writable(void *address, size_t len);
 
+/* How many objects of a size, of so many at the start of an array, can be read; written. */
+unsigned memory_readable_count(const void *array, size_t size, unsigned count);
+unsigned memory_writable_count(void *array, size_t size, unsigned count);
+
 #endif

@@ -1,18 +1,15 @@
 #include "notice.h"
 
 #include "actions.h"
+#include "attach.h"
 #include "elf.h"
 #include "environment.h"
 #include "filter.h"
-#include "host.h"
 #include "kernel.h"
-#include "kind.h"
 #include "memory.h"
 #include "portset.h"
 #include "sighting.h"
-#include "table.h"
 #include "text.h"
-#include "translate.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -24,75 +21,10 @@
 
 extern char **environ;
 
-/* This very program: it gets a number in the map once there is something to say of it. */
-static struct {
-    uint64_t device, inode;
-} self;
-
-void notice_init(void)
-{
-    struct stat st;
-    int saved = errno;
-    if (stat("/proc/self/exe", &st) == 0) {
-        self.device = sighting_device(&st);
-        self.inode = st.st_ino;
-    }
-    errno = saved;
-}
-
 /* Without a map nobody can be told. */
 static struct map *map_to_note_in(void)
 {
-    return table.map[0];
-}
-
-static void note(struct map *map, enum sighting_kind kind, unsigned port, unsigned protocols)
-{
-    unsigned program =
-        sighting_program(map, self.device, self.inode, program_invocation_short_name, PROGRAM_DYNAMIC);
-    sighting_note(map,
-                  (struct sighting){.kind = kind, .port = port, .protocols = protocols, .program = program});
-}
-
-void notice_bind(int fd, const struct sockaddr *address, socklen_t len, int error)
-{
-    struct map *map = map_to_note_in();
-    struct sockaddr_in head;
-    if (map == NULL || (error != 0 && error != EADDRINUSE) || len < sizeof head)
-        return;
-    memcpy(&head, address, sizeof head); /* the kernel has just read it */
-    unsigned port = ntohs(head.sin_port);
-    if ((head.sin_family != AF_INET && head.sin_family != AF_INET6) || port == 0 ||
-        table_to_program(port) != 0 || !kind_matches(fd, PORTMAP_BOTH))
-        return;
-    note(map, error == 0 ? SIGHTING_BIND : SIGHTING_REFUSED, port, map->discover ? kind_of(fd) : 0);
-}
-
-void notice_destination(int fd, const struct sockaddr *address, socklen_t len)
-{
-    struct map *map = map_to_note_in();
-    union address copy = {.any = {.sa_family = AF_UNSPEC}};
-    int saved = errno;
-    if (map == NULL || !map->discover || len < sizeof copy.ipv4 || len > sizeof copy.storage ||
-        !memory_is_readable(address, len))
-        return;
-    memcpy(&copy, address, len);
-    bool here = false;
-    if (copy.any.sa_family == AF_INET)
-        here = host_has_ipv4(copy.ipv4.sin_addr);
-    else if (copy.any.sa_family == AF_INET6)
-        here = host_has_ipv6(&copy.ipv6);
-    unsigned kind = here && copy.ipv4.sin_port != 0 ? kind_of(fd) : 0;
-    if (kind != 0)
-        note(map, SIGHTING_CONNECT, ntohs(copy.ipv4.sin_port), kind);
-    errno = saved;
-}
-
-/* Also in the runs around this one: their ports are meant as well. */
-void notice_load(enum sighting_kind kind)
-{
-    for (unsigned i = 0; table.map[i] != NULL; i++)
-        note(table.map[i], kind, 0, 0);
+    return own_view.map[0];
 }
 
 static bool is_out_of_reach(uint32_t kind)
@@ -177,8 +109,8 @@ static bool judge(int dirfd, const char *path, int flags, char *interpreter, siz
         sighting_program(map, device, st.st_ino, path, kind); /* the next exec finds it */
     if ((!privileged && !is_out_of_reach(kind)) || will_be_refused(dirfd, path, flags))
         return true;
-    for (unsigned i = 0; table.map[i] != NULL; i++)
-        note_exec(table.map[i], &st, path, kind | (privileged ? PROGRAM_PRIVILEGED : 0));
+    for (unsigned i = 0; own_view.map[i] != NULL; i++)
+        note_exec(own_view.map[i], &st, path, kind | (privileged ? PROGRAM_PRIVILEGED : 0));
     return !map->strict;
 }
 

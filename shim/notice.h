@@ -12,21 +12,6 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-/* Notes which program this is. One stat(2), at attach. */
-void notice_init(void);
-
-/*
- * After bind(2) of an address with no placeholder in it: `error` is 0 or its errno. Makes no system call,
- * unless all fixed ports are being discovered. Leaves errno alone.
- */
-void notice_bind(int fd, const struct sockaddr *address, socklen_t len, int error);
-
-/* A library is loaded past this one, or would have been: one of the kinds of sighting that say so. */
-void notice_load(enum sighting_kind kind);
-
-/* Before a connection or datagram to a port of this host, while all fixed ports are being discovered. */
-void notice_destination(int fd, const struct sockaddr *address, socklen_t len);
-
 /*
  * Before a program is started, the arguments as those of execveat(2). One stat(2), and, unless the run knows
  * the file by its inode, one open(2) and reading; what cannot be opened is not judged. False, with errno

@@ -2,12 +2,11 @@
 
 #include "carry.h"
 #include "error.h"
-#include "filter.h"
 #include "home.h"
+#include "late.h"
 #include "next.h"
 #include "pool.h"
 #include "run_late.h"
-#include "table.h"
 #include "text.h"
 
 #include <errno.h>
@@ -31,6 +30,7 @@ enum {
 /* Memory for one refill: what it needs to know, and its stack. */
 struct filling {
     ucontext_t caller, own;
+    const struct view *view;
     struct map *map;
     unsigned placeholder;
     uint32_t *entry; /* NULL: all it lacks is its alias */
@@ -63,13 +63,6 @@ static bool open_home(struct home *home)
     return home_open(home, environment) == 0;
 }
 
-/* Unless it is the real port of a run around this one: that run's server is there, and goes by its own
- * number. */
-static bool give_alias(struct map *map, unsigned placeholder)
-{
-    return table_is_real_around(map, placeholder) || map_alias_late(map, placeholder);
-}
-
 static int lease_and_fill(const struct filling *filling)
 {
     struct run run = {.map = filling->map};
@@ -81,11 +74,11 @@ static int lease_and_fill(const struct filling *filling)
     if (result == 0 && filling->entry != NULL) {
         result = run_assign_late(&run, &found.means, filling->placeholder, filling->entry);
         if (result >= 0)
-            give_alias(run.map, filling->placeholder);
+            late_alias(filling->view, run.map, filling->placeholder);
     } else if (result == 0) {
         found.means.patience = 0;
         run_refill(&run, &found.means);
-        give_alias(run.map, filling->placeholder);
+        late_alias(filling->view, run.map, filling->placeholder);
     }
     home_close(&home);
     return result;
@@ -117,11 +110,12 @@ static struct filling *filling_new(void)
 
 /* A thread may have a stack of 16 KiB. A sanitizer's runtime, which would warn of it on stderr, is passed by.
  */
-static int fill_on_own_stack(struct map *map, unsigned placeholder, uint32_t *entry)
+static int fill_on_own_stack(const struct view *view, struct map *map, unsigned placeholder, uint32_t *entry)
 {
     struct filling *filling = filling_new();
     if (filling == NULL)
         return -ENOMEM;
+    filling->view = view;
     filling->map = map;
     filling->placeholder = placeholder;
     filling->entry = entry;
@@ -145,21 +139,13 @@ static enum refill meaning_of(int result, const struct map *map)
     return may_be_elsewhere ? REFILL_OUT_OF_REACH : REFILL_NONE;
 }
 
-enum refill refill_assign(struct map *map, unsigned placeholder, uint32_t *entry)
+enum refill refill(const struct view *view, struct map *map, unsigned placeholder, uint32_t *entry)
 {
-    uint32_t before = *entry;
-    bool assigned = map_take_late(map, placeholder, entry);
-    if (assigned && give_alias(map, placeholder))
-        return REFILL_ASSIGNED;
-    if (!assigned && *entry != before)
-        return REFILL_STANDS;
-    if (filter_is_installed())
-        return assigned ? REFILL_ASSIGNED : REFILL_NONE;
     int saved = errno, cancel;
     /* bind(2) is no cancellation point, but open(2) is: what is open in here would stay so. */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    enum refill answer = meaning_of(fill_on_own_stack(map, placeholder, assigned ? NULL : entry), map);
+    enum refill answer = meaning_of(fill_on_own_stack(view, map, placeholder, entry), map);
     pthread_setcancelstate(cancel, NULL);
     errno = saved;
-    return assigned ? REFILL_ASSIGNED : answer;
+    return answer;
 }

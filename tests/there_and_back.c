@@ -6,7 +6,7 @@
  *
  * makes that many runs of random specifications and pools in PORTSHIM_HOME, through the interfaces that `portshim run`
  * and the library use; adds placeholders, nests runs, assigns late from several threads; and looks at each in the map,
- * as a process of the run sees it (shim/table.h) and as one that cannot open the map does (compact.h). The numbers are
+ * as a process of the run sees it (shim/view.h) and as one that cannot open the map does (compact.h). The numbers are
  * few, and a third of them ephemeral, so that one is often placeholder, given real port, pool and alias at once.
  */
 #include "compact.h"
@@ -16,8 +16,8 @@
 #include "run.h"
 #include "run_add.h"
 #include "run_late.h"
-#include "table.h"
 #include "text.h"
+#include "view.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -29,6 +29,7 @@ extern char **environ;
 enum { NUMBERS = 240, THREADS = 4, LATE_BINDS = 20 };
 
 static struct home home;
+static struct view view;
 static char what[16384]; /* what is being tested, for the message */
 static unsigned first_ephemeral;
 static struct {
@@ -140,9 +141,14 @@ static uint32_t map_back(unsigned port)
     return atomic_load(&looked_at->to_program[port]);
 }
 
-static uint32_t table_there(unsigned port)
+static uint32_t view_there(unsigned port)
 {
-    return table_to_kernel(port, TABLE_REACH).entry;
+    return view_to_kernel(&view, port, VIEW_REACH).entry;
+}
+
+static uint32_t view_back(unsigned port)
+{
+    return view_to_program(&view, port);
 }
 
 static void check_leases(const struct map *map)
@@ -157,7 +163,7 @@ static void check_leases(const struct map *map)
         done.aliases += (entry & MAP_ALIAS) != 0;
         if (!(entry & (MAP_INHERITED)))
             check(lease_holder(&leases, leased) == lease_run_owner(map->run_id), "%u is not leased", leased);
-        if ((entry & (MAP_ALIAS | MAP_LATE)) == 0 && map_is_ephemeral(map, port) && !table_is_real_around(map, port))
+        if ((entry & (MAP_ALIAS | MAP_LATE)) == 0 && map_is_ephemeral(map, port) && !view_is_real_around(&view, map, port))
             check(map_back(port) != 0, "%u is ephemeral and has no alias", port);
     }
     lease_close(&leases);
@@ -166,21 +172,21 @@ static void check_leases(const struct map *map)
 /* As a process of the run that attaches now. */
 static void join(struct map *map, struct map *outer)
 {
-    memset(&table, 0, sizeof table);
-    check(table_add_map(map) && (outer == NULL || table_add_map(outer)), "the table is full");
+    memset(&view, 0, sizeof view);
+    check(view_add_map(&view, map) && (outer == NULL || view_add_map(&view, outer)), "the view is full");
 }
 
 /* As a process of the run has it, with the map and without. */
 static void check_processes(struct map *map, struct map *outer)
 {
     static char text[COMPACT_SIZE];
-    check_tables("a process", table_there, table_to_program);
+    check_tables("a process", view_there, view_back);
     check(compact_write(map, text, sizeof text), "too long");
-    memset(&table, 0, sizeof table);
-    check(compact_read(text, table_assign, &table.reveal), "%s", text);
-    check_tables("a process without the map", table_there, table_to_program);
+    memset(&view, 0, sizeof view);
+    check(compact_read(text, view_assign, &view, &view.reveal), "%s", text);
+    check_tables("a process without the map", view_there, view_back);
     for (uint32_t i = 0; i < map->start_count; i++)
-        check(map_entry_port(table.to_kernel[map->start[i]]) == map_real(map, map->start[i]), "%u in %s",
+        check(map_entry_port(view.to_kernel[map->start[i]]) == map_real(map, map->start[i]), "%u in %s",
               map->start[i], text);
     join(map, outer);
 }
@@ -236,7 +242,7 @@ static void *bind_late(void *context)
             continue;
         if (!map_take_late(map, port, &entry))
             run_assign_late(binding->run, &means, port, &entry);
-        if (!table_is_real_around(map, port))
+        if (!view_is_real_around(&view, map, port))
             map_alias_late(map, port);
         __atomic_fetch_add(&done.late, 1, __ATOMIC_RELAXED);
     }

@@ -1,168 +1,15 @@
 /*
- * sendto(2), sendmsg(2), sendmmsg(2), recvfrom(2), recvmsg(2) and recvmmsg(2).
- *
- * On the way out the destination is translated as connect()'s, in a copy of the header. On the way in the
- * source is, in the caller's own buffer where that holds any address; a shorter one is replaced by ours for
- * the call, as a name that the kernel has cut cannot be asked for again.
+ * recvfrom(2), recvmsg(2) and recvmmsg(2): the source is translated in the caller's own buffer, where that
+ * holds any address; a shorter one is replaced by ours for the call, as a name that the kernel has cut cannot
+ * be asked for again.
  */
 #include "attach.h"
 #include "calls.h"
 #include "kind.h"
 #include "memory.h"
-#include "table.h"
-#include "translate.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <stddef.h>
 #include <string.h>
-
-enum {
-    WHOLE = sizeof(struct sockaddr_in6), /* room for any address that is translated */
-    BATCH = 16,                          /* messages that are copied at a time, on the stack */
-    MOST_MESSAGES = 1024,                /* UIO_MAXIOV: the kernel looks at no more */
-};
-
-INLINED ssize_t send_to(const struct next *way, int fd, const void *bytes, size_t size, int flags,
-                        const struct sockaddr *address, socklen_t len)
-{
-    struct outbound out;
-    if (address == NULL)
-        return way->sendto(fd, bytes, size, flags, address, len);
-    translate_destination(&out, fd, address, len, DESTINATION_DATAGRAM);
-    if (out.refused) {
-        errno = ECONNREFUSED;
-        return -1;
-    }
-    return way->sendto(fd, bytes, size, flags, out.address, len);
-}
-
-ssize_t call_sendto(const struct next *way, int fd, const void *bytes, size_t size, int flags,
-                    const struct sockaddr *address, socklen_t len)
-{
-    return send_to(way, fd, bytes, size, flags, address, len);
-}
-
-/* Translates a message's name; true when it changed, and *copy is then to be sent in its place. Else it may
- * be refused. */
-static bool translate_message(struct msghdr *copy, struct outbound *out, int fd, const struct msghdr *message)
-{
-    socklen_t len = message->msg_namelen;
-    out->refused = false;
-    if (message->msg_name == NULL)
-        return false;
-    if (len > sizeof(struct sockaddr_storage) && len <= INT32_MAX)
-        len = sizeof(struct sockaddr_storage); /* what the kernel reads of it; sendto() would refuse */
-    translate_destination(out, fd, message->msg_name, len, DESTINATION_DATAGRAM);
-    if (out->placeholder == 0)
-        return false;
-    *copy = *message;
-    copy->msg_name = &out->copy;
-    return true;
-}
-
-ssize_t call_sendmsg(const struct next *way, int fd, const struct msghdr *message, int flags)
-{
-    struct msghdr copy;
-    struct outbound out;
-    bool known = table.active && memory_is_readable(message, sizeof *message);
-    if (known && translate_message(&copy, &out, fd, message)) {
-        message = &copy;
-    } else if (known && out.refused) {
-        errno = ECONNREFUSED;
-        return -1;
-    }
-    return way->sendmsg(fd, message, flags);
-}
-
-/* How many messages at the start of a vector are in memory of which `is_good` holds. */
-static unsigned good_messages(struct mmsghdr *messages, unsigned count, bool (*is_good)(void *, size_t))
-{
-    unsigned good = 0;
-    if (count > 0 && is_good(messages, count * sizeof *messages))
-        return count;
-    while (good < count && is_good(&messages[good], sizeof *messages))
-        good++;
-    return good;
-}
-
-static bool is_readable(void *address, size_t len)
-{
-    return memory_is_readable(address, len);
-}
-
-/* The messages that may be looked at: those before an unreadable one are handled by the kernel all the same.
- */
-static unsigned readable_messages(struct mmsghdr *messages, unsigned count)
-{
-    return good_messages(messages, count < MOST_MESSAGES ? count : MOST_MESSAGES, is_readable);
-}
-
-/* Whether a message is to go elsewhere than it says, or nowhere. */
-static bool any_ours(int fd, const struct mmsghdr *messages, unsigned count)
-{
-    struct msghdr copy;
-    struct outbound out;
-    for (unsigned i = 0; i < count; i++)
-        if (translate_message(&copy, &out, fd, &messages[i].msg_hdr) || out.refused)
-            return true;
-    return false;
-}
-
-/* Sends up to BATCH messages, those before a refused one, from copies of their headers; returns what
- * sendmmsg() does. */
-static int send_batch(const struct next *way, int fd, struct mmsghdr *messages, unsigned count, int flags)
-{
-    struct mmsghdr copies[BATCH];
-    struct outbound out[BATCH];
-    for (unsigned i = 0; i < count; i++) {
-        copies[i] = messages[i];
-        translate_message(&copies[i].msg_hdr, &out[i], fd, &messages[i].msg_hdr);
-        if (out[i].refused)
-            count = i;
-    }
-    if (count == 0) {
-        errno = ECONNREFUSED;
-        return -1;
-    }
-    int sent = way->sendmmsg(fd, copies, count, flags);
-    for (int i = 0; i < sent; i++) {
-        if (!memory_is_writable(&messages[i].msg_len, sizeof messages[i].msg_len)) {
-            if (i > 0)
-                return i;
-            errno = EFAULT;
-            return -1;
-        }
-        messages[i].msg_len = copies[i].msg_len;
-    }
-    return sent;
-}
-
-int call_sendmmsg(const struct next *way, int fd, struct mmsghdr *messages, unsigned count, int flags)
-{
-    unsigned readable = table.active ? readable_messages(messages, count) : 0, sent = 0;
-    int saved = errno;
-    if (!any_ours(fd, messages, readable))
-        return way->sendmmsg(fd, messages, count, flags);
-    while (sent < readable) {
-        unsigned batch = readable - sent < BATCH ? readable - sent : BATCH;
-        /* The kernel stops at the message whose length it cannot tell, after sending it. */
-        if (good_messages(messages + sent, batch, memory_is_writable) < batch)
-            batch = 1;
-        int result = send_batch(way, fd, messages + sent, batch, flags);
-        /* As the kernel does it: an error counts only when nothing was sent before. */
-        if (result < 0 && sent == 0)
-            return result;
-        if (result < 0) {
-            errno = saved;
-            break;
-        }
-        sent += (unsigned)result;
-        if ((unsigned)result < batch)
-            break;
-    }
-    return (int)sent;
-}
 
 /* A source's name, in the way of recvfrom(): as much as there is room for, and its whole length. */
 static void give_name(void *name, socklen_t room, socklen_t *len, const union address *source,
@@ -190,18 +37,18 @@ INLINED ssize_t receive_from(const struct receiving *how, int fd, void *bytes, s
                              struct sockaddr *address, socklen_t *len)
 {
     union address source;
-    socklen_t room = translate_room(address, len), whole = sizeof source;
+    socklen_t room = call_room(address, len), whole = sizeof source;
     if (room == 0 || room > INT32_MAX)
         return receive(how, fd, bytes, size, flags, address, len);
-    if (room >= WHOLE || !memory_is_writable(address, room) || !memory_is_writable(len, sizeof *len)) {
+    if (room >= ADDRESS_IPV6 || !memory_is_writable(address, room) || !memory_is_writable(len, sizeof *len)) {
         ssize_t received = receive(how, fd, bytes, size, flags, address, len);
         if (received >= 0 && *len <= room)
-            translate_back(fd, (union address *)address, *len, OWNER_PEER);
+            rule_back(&own_view, fd, (union address *)address, *len, OWNER_PEER);
         return received;
     }
     ssize_t received = receive(how, fd, bytes, size, flags, &source.any, &whole);
     if (received >= 0) {
-        translate_back(fd, &source, whole, OWNER_PEER);
+        rule_back(&own_view, fd, &source, whole, OWNER_PEER);
         give_name(address, room, len, &source, whole);
     }
     return received;
@@ -228,7 +75,7 @@ static void translate_control(int fd, struct msghdr *message)
         if (have > len)
             have = len;
         memcpy(&address, CMSG_DATA(c), have);
-        translate_back(fd, &address, len, OWNER_SELF);
+        rule_back(&own_view, fd, &address, len, OWNER_SELF);
         memcpy(CMSG_DATA(c), &address, have);
     }
 }
@@ -241,7 +88,7 @@ struct loan {
 
 static bool is_short(const struct msghdr *message)
 {
-    return message->msg_name != NULL && message->msg_namelen < WHOLE;
+    return message->msg_name != NULL && message->msg_namelen < ADDRESS_IPV6;
 }
 
 static void lend_name(struct loan *loan, struct msghdr *message)
@@ -257,9 +104,9 @@ static void lend_name(struct loan *loan, struct msghdr *message)
 /* What came in, translated where it lies; room is what the caller gave for the name. */
 static void translate_received(int fd, struct msghdr *message, socklen_t room)
 {
-    kind_received(message);
+    kind_received(&own_view, message);
     if (message->msg_name != NULL && message->msg_namelen <= room)
-        translate_back(fd, message->msg_name, message->msg_namelen, OWNER_PEER);
+        rule_back(&own_view, fd, message->msg_name, message->msg_namelen, OWNER_PEER);
     if (message->msg_controllen > 0)
         translate_control(fd, message);
 }
@@ -276,23 +123,18 @@ static void give_message(int fd, const struct loan *loan, struct msghdr *copy, s
         give_name(name, room, &message->msg_namelen, &loan->source, whole);
 }
 
-static bool translates_names(void)
-{
-    return table.active && !table.reveal;
-}
-
 /* The kernel has written to the header where it succeeds, so that it can be looked at. */
 static ssize_t receive_untranslated(const struct next *way, int fd, struct msghdr *message, int flags)
 {
     ssize_t received = way->recvmsg(fd, message, flags);
-    if (received >= 0 && table.active)
-        kind_received(message);
+    if (received >= 0 && own_view.active)
+        kind_received(&own_view, message);
     return received;
 }
 
 ssize_t call_recvmsg(const struct next *way, int fd, struct msghdr *message, int flags)
 {
-    if (!translates_names() || !memory_is_readable(message, sizeof *message))
+    if (!call_shows() || !memory_is_readable(message, sizeof *message))
         return receive_untranslated(way, fd, message, flags);
     struct msghdr copy = *message;
     struct loan loan;
@@ -310,12 +152,12 @@ ssize_t call_recvmsg(const struct next *way, int fd, struct msghdr *message, int
     return received;
 }
 
-/* Receives up to BATCH messages by copies of their headers; returns what recvmmsg() does. */
+/* Receives up to CALL_BATCH messages by copies of their headers; returns what recvmmsg() does. */
 static int receive_batch(const struct next *way, int fd, struct mmsghdr *messages, unsigned count, int flags,
                          struct timespec *timeout)
 {
-    struct mmsghdr copies[BATCH];
-    struct loan loans[BATCH];
+    struct mmsghdr copies[CALL_BATCH];
+    struct loan loans[CALL_BATCH];
     memcpy(copies, messages, count * sizeof *messages);
     for (unsigned i = 0; i < count; i++)
         lend_name(&loans[i], &copies[i].msg_hdr);
@@ -334,7 +176,7 @@ static int receive_batches(const struct next *way, int fd, struct mmsghdr *messa
     unsigned received = 0;
     int saved = errno;
     while (received < count) {
-        unsigned batch = count - received < BATCH ? count - received : BATCH;
+        unsigned batch = count - received < CALL_BATCH ? count - received : CALL_BATCH;
         int result = receive_batch(way, fd, messages + received, batch, flags, timeout);
         if (result < 0 && received == 0)
             return result;
@@ -362,35 +204,19 @@ static bool any_short(const struct mmsghdr *messages, unsigned count)
 int call_recvmmsg(const struct next *way, int fd, struct mmsghdr *messages, unsigned count, int flags,
                   struct timespec *timeout)
 {
-    unsigned good = translates_names() ? readable_messages(messages, count) : 0;
+    unsigned good = call_shows() ? call_readable_messages(messages, count) : 0;
     if (any_short(messages, good)) {
-        good = good_messages(messages, good, memory_is_writable);
+        good = memory_writable_count(messages, sizeof *messages, good);
         if (good > 0)
             return receive_batches(way, fd, messages, good, flags, timeout);
     }
     int received = way->recvmmsg(fd, messages, count, flags, timeout);
-    for (int i = 0; i < received && table.active; i++)
+    for (int i = 0; i < received && own_view.active; i++)
         if ((unsigned)i < good)
-            translate_received(fd, &messages[i].msg_hdr, WHOLE);
+            translate_received(fd, &messages[i].msg_hdr, ADDRESS_IPV6);
         else
-            kind_received(&messages[i].msg_hdr);
+            kind_received(&own_view, &messages[i].msg_hdr);
     return received;
-}
-
-ssize_t sendto(int fd, const void *bytes, size_t size, int flags, const struct sockaddr *address,
-               socklen_t len)
-{
-    return send_to(next(), fd, bytes, size, flags, address, len);
-}
-
-ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
-{
-    return call_sendmsg(next(), fd, message, flags);
-}
-
-int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
-{
-    return call_sendmmsg(next(), fd, messages, count, flags);
 }
 
 ssize_t recvfrom(int fd, void *restrict bytes, size_t size, int flags, struct sockaddr *restrict address,

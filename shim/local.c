@@ -1,6 +1,5 @@
-#include "host.h"
+#include "local.h"
 
-#include "filter.h"
 #include "kernel.h"
 
 #include <linux/netlink.h>
@@ -118,7 +117,7 @@ static void remember_all(int fd)
     }
 }
 
-void host_init(void)
+void local_init(void)
 {
     known_count = 0;
     int fd = open_route();
@@ -160,10 +159,11 @@ static unsigned route_type(int fd, int family, const void *address, unsigned sho
     return route->rtm_type;
 }
 
-static bool ask_kernel(int family, const void *address, unsigned short len, uint32_t scope)
+static bool ask_kernel(const struct view *view, int family, const void *address, unsigned short len,
+                       uint32_t scope)
 {
     bool ours;
-    int fd = filter_is_installed() ? -1 : open_route();
+    int fd = view_is_filtered(view) ? -1 : open_route();
     if (fd < 0) {
         ours = is_known(family, address);
     } else {
@@ -174,23 +174,32 @@ static bool ask_kernel(int family, const void *address, unsigned short len, uint
     return ours;
 }
 
-bool host_has_ipv4(struct in_addr address)
+static bool has_ipv4(const struct view *view, struct in_addr address)
 {
     uint32_t bits = ntohl(address.s_addr);
     if (bits >> 24 == 127 || bits == INADDR_ANY || bits == INADDR_BROADCAST || bits >> 28 == 14)
         return true;
-    return ask_kernel(AF_INET, &address, sizeof address, 0);
+    return ask_kernel(view, AF_INET, &address, sizeof address, 0);
 }
 
-bool host_has_ipv6(const struct sockaddr_in6 *address)
+static bool has_ipv6(const struct view *view, const struct sockaddr_in6 *address)
 {
     const struct in6_addr *bits = &address->sin6_addr;
     if (IN6_IS_ADDR_V4MAPPED(bits)) {
         struct in_addr ipv4;
         memcpy(&ipv4, &bits->s6_addr[12], sizeof ipv4);
-        return host_has_ipv4(ipv4);
+        return has_ipv4(view, ipv4);
     }
     if (IN6_IS_ADDR_LOOPBACK(bits) || IN6_IS_ADDR_UNSPECIFIED(bits) || IN6_IS_ADDR_MULTICAST(bits))
         return true;
-    return ask_kernel(AF_INET6, bits, sizeof *bits, address->sin6_scope_id);
+    return ask_kernel(view, AF_INET6, bits, sizeof *bits, address->sin6_scope_id);
+}
+
+bool local_has(const struct view *view, const union address *address, socklen_t len)
+{
+    struct sockaddr_in6 scoped = {0};
+    if (address->any.sa_family != AF_INET6)
+        return has_ipv4(view, address->ipv4.sin_addr);
+    memcpy(&scoped, &address->ipv6, len < ADDRESS_IPV6 ? ADDRESS_SHORT_IPV6 : ADDRESS_IPV6);
+    return has_ipv6(view, &scoped);
 }
