@@ -298,12 +298,6 @@ void command_open_home(struct home *home)
                      "%s", home->path);
 }
 
-const char *command_home_remedy(int error)
-{
-    return error == -EFBIG ? "raise the limit, ulimit -f"
-                           : "check its disk and permissions, or set PORTSHIM_HOME";
-}
-
 void command_load_pool(struct pool *pool, int quiet)
 {
     struct problem problem;

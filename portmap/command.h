@@ -120,9 +120,6 @@ void command_look_at_run(struct watch *watch);
 /* Opens the home, or fails. */
 void command_open_home(struct home *home);
 
-/* What to do when something in the home could not be made. */
-const char *command_home_remedy(int error);
-
 /* Reads the pool from the environment, or fails; a fallback is warned of. */
 void command_load_pool(struct pool *pool, int quiet);
 

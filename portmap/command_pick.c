@@ -247,7 +247,7 @@ static void pick(struct picking *p)
     for (unsigned tries = 0; tries < LEASES_TRIES; tries++) {
         int error = leases_open(&p->leases, &p->home);
         if (error != 0)
-            command_fail(portmap_strerror(error), command_home_remedy(error), "%s", p->home.path);
+            command_fail(portmap_strerror(error), home_remedy(error), "%s", p->home.path);
         sweep_runs(&p->home, &p->leases, SWEPT_RUNS, LEASE_FREE_ONLY);
         error = lease_process_owner(&p->leases, LEASE_PROCESS, p->pid, &p->owner);
         if (error != 0)

@@ -266,7 +266,7 @@ int command_ports(int argc, char **argv)
     if (error != 0 && d.made_output)
         unlink(d.output);
     if (error != 0)
-        command_fail(portmap_strerror(error), command_home_remedy(error), "%s", home.path);
+        command_fail(portmap_strerror(error), home_remedy(error), "%s", home.path);
     set_environment(&run, library);
     program_note(run.map, &program);
     struct supervised ended = supervise(d.command);

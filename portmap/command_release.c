@@ -70,7 +70,7 @@ int command_release(int argc, char **argv)
     /* A new table says of no port who has it, but the server may know. */
     int error = leases_open(&leases, &home);
     if (error != 0)
-        command_fail(portmap_strerror(error), command_home_remedy(error), "%s", home.path);
+        command_fail(portmap_strerror(error), home_remedy(error), "%s", home.path);
     for (int i = optind; i < argc; i++)
         release(&home, &leases, &server, parse_port(argv[i]));
     return EXIT_SUCCESS;

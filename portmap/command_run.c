@@ -46,64 +46,42 @@ static void warn_of_command(const struct program *program)
                      program->file);
 }
 
-static void fail_of_port(const struct means *means, const struct portset *ports,
-                         const struct run_problem *problem, int error)
+/* Who has what cannot be had. */
+_Noreturn static void fail_of_port(const struct means *means, const struct portset *ports,
+                                   const struct run_problem *failed, int error, struct problem *problem)
 {
     if (means->server->required)
         command_check_server(means->server, false);
-    char why[1280], held[1024], whose[64] = "placeholders to come";
+    char why[1280], held[1024];
     unsigned listed = portset_count(ports), needs = listed < PORTSET_START ? listed : PORTSET_START;
-    if (problem->placeholder != 0)
-        snprintf(whose, sizeof whose, "placeholder %u", problem->placeholder);
-    else
+    if (failed->placeholder == 0)
         needs += MAP_STOCK;
     if (error == PORTMAP_EXHAUSTED && needs > means->pool->count) {
         snprintf(why, sizeof why, "pool exhausted: it has %u ports, the run needs %u", means->pool->count,
                  needs);
-        command_fail(why, "list fewer placeholders, or widen PORTSHIM_POOL", "no real port for %s", whose);
+        command_fail(why, "list fewer placeholders, or widen PORTSHIM_POOL", "%s", problem->what);
     }
     if (error == PORTMAP_EXHAUSTED) {
         holders_describe(means->home, means->pool, held, sizeof held);
         snprintf(why, sizeof why, "pool exhausted, held by: %s", held);
-        command_fail(why, "end some of them, or widen PORTSHIM_POOL", "no real port for %s", whose);
+        problem->why = why;
+        problem->remedy = "end some of them, or widen PORTSHIM_POOL";
+    } else if (failed->real != 0 && (error == PORTMAP_EHELD || error == PORTMAP_EINUSE)) {
+        holders_describe_port(means->home, failed->real, held, sizeof held);
+        snprintf(why, sizeof why, "held by %s", held);
+        problem->why = why;
     }
-    if (problem->real == 0)
-        command_fail(portmap_strerror(error), "list fewer placeholders", "no real port for %s", whose);
-    if (error != PORTMAP_EHELD && error != PORTMAP_EINUSE)
-        command_fail(portmap_strerror(error), "name another real port", "real port %u for placeholder %u",
-                     problem->real, problem->placeholder);
-    holders_describe_port(means->home, problem->real, held, sizeof held);
-    snprintf(why, sizeof why, "held by %s", held);
-    command_fail(why, "name another real port, or end its holder", "real port %u for placeholder %u",
-                 problem->real, problem->placeholder);
+    command_fail_of(problem);
 }
 
-static void fail_of_run(const struct means *means, const struct run_wish *wish,
-                        const struct run_problem *problem, int error)
+_Noreturn static void fail_of_run(const struct means *means, const struct run_wish *wish,
+                                  const struct run_problem *failed, int error)
 {
-    const char *why = portmap_strerror(error);
-    switch (problem->step) {
-    case RUN_STEP_PORT:
-        fail_of_port(means, wish->ports, problem, error);
-        break;
-    case RUN_STEP_NAME:
-        command_fail(why, "choose another, or end that run", "run name \"%s\"", wish->name);
-    case RUN_STEP_FILE:
-        if (error == PORTMAP_ETOOMANY)
-            command_fail("the paths of all map files together are too long", "use shorter ones",
-                         "map file %s", problem->file);
-        command_fail(why,
-                     error == PORTMAP_EOTHERS ? "name another file, or remove it"
-                                              : "name a file that can be written",
-                     "map file %s", problem->file);
-    case RUN_STEP_OUTER:
-        command_fail(why, "unset PORTSHIM_RUN, or start it in a living run", "the run around this one, %s",
-                     wish->outer);
-    case RUN_STEP_DIRECTORY:
-    case RUN_STEP_TABLE:
-        break;
-    }
-    command_fail(why, command_home_remedy(error), "%s", means->home->path);
+    struct problem problem;
+    run_explain(failed, error, means, wish, &problem);
+    if (failed->step == RUN_STEP_PORT)
+        fail_of_port(means, wish->ports, failed, error, &problem);
+    command_fail_of(&problem);
 }
 
 /*

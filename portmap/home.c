@@ -125,6 +125,12 @@ static int open_private(int dir, const char *name)
     return fd;
 }
 
+const char *home_remedy(int error)
+{
+    return error == -EFBIG ? "raise the limit, ulimit -f"
+                           : "check its disk and permissions, or set PORTSHIM_HOME";
+}
+
 int home_reopen(struct home *home)
 {
     home->fd = -1;

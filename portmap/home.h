@@ -29,6 +29,9 @@ struct home {
  */
 int home_open(struct home *home, char *const *env);
 
+/* What to do when something in the home could not be made. */
+const char *home_remedy(int error);
+
 /*
  * The same for a home whose path is set already, whatever its descriptor is: once it has been removed,
  * another one is made in its place. Does not close the old descriptor.

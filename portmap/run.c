@@ -199,6 +199,57 @@ int run_create(struct run *run, const struct means *means, const struct run_wish
     return leases_retry(try_create, &creating);
 }
 
+static void explain_port(const struct run_problem *failed, int error, struct problem *problem)
+{
+    bool held = error == PORTMAP_EHELD || error == PORTMAP_EINUSE;
+    const char *remedy = error == PORTMAP_EXHAUSTED ? "end other runs, or widen PORTSHIM_POOL"
+                         : failed->real == 0        ? "list fewer placeholders"
+                         : held                     ? "name another real port, or end its holder"
+                                                    : "name another real port";
+    struct text what = problem_of(problem, failed->real == 0 ? "no real port" : "real port ",
+                                  portmap_strerror(error), remedy);
+    if (failed->real != 0)
+        text_uint(&what, failed->real);
+    text_str(&what, failed->placeholder != 0 ? " for placeholder " : " for placeholders to come");
+    if (failed->placeholder != 0)
+        text_uint(&what, failed->placeholder);
+}
+
+void run_explain(const struct run_problem *failed, int error, const struct means *means,
+                 const struct run_wish *wish, struct problem *problem)
+{
+    const char *why = portmap_strerror(error);
+    struct text what;
+    switch (failed->step) {
+    case RUN_STEP_PORT:
+        explain_port(failed, error, problem);
+        break;
+    case RUN_STEP_NAME:
+        what = problem_of(problem, "run name \"", why, "choose another, or end that run");
+        text_str(&what, wish->name != NULL ? wish->name : wish->private_name);
+        text_char(&what, '"');
+        break;
+    case RUN_STEP_FILE:
+        if (error == PORTMAP_ETOOMANY)
+            what = problem_of(problem, "map file ", "the paths of all map files together are too long",
+                              "use shorter ones");
+        else
+            what = problem_of(problem, "map file ", why,
+                              error == PORTMAP_EOTHERS ? "name another file, or remove it"
+                                                       : "name a file that can be written");
+        text_str(&what, failed->file);
+        break;
+    case RUN_STEP_OUTER:
+        what = problem_of(problem, "the run around this one, ", why,
+                          "unset PORTSHIM_RUN, or start it in a living run");
+        text_str(&what, wish->outer);
+        break;
+    case RUN_STEP_DIRECTORY:
+    case RUN_STEP_TABLE:
+        problem_of(problem, means->home->path, why, home_remedy(error));
+    }
+}
+
 void run_discard(struct run *run, const struct home *home)
 {
     struct lease_table leases;

@@ -60,6 +60,10 @@ struct run_problem {
 int run_create(struct run *run, const struct means *means, const struct run_wish *wish,
                struct run_problem *problem);
 
+/* Puts into words what failed, of run_create() or run_add() for that wish. */
+void run_explain(const struct run_problem *failed, int error, const struct means *means,
+                 const struct run_wish *wish, struct problem *problem);
+
 /* Undoes run_create() when the command could not be started: leases, map files and directory go. */
 void run_discard(struct run *run, const struct home *home);
 

@@ -190,21 +190,14 @@ static bool lacks_ports(const struct by_hand *hand, const struct map *map)
     return false;
 }
 
-_Noreturn static void die_of_run(const struct run_problem *problem, int error)
+_Noreturn static void die_of_run(const struct run_problem *failed, int error, const struct means *means,
+                                 const struct run_wish *wish)
 {
-    char what[PATH_MAX + 64];
-    struct text t = text_in(what, sizeof what);
-    if (problem->step == RUN_STEP_PORT) {
-        text_str(&t, problem->placeholder != 0 ? "a real port for placeholder "
-                                               : "real ports for placeholders to come");
-        if (problem->placeholder != 0)
-            text_uint(&t, problem->placeholder);
-        die(what, portmap_strerror(error), "end other runs, or widen PORTSHIM_POOL");
-    }
-    if (problem->step == RUN_STEP_FILE)
-        die(problem->file, portmap_strerror(error), "let PORTSHIM_MAP_FILE name another file");
-    die("the run directory", portmap_strerror(error),
-        error == -EFBIG ? "raise the limit, ulimit -f" : "check PORTSHIM_HOME, its disk and its permissions");
+    struct problem problem;
+    if (failed->step == RUN_STEP_FILE)
+        die(failed->file, portmap_strerror(error), "let PORTSHIM_MAP_FILE name another file");
+    run_explain(failed, error, means, wish, &problem);
+    die(problem.what, problem.why, problem.remedy);
 }
 
 /* The one change to the program's environment: its children, and it itself, can see which run this is. */
@@ -240,7 +233,7 @@ static void join_or_create(struct by_hand *hand, struct run *run)
                                   .files = hand->files};
     int error = found ? run_add(run, &means, wish.ports, &problem) : run_create(run, &means, &wish, &problem);
     if (error != 0)
-        die_of_run(&problem, error);
+        die_of_run(&problem, error, &means, &wish);
     if (server.error != 0)
         say("warning: ", server.address, portmap_strerror(server.error),
             "ports are leased without this port server; start it, or unset PORTSERVER_ADDRESS");
