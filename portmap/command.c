@@ -8,7 +8,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <math.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -136,13 +135,32 @@ void command_help(const char *text)
     exit(EXIT_SUCCESS);
 }
 
-void command_bad_option(char **argv, const char *help)
+_Noreturn static void refuse_option(char **argv, const char *see_help)
 {
     const char *word = argv[optind - 1];
     bool is_long = optopt == 0 || optopt > 255 || strncmp(word, "--", 2) == 0;
     if (!is_long)
-        command_fail("unknown option, or its argument is missing", help, "-%c", optopt);
-    command_fail("unknown option, or its argument is missing", help, "%s", word);
+        command_fail("unknown option, or its argument is missing", see_help, "-%c", optopt);
+    command_fail("unknown option, or its argument is missing", see_help, "%s", word);
+}
+
+int command_option(int argc, char **argv, const char *letters, const struct option *words, const char *help,
+                   const char *see_help)
+{
+    opterr = 0;
+    int option = getopt_long(argc, argv, letters, words, NULL);
+    if (option == 'h')
+        command_help(help);
+    if (option == '?')
+        refuse_option(argv, see_help);
+    return option;
+}
+
+void command_no_option(int argc, char **argv, const char *help, const char *see_help)
+{
+    static const struct option words[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    while (command_option(argc, argv, "+h", words, help, see_help) != -1)
+        ;
 }
 
 uint64_t command_seconds(const char *word)

@@ -12,6 +12,7 @@
 #include "program.h"
 #include "watch.h"
 
+#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -77,8 +78,12 @@ void command_print_text(FILE *out, const char *text);
 /* Prints the text on stdout and exits 0; a closed stdout is a failure. */
 _Noreturn void command_help(const char *text);
 
-/* Refuses an option that getopt_long() did not know (it has printed nothing). */
-_Noreturn void command_bad_option(char **argv, const char *help);
+/* The next option, -1 at the end, as getopt_long(3) has it. Answers --help, and refuses what is none. */
+int command_option(int argc, char **argv, const char *letters, const struct option *words, const char *help,
+                   const char *see_help);
+
+/* The same for all of a command that knows --help alone. */
+void command_no_option(int argc, char **argv, const char *help, const char *see_help);
 
 /* Nanoseconds of a number of seconds such as 10 or 0.5, or fails. */
 uint64_t command_seconds(const char *word);

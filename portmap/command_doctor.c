@@ -16,7 +16,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -409,12 +408,7 @@ int command_doctor(int argc, char **argv)
                                           {"library", no_argument, NULL, LIBRARY},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "+h", words, NULL)) != -1;) {
-        if (option == 'h')
-            command_help(help);
-        if (option == '?')
-            command_bad_option(argv, see_help);
+    for (int option; (option = command_option(argc, argv, "+h", words, help, see_help)) != -1;) {
         if (option == LIBRARY)
             return print_library();
         report.json = true;

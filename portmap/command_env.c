@@ -3,7 +3,6 @@
 #include "publish.h"
 #include "watch.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -29,15 +28,9 @@ static int print_assignment(const char *assignment, void *context)
 
 int command_env(int argc, char **argv)
 {
-    static const struct option words[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
     static struct watch watch;
     struct home home;
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "+h", words, NULL)) != -1;) {
-        if (option == 'h')
-            command_help(help);
-        command_bad_option(argv, see_help);
-    }
+    command_no_option(argc, argv, help, see_help);
     if (argc - optind != 1)
         command_fail(argc == optind ? "none is given" : "more than one is given", see_help, "run");
     command_open_home(&home);

@@ -11,7 +11,6 @@
 #include "utf8.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -546,12 +545,7 @@ static enum ls_kind parse_options(int argc, char **argv)
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
     enum ls_kind kind = LS_TABLE;
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "+qh", words, NULL)) != -1;) {
-        if (option == 'h')
-            command_help(help);
-        if (option == '?')
-            command_bad_option(argv, see_help);
+    for (int option; (option = command_option(argc, argv, "+qh", words, help, see_help)) != -1;) {
         if (kind != LS_TABLE)
             command_fail("it has been said what to print", see_help, "%s", argv[optind - 1]);
         kind = option == JSON ? LS_JSON : option == LOG ? LS_LOG : LS_PIDS;

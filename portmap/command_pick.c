@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,8 +129,7 @@ static void parse_options(struct picking *p, int argc, char **argv)
                                           {"quiet", no_argument, NULL, 'q'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "+n:qh", words, NULL)) != -1;) {
+    for (int option; (option = command_option(argc, argv, "+n:qh", words, help, see_help)) != -1;) {
         switch (option) {
         case 'n':
             p->count = parse_number(optarg, MOST_PORTS, "count");
@@ -151,10 +149,6 @@ static void parse_options(struct picking *p, int argc, char **argv)
         case 'q':
             p->quiet = true;
             break;
-        case 'h':
-            command_help(help);
-        default:
-            command_bad_option(argv, see_help);
         }
     }
 }

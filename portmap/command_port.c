@@ -2,7 +2,6 @@
 #include "command.h"
 #include "watch.h"
 
-#include <getopt.h>
 #include <stddef.h>
 
 static const char help[] =
@@ -19,14 +18,8 @@ static const char see_help[] = "see portshim port --help";
 
 int command_port(int argc, char **argv)
 {
-    static const struct option words[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
     struct home home;
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "+h", words, NULL)) != -1;) {
-        if (option == 'h')
-            command_help(help);
-        command_bad_option(argv, see_help);
-    }
+    command_no_option(argc, argv, help, see_help);
     command_check_run_and_ports(argc - optind, argv + optind, see_help);
     command_open_home(&home);
     struct watch watch = {.home = &home, .word = argv[optind]};

@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,12 +173,7 @@ static void parse_options(struct discovering *d, int argc, char **argv)
                                           {"output", required_argument, NULL, 'o'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "+o:h", words, NULL)) != -1;) {
-        if (option == 'h')
-            command_help(help);
-        if (option == '?')
-            command_bad_option(argv, see_help);
+    for (int option; (option = command_option(argc, argv, "+o:h", words, help, see_help)) != -1;) {
         if (option == 'o')
             d->output = optarg;
         else

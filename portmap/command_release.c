@@ -7,7 +7,6 @@
 #include "portserver.h"
 #include "text.h"
 
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -52,15 +51,9 @@ static void release(const struct home *home, struct lease_table *leases, const s
 
 int command_release(int argc, char **argv)
 {
-    static const struct option words[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
     struct home home;
     struct lease_table leases;
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "+h", words, NULL)) != -1;) {
-        if (option == 'h')
-            command_help(help);
-        command_bad_option(argv, see_help);
-    }
+    command_no_option(argc, argv, help, see_help);
     if (optind == argc)
         command_fail("none is given", see_help, "port");
     for (int i = optind; i < argc; i++)

@@ -262,6 +262,24 @@ static void print_check(const struct run_options *options, const struct pool *po
     command_help("");
 }
 
+/* The run that the options ask for: a new one, or one that is there. */
+static void begin(struct run *run, const struct run_options *options, const struct means *means,
+                  const struct program *program)
+{
+    struct run_wish wish = {.ports = &options->ports,
+                            .name = options->name,
+                            .files = (const char *const *)options->files,
+                            .command = command_line(options->command),
+                            .reveal = options->reveal,
+                            .strict = options->strict};
+    if (options->join != NULL) {
+        join(run, options, means, &wish, program);
+        return;
+    }
+    wish.outer = outer_run(means->home, options->quiet, program);
+    start(run, means, &wish);
+}
+
 int command_run(int argc, char **argv)
 {
     static struct run_options options;
@@ -282,18 +300,7 @@ int command_run(int argc, char **argv)
         print_check(&options, &pool, library);
     command_open_home(&home);
     const struct means means = {.home = &home, .pool = &pool, .server = &server, .patience = OBTAIN_PATIENT};
-    const struct run_wish wish = {.ports = &options.ports,
-                                  .name = options.name,
-                                  .files = (const char *const *)options.files,
-                                  .command = command_line(options.command),
-                                  .outer =
-                                      options.join == NULL ? outer_run(&home, options.quiet, &program) : NULL,
-                                  .reveal = options.reveal,
-                                  .strict = options.strict};
-    if (options.join != NULL)
-        join(&run, &options, &means, &wish, &program);
-    else
-        start(&run, &means, &wish);
+    begin(&run, &options, &means, &program);
     command_check_server(&server, options.quiet);
     set_environment(&run, &home, library);
     program_note(run.map, &program);

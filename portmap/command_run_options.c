@@ -9,7 +9,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,12 +164,7 @@ static void take_option(struct run_options *options, int option)
 
 static void parse_options(struct run_options *options, int argc, char **argv)
 {
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "+p:n:j:m:f:cvqh", words, NULL)) != -1;) {
-        if (option == 'h')
-            command_help(help);
-        if (option == '?')
-            command_bad_option(argv, see_help);
+    for (int option; (option = command_option(argc, argv, "+p:n:j:m:f:cvqh", words, help, see_help)) != -1;) {
         take_option(options, option);
     }
     options->command = argv + optind;

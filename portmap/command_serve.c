@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,24 +62,23 @@ static unsigned parse_cap(const char *word)
     return (unsigned)cap;
 }
 
+enum { ADDRESS = 256, POOL, PER_USER, FOREGROUND, DEBUG, STATUS };
+static const struct option words[] = {{"address", required_argument, NULL, ADDRESS},
+                                      {"portserver_address", required_argument, NULL, ADDRESS},
+                                      {"portserver_unix_socket_address", required_argument, NULL, ADDRESS},
+                                      {"pool", required_argument, NULL, POOL},
+                                      {"portserver_static_pool", required_argument, NULL, POOL},
+                                      {"per-user", required_argument, NULL, PER_USER},
+                                      {"foreground", no_argument, NULL, FOREGROUND},
+                                      {"verbose", no_argument, NULL, 'v'},
+                                      {"debug", no_argument, NULL, DEBUG},
+                                      {"status", no_argument, NULL, STATUS},
+                                      {"help", no_argument, NULL, 'h'},
+                                      {NULL, 0, NULL, 0}};
+
 static void parse_options(struct serving *s, int argc, char **argv)
 {
-    enum { ADDRESS = 256, POOL, PER_USER, FOREGROUND, DEBUG, STATUS };
-    static const struct option words[] = {
-        {"address", required_argument, NULL, ADDRESS},
-        {"portserver_address", required_argument, NULL, ADDRESS},
-        {"portserver_unix_socket_address", required_argument, NULL, ADDRESS},
-        {"pool", required_argument, NULL, POOL},
-        {"portserver_static_pool", required_argument, NULL, POOL},
-        {"per-user", required_argument, NULL, PER_USER},
-        {"foreground", no_argument, NULL, FOREGROUND},
-        {"verbose", no_argument, NULL, 'v'},
-        {"debug", no_argument, NULL, DEBUG},
-        {"status", no_argument, NULL, STATUS},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0}};
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "+vh", words, NULL)) != -1;) {
+    for (int option; (option = command_option(argc, argv, "+vh", words, help, see_help)) != -1;) {
         switch (option) {
         case ADDRESS:
             s->address = optarg;
@@ -103,10 +101,6 @@ static void parse_options(struct serving *s, int argc, char **argv)
         case STATUS:
             s->status = true;
             break;
-        case 'h':
-            command_help(help);
-        default:
-            command_bad_option(argv, see_help);
         }
     }
     if (optind < argc)

@@ -8,7 +8,6 @@
 #include "utf8.h"
 #include "watch.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -225,16 +224,11 @@ int command_wait(int argc, char **argv)
                                           {NULL, 0, NULL, 0}};
     static struct waiting waiting;
     struct home home;
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "+t:h", words, NULL)) != -1;) {
+    for (int option; (option = command_option(argc, argv, "+t:h", words, help, see_help)) != -1;) {
         if (option == 't')
             waiting.deadline = process_clock() + command_seconds(optarg);
-        else if (option == JSON)
-            waiting.json = true;
-        else if (option == 'h')
-            command_help(help);
         else
-            command_bad_option(argv, see_help);
+            waiting.json = true;
     }
     waiting.all = argc - optind == 2 && strcmp(argv[optind + 1], "all") == 0;
     if (!waiting.all)
