@@ -6,9 +6,10 @@
  */
 #include "attach.h"
 #include "carry.h"
-#include "notice.h"
+#include "start.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -19,7 +20,7 @@ extern char **environ;
 static int execute(const char *path, char *const argv[], char *const envp[])
 {
     const struct next *libc = next();
-    if (!notice_exec(AT_FDCWD, path, 0))
+    if (!start_allowed(AT_FDCWD, path, 0))
         return -1;
     struct carried carried = CARRY(envp);
     int result = carried.no_memory ? -1 : libc->execve(path, argv, carried.environment);
@@ -30,7 +31,7 @@ static int execute(const char *path, char *const argv[], char *const envp[])
 static int search(const char *file, char *const argv[], char *const envp[])
 {
     const struct next *libc = next();
-    if (!notice_exec_search(file))
+    if (!start_allowed_in_path(file))
         return -1;
     struct carried carried = CARRY(envp);
     int result = carried.no_memory ? -1 : libc->execvpe(file, argv, carried.environment);
@@ -61,7 +62,7 @@ int execvpe(const char *file, char *const argv[], char *const envp[])
 int fexecve(int fd, char *const argv[], char *const envp[])
 {
     const struct next *libc = next();
-    if (!notice_exec(fd, "", AT_EMPTY_PATH))
+    if (!start_allowed(fd, "", AT_EMPTY_PATH))
         return -1;
     struct carried carried = CARRY(envp);
     int result = carried.no_memory ? -1 : libc->fexecve(fd, argv, carried.environment);
@@ -76,7 +77,7 @@ int execveat(int dirfd, const char *path, char *const argv[], char *const envp[]
         errno = ENOSYS;
         return -1;
     }
-    if (!notice_exec(dirfd, path, flags))
+    if (!start_allowed(dirfd, path, flags))
         return -1;
     struct carried carried = CARRY(envp);
     int result = carried.no_memory ? -1 : libc->execveat(dirfd, path, argv, carried.environment, flags);
@@ -146,7 +147,7 @@ int posix_spawn(pid_t *restrict pid, const char *restrict path,
                 char *const envp[restrict])
 {
     const struct next *libc = next();
-    if (!notice_spawn(actions, path, false))
+    if (!start_allowed_spawn(actions, path, false))
         return EPERM;
     struct carried carried = CARRY(envp);
     int error = ENOMEM;
@@ -162,7 +163,7 @@ int posix_spawnp(pid_t *restrict pid, const char *restrict file,
                  char *const envp[restrict])
 {
     const struct next *libc = next();
-    if (!notice_spawn(actions, file, true))
+    if (!start_allowed_spawn(actions, file, true))
         return EPERM;
     struct carried carried = CARRY(envp);
     int error = ENOMEM;

@@ -8,8 +8,9 @@
 #include "attach.h"
 #include "calls.h"
 #include "carry.h"
-#include "notice.h"
+#include "start.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -130,7 +131,7 @@ static const struct next *raw_next(void)
 static long execute(long path, long argv, long envp)
 {
     next();
-    if (!notice_exec(AT_FDCWD, POINTER(path), 0))
+    if (!start_allowed(AT_FDCWD, POINTER(path), 0))
         return -1;
     struct carried carried = CARRY(POINTER(envp));
     long result =
@@ -142,7 +143,7 @@ static long execute(long path, long argv, long envp)
 static long execute_at(long dirfd, long path, long argv, long envp, long flags)
 {
     next();
-    if (!notice_exec((int)dirfd, POINTER(path), (int)flags))
+    if (!start_allowed((int)dirfd, POINTER(path), (int)flags))
         return -1;
     struct carried carried = CARRY(POINTER(envp));
     long result = carried.no_memory

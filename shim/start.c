@@ -1,4 +1,4 @@
-#include "notice.h"
+#include "start.h"
 
 #include "actions.h"
 #include "attach.h"
@@ -7,11 +7,11 @@
 #include "filter.h"
 #include "kernel.h"
 #include "memory.h"
-#include "portset.h"
 #include "sighting.h"
 #include "text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -150,7 +150,7 @@ static bool judges(void)
     return map != NULL && (map->strict || !filter_is_installed());
 }
 
-bool notice_exec(int dirfd, const char *path, int flags)
+bool start_allowed(int dirfd, const char *path, int flags)
 {
     char interpreter[INTERPRETER_SIZE];
     struct place here = {.dirfd = AT_FDCWD};
@@ -213,14 +213,14 @@ static bool judge_search(struct place *place, const char *file)
     }
 }
 
-bool notice_exec_search(const char *file)
+bool start_allowed_in_path(const char *file)
 {
     struct place here = {.dirfd = AT_FDCWD};
     int saved = errno;
     if (!judges() || !memory_is_readable(file, 1))
         return true;
     if (strchr(file, '/') != NULL)
-        return notice_exec(AT_FDCWD, file, 0);
+        return start_allowed(AT_FDCWD, file, 0);
     bool good = judge_search(&here, file);
     errno = good ? saved : EPERM;
     return good;
@@ -232,7 +232,7 @@ static bool is_path(const char *path)
     return faccessat(AT_FDCWD, path, F_OK, 0) == 0 || (errno != EFAULT && errno != ENAMETOOLONG);
 }
 
-bool notice_spawn(const posix_spawn_file_actions_t *actions, const char *path, bool search)
+bool start_allowed_spawn(const posix_spawn_file_actions_t *actions, const char *path, bool search)
 {
     bool good = true;
     int saved = errno;
