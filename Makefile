@@ -38,7 +38,7 @@ JOBS = $(shell nproc)
 BATS = "$$(PATH="$(CURDIR)/build/npm/node_modules/.bin:$$PATH" command -v bats)" --jobs $(JOBS)
 
 COMMAND_SOURCES = $(wildcard portmap/command*.c) $(wildcard portmap/serve*.c) portmap/portshim.c portmap/library.c \
-	$(addprefix portmap/,program.c holders.c json.c socket_owners.c supervise.c survey.c versions.c watch.c)
+	$(addprefix portmap/,holders.c json.c socket_owners.c supervise.c survey.c versions.c watch.c)
 LIBRARY_SOURCES = $(filter-out $(COMMAND_SOURCES),$(wildcard portmap/*.c))
 SHIM_SOURCES = $(wildcard shim/*.c)
 

@@ -248,17 +248,17 @@ void command_check_server(const struct obtain_server *server, bool quiet)
                      "port server %s", server->address);
 }
 
-void command_find_program(const char *command, struct program *program)
+void command_find_program(const char *command, struct reach *reach)
 {
-    char path[PATH_MAX];
-    int error = program_find(command, path);
+    static char path[PATH_MAX];
+    int error = search_command(command, path);
     if (error != 0)
         command_end(error == -ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE, portmap_strerror(error),
                     "name a program", "%s", command);
-    program_inspect(path, program);
-    if (program->kind == PROGRAM_WRONG_CLASS)
-        command_fail("of another ELF class or machine than libportshim.so",
-                     "set PORTSHIM_LIB to a library of its kind", "%s", program->file);
+    reach_judge_here(reach, path);
+    const struct obstacle *obstacle = reach_obstacle(reach->kind, false);
+    if (reach->kind == PROGRAM_WRONG_CLASS)
+        command_fail(obstacle->why, obstacle->remedy, "%s", reach->path);
 }
 
 char *command_line(char **words)

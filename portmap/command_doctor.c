@@ -8,7 +8,7 @@
 #include "portserver.h"
 #include "probe.h"
 #include "process.h"
-#include "program.h"
+#include "reach.h"
 #include "sockdiag.h"
 #include "text.h"
 #include "utf8.h"
@@ -231,7 +231,7 @@ static void check_kernel(void)
 
 /* The runtime of AddressSanitizer ends a program in which another library comes first. Where LD_PRELOAD has
  * it already, it stays first. */
-static void check_sanitizer(const struct program *program, int fd)
+static void check_sanitizer(const struct reach *program, int fd)
 {
     const char *preloaded = getenv("LD_PRELOAD"), *options = getenv("ASAN_OPTIONS");
     char needed[64];
@@ -245,7 +245,7 @@ static void check_sanitizer(const struct program *program, int fd)
     else
         say(DOCTOR_FAIL, "command",
             "set ASAN_OPTIONS=verify_asan_link_order=0, or LD_PRELOAD to that runtime",
-            "%s wants %s to be its first library", program->file, needed);
+            "%s wants %s to be its first library", program->path, needed);
 }
 
 /* ld.so and libc are of one build, and lie side by side. */
@@ -272,23 +272,23 @@ static void check_libc(const char *linker)
 }
 
 /* A dynamic program of our own class: which libc, and is its linker there. */
-static void check_dynamic(const struct program *program)
+static void check_dynamic(const struct reach *program)
 {
     char linker[PATH_MAX];
-    int fd = open(program->file, O_RDONLY | O_CLOEXEC);
+    int fd = open(program->path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return; /* it could be read a moment ago */
     elf_interpreter(fd, linker, sizeof linker);
     if (*linker == '\0')
-        say(DOCTOR_OK, "command", NULL, "%s is ld.so, which preloads for what it loads", program->file);
+        say(DOCTOR_OK, "command", NULL, "%s is ld.so, which preloads for what it loads", program->path);
     else if (access(linker, X_OK) < 0)
-        say(DOCTOR_FAIL, "command", "install that libc", "%s needs %s: %s", program->file, linker,
+        say(DOCTOR_FAIL, "command", "install that libc", "%s needs %s: %s", program->path, linker,
             strerror(errno));
     else if (strstr(linker, "ld-musl") != NULL)
         say(DOCTOR_FAIL, "command", "use a build for glibc, or give it its port as an option",
-            "%s is linked to musl, the library to glibc", program->file);
+            "%s is linked to musl, the library to glibc", program->path);
     else {
-        say(DOCTOR_OK, "command", NULL, "%s is dynamically linked", program->file);
+        say(DOCTOR_OK, "command", NULL, "%s is dynamically linked", program->path);
         check_libc(linker);
     }
     check_sanitizer(program, fd);
@@ -338,42 +338,39 @@ static void check_unknown(const char *path, const char *file)
         say(DOCTOR_FAIL, "command", "name a program or a script", "%s is neither", file);
 }
 
+static void say_obstacle(const char *path, const struct obstacle *obstacle)
+{
+    say(DOCTOR_FAIL, "command", obstacle->remedy_in_full, "%s is %s", path, obstacle->why_in_full);
+}
+
 static void check_program(const char *path)
 {
-    static struct program program;
+    static struct reach program;
     char word[256];
-    program_inspect(path, &program);
-    if (strcmp(path, program.file) != 0)
-        say(DOCTOR_OK, "command", NULL, "%s is a script for %s", path, program.file);
-    if (strcmp(path, program.file) != 0 && is_by_env(path, program.file, word, sizeof word)) {
+    reach_judge_here(&program, path);
+    bool is_script = strcmp(path, program.path) != 0;
+    if (is_script)
+        say(DOCTOR_OK, "command", NULL, "%s is a script for %s", path, program.path);
+    if (is_script && is_by_env(path, program.path, word, sizeof word)) {
         check_command(word);
         return;
     }
-    if (program.privileged)
-        say(DOCTOR_FAIL, "command", "run it as its owner, or a copy without the privilege",
-            "%s is set-user-ID, set-group-ID or has capabilities: ld.so ignores the library", program.file);
+    if (program.is_privileged)
+        say_obstacle(program.path, reach_obstacle(program.kind, true));
     switch (program.kind) {
     case PROGRAM_DYNAMIC:
         check_dynamic(&program);
         break;
-    case PROGRAM_STATIC:
-        say(DOCTOR_FAIL, "command", "use a dynamic build", "%s is statically linked: nothing is preloaded",
-            program.file);
-        break;
-    case PROGRAM_GO:
-        say(DOCTOR_FAIL, "command", "give it its port as an option: $PORTSHIM_PORT_8080 has the real one",
-            "%s is a Go program, which enters the kernel by itself", program.file);
-        break;
-    case PROGRAM_WRONG_CLASS:
-        say(DOCTOR_FAIL, "command",
-            "build portshim for its class: make CC='gcc -m32', and name it in PORTSHIM_LIB",
-            "%s is of another ELF class or machine", program.file);
-        break;
     case PROGRAM_PORTSHIM:
-        say(DOCTOR_OK, "command", NULL, "%s is portshim itself", program.file);
+        say(DOCTOR_OK, "command", NULL, "%s is portshim itself", program.path);
         break;
     case PROGRAM_UNKNOWN:
-        check_unknown(path, program.file);
+        check_unknown(path, program.path);
+        break;
+    case PROGRAM_STATIC:
+    case PROGRAM_GO:
+    case PROGRAM_WRONG_CLASS:
+        say_obstacle(program.path, reach_obstacle(program.kind, false));
     }
 }
 
@@ -381,7 +378,7 @@ static void check_command(const char *command)
 {
     static unsigned depth;
     char path[PATH_MAX];
-    int error = program_find(command, path);
+    int error = search_command(command, path);
     if (depth++ == SCRIPT_DEPTH)
         say(DOCTOR_FAIL, "command", "write a program after #!", "%s: too many scripts for scripts", command);
     else if (error != 0)

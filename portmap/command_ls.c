@@ -4,7 +4,6 @@
 #include "find.h"
 #include "json.h"
 #include "process.h"
-#include "program.h"
 #include "sighting.h"
 #include "socket_owners.h"
 #include "survey.h"
@@ -147,34 +146,6 @@ static void print_run(const struct survey *run, const struct table *table)
     print_line(line, table);
 }
 
-static const char *why_unhookable(uint32_t kind)
-{
-    if (kind & PROGRAM_PRIVILEGED)
-        return "set-user-ID or with capabilities";
-    switch (kind) {
-    case PROGRAM_STATIC:
-        return "statically linked";
-    case PROGRAM_GO:
-        return "a Go program";
-    default:
-        return "of another ELF class";
-    }
-}
-
-static const char *hook_remedy(uint32_t kind)
-{
-    if (kind & PROGRAM_PRIVILEGED)
-        return "run it as its owner";
-    switch (kind) {
-    case PROGRAM_STATIC:
-        return "use a dynamic build";
-    case PROGRAM_GO:
-        return "give it its port as an option";
-    default:
-        return "start it by a portshim of its own class";
-    }
-}
-
 /* A sighting of a library that was loaded past ours: how, and what to do. */
 struct load {
     const char *by, *why, *remedy;
@@ -222,8 +193,9 @@ static void print_notes(const struct survey *run, const struct table *table)
     if (run->elsewhere)
         print_line((char[]){"  in another network namespace: ask there"}, table);
     for (unsigned n = 0; (program = sighting_unhookable(run->map, &n)) != NULL;) {
-        snprintf(line, sizeof line, "  not wrapped: %s: %s: %s", program->name, why_unhookable(program->kind),
-                 hook_remedy(program->kind));
+        const struct obstacle *obstacle = sighting_obstacle(program);
+        snprintf(line, sizeof line, "  not wrapped: %s: %s: %s", program->name, obstacle->why,
+                 obstacle->remedy);
         print_line(line, table);
     }
     struct sighting s;
@@ -340,10 +312,10 @@ static void json_notes(const struct survey *run)
     const char *comma = "";
     printf("],\"not_wrapped\":[");
     for (unsigned n = 0; (program = sighting_unhookable(run->map, &n)) != NULL; comma = ",") {
+        const struct obstacle *obstacle = sighting_obstacle(program);
         printf("%s{\"program\":", comma);
         json_string(stdout, program->name);
-        printf(",\"reason\":\"%s\",\"remedy\":\"%s\"}", why_unhookable(program->kind),
-               hook_remedy(program->kind));
+        printf(",\"reason\":\"%s\",\"remedy\":\"%s\"}", obstacle->why, obstacle->remedy);
     }
     json_loads(run->map);
     comma = "";

@@ -241,7 +241,7 @@ static void set_environment(const struct run *run, const char *library)
 
 int command_ports(int argc, char **argv)
 {
-    static struct program program;
+    static struct reach program;
     char library[PATH_MAX];
     static struct run run;
     struct discovering d = {0};
@@ -262,7 +262,7 @@ int command_ports(int argc, char **argv)
     if (error != 0)
         command_fail(portmap_strerror(error), home_remedy(error), "%s", home.path);
     set_environment(&run, library);
-    program_note(run.map, &program);
+    sighting_started(run.map, &program);
     struct supervised ended = supervise(d.command);
     if (ended.start_error == 0) {
         collect(run.map);

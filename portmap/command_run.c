@@ -8,7 +8,6 @@
 #include "library.h"
 #include "life.h"
 #include "name.h"
-#include "program.h"
 #include "publish.h"
 #include "run.h"
 #include "run_add.h"
@@ -27,23 +26,24 @@
 extern char **environ;
 
 /* A run that is strict is so for those who join it, and for the runs inside of it. */
-static void check_strict(bool strict, const struct program *program)
+static void check_strict(bool strict, const struct reach *program)
 {
-    const char *why = program_out_of_reach(program);
-    if (strict && why != NULL)
-        command_fail(why, program_remedy(program), "%s", program->file);
+    const struct obstacle *obstacle = reach_obstacle(program->kind, program->is_privileged);
+    if (strict && obstacle != NULL)
+        command_fail(obstacle->why, obstacle->remedy, "%s", program->path);
 }
 
 /* Whatever the library will not reach is said before it starts. */
-static void warn_of_command(const struct program *program)
+static void warn_of_command(const struct reach *program)
 {
-    const char *why = program_out_of_reach(program), *flag = secure_getenv("PORTSHIM");
+    const struct obstacle *obstacle = reach_obstacle(program->kind, program->is_privileged);
+    const char *flag = secure_getenv("PORTSHIM");
     if (flag != NULL && strcmp(flag, "0") == 0)
         command_warn("no port will be rewritten", "unset it", "PORTSHIM=0 is set");
-    if (why != NULL)
-        command_warn(why, program_remedy(program),
+    if (obstacle != NULL)
+        command_warn(obstacle->why, obstacle->remedy,
                      "the ports of %s stay as they are, those of programs it starts are rewritten",
-                     program->file);
+                     program->path);
 }
 
 /* Who has what cannot be had. */
@@ -88,7 +88,7 @@ _Noreturn static void fail_of_run(const struct means *means, const struct run_wi
  * The run this command is started in. It stays attached until exec, as its last process may be the one that
  * became this command.
  */
-static const char *outer_run(const struct home *home, bool quiet, const struct program *program)
+static const char *outer_run(const struct home *home, bool quiet, const struct reach *program)
 {
     static char path[PATH_MAX];
     struct map *map;
@@ -101,7 +101,7 @@ static const char *outer_run(const struct home *home, bool quiet, const struct p
         error = map_attach(&map, path);
     if (error == 0) {
         check_strict(map->strict, program);
-        program_note(map, program); /* what is started in the inner run is started in this one */
+        sighting_started(map, program); /* what is started in the inner run is started in this one */
         return path;
     }
     if (!quiet)
@@ -134,7 +134,7 @@ static int add(struct run *run, const struct means *means, const struct portset 
 }
 
 static void join(struct run *run, const struct run_options *options, const struct means *means,
-                 const struct run_wish *wish, const struct program *program)
+                 const struct run_wish *wish, const struct reach *program)
 {
     static const char remedy[] = "name a living run, its directory or its map file";
     struct run_problem problem = {0};
@@ -284,7 +284,7 @@ int command_run(int argc, char **argv)
 {
     static struct run_options options;
     static struct run run;
-    static struct program program;
+    static struct reach program;
     struct home home;
     struct pool pool;
     char library[PATH_MAX];
@@ -303,7 +303,7 @@ int command_run(int argc, char **argv)
     begin(&run, &options, &means, &program);
     command_check_server(&server, options.quiet);
     set_environment(&run, &home, library);
-    program_note(run.map, &program);
+    sighting_started(run.map, &program);
     if (!options.quiet)
         warn_of_command(&program);
     if (options.verbose)

@@ -1,13 +1,12 @@
 /*
- * What kind of program a file is: whether a preloaded library will reach it. Read by the calls of
- * kernel.h, nothing is allocated; callable between vfork(2) and exec.
+ * What an ELF file says of itself. Read by the calls of kernel.h, nothing is allocated; callable between
+ * vfork(2) and exec.
  */
 #ifndef PORTMAP_ELF_H
 #define PORTMAP_ELF_H
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/stat.h>
 
 enum program_kind {
     PROGRAM_DYNAMIC,     /* an ELF program with an interpreter, or that is one: ld.so preloads */
@@ -23,12 +22,6 @@ enum program_kind {
  * content, which portshim.c has. A copy has it as well, in whatever place, version and class.
  */
 #define ELF_NOTE_NAME "portshim"
-
-/* A script's interpreter may be a script; the kernel follows this many (BINPRM_BUF_SIZE, bprm->recursion). */
-enum { SCRIPT_DEPTH = 5 };
-
-/* Without the right to execute, the bit was for mandatory locking once, and the kernel goes by it still. */
-enum { SET_GROUP_ID = S_ISGID | S_IXGRP };
 
 /*
  * Judges an open file. A script is PROGRAM_UNKNOWN, with the path of its interpreter in interpreter[size],

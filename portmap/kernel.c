@@ -1,8 +1,11 @@
 #include "kernel.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 
 int kernel_socket(int family, int type, int protocol)
@@ -61,12 +64,45 @@ uid_t kernel_euid(void)
 #endif
 }
 
-/* fstat(2) by its number would need another structure on each architecture. */
+gid_t kernel_egid(void)
+{
+#ifdef SYS_getegid32
+    return (gid_t)kernel_call(SYS_getegid32);
+#else
+    return (gid_t)kernel_call(SYS_getegid);
+#endif
+}
+
+bool kernel_has_no_new_privs(void)
+{
+    return kernel_call(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0L, 0L, 0L, 0L) == 1;
+}
+
+/* fstatat(2) by its number would need another structure on each architecture. */
+int kernel_stat(int dirfd, const char *path, int flags, struct stat *file)
+{
+    struct statx found;
+    int saved = errno, error = (int)kernel_call(SYS_statx, dirfd, path, flags, STATX_BASIC_STATS, &found);
+    if (error == -ENOSYS || error == -EPERM) { /* before Linux 4.11, or a container's filter */
+        error = fstatat(dirfd, path, file, flags) < 0 ? -errno : 0;
+        errno = saved;
+    } else if (error == 0)
+        *file = (struct stat){.st_mode = found.stx_mode,
+                              .st_uid = found.stx_uid,
+                              .st_gid = found.stx_gid,
+                              .st_dev = makedev(found.stx_dev_major, found.stx_dev_minor),
+                              .st_ino = (ino_t)found.stx_ino,
+                              .st_ctim = {(time_t)found.stx_ctime.tv_sec, (long)found.stx_ctime.tv_nsec}};
+    return error;
+}
+
 uid_t kernel_owner(int fd)
 {
-    struct statx file;
-    struct stat st;
-    if (kernel_call(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_UID, &file) == 0)
-        return file.stx_uid;
-    return fstat(fd, &st) == 0 ? st.st_uid : (uid_t)-1; /* before Linux 4.11 */
+    struct stat file;
+    return kernel_stat(fd, "", AT_EMPTY_PATH, &file) == 0 ? file.st_uid : (uid_t)-1;
+}
+
+bool kernel_has_capabilities(int fd)
+{
+    return kernel_call(SYS_fgetxattr, fd, "security.capability", 0L, 0L) > 0;
 }

@@ -8,7 +8,9 @@
 #ifndef PORTMAP_KERNEL_H
 #define PORTMAP_KERNEL_H
 
+#include <stdbool.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 /*
@@ -29,8 +31,17 @@ int kernel_open(int dirfd, const char *path);
 ssize_t kernel_pread(int fd, void *to, size_t size, off_t at);
 void kernel_close(int fd);
 
-/* geteuid(2); the owner of an open file, (uid_t)-1 when it cannot be known. */
+/* geteuid(2), getegid(2); whether exec gives this process no other user and no other group (prctl(2)). */
 uid_t kernel_euid(void);
+gid_t kernel_egid(void);
+bool kernel_has_no_new_privs(void);
+
+/* fstatat(2). Filled in are the type and mode, the owners, the device and inode number, and when it was
+ * changed. */
+int kernel_stat(int dirfd, const char *path, int flags, struct stat *file);
+
+/* The owner of an open file, (uid_t)-1 when it cannot be known; whether it gives capabilities at exec. */
 uid_t kernel_owner(int fd);
+bool kernel_has_capabilities(int fd);
 
 #endif

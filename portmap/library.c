@@ -1,12 +1,13 @@
 #include "library.h"
 
 #include "command.h"
+#include "elf.h"
 #include "error.h"
 #include "preload.h"
-#include "program.h"
 #include "text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,16 @@ static bool is_wrong(struct problem *problem, const char *subject, const char *w
     return false;
 }
 
+static int check_class(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    bool good = elf_is_our_library(fd);
+    close(fd);
+    return good ? 0 : PORTMAP_ETORN;
+}
+
 bool library_look(char path[static PATH_MAX], struct problem *problem)
 {
     const char *given = secure_getenv("PORTSHIM_LIB");
@@ -54,7 +65,7 @@ bool library_look(char path[static PATH_MAX], struct problem *problem)
     if (strpbrk(path, " :") != NULL)
         return is_wrong(problem, path, "LD_PRELOAD cannot carry a path with a space or colon",
                         "move it, or set PORTSHIM_LIB");
-    int error = program_check_library(path);
+    int error = check_class(path);
     if (error == PORTMAP_ETORN)
         return is_wrong(problem, path, "not a library of this machine's kind",
                         "install the one built with this portshim");

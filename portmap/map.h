@@ -71,7 +71,7 @@ struct map_record {
 
 struct map_program {
     _Atomic uint64_t device, inode; /* sighting_device(); inode 0: no entry */
-    _Atomic uint32_t kind;          /* enum program_kind, and PROGRAM_PRIVILEGED */
+    _Atomic uint32_t kind;          /* sighting.c */
     char name[44];                  /* without its directories */
 };
 

@@ -1,6 +1,5 @@
 #include "sighting.h"
 
-#include "elf.h"
 #include "portset.h"
 #include "text.h"
 
@@ -8,6 +7,10 @@
 
 /* A word of the set: port, protocols, kind, program, from the low end. */
 enum { PROTOCOLS_SHIFT = 16, KIND_SHIFT = 18, PROGRAM_SHIFT = 24 };
+
+/* map_program.kind: an enum program_kind, whether its file has capabilities, and whether it was started by
+ * somebody to whom it gave rights. */
+enum { KIND_MASK = 0xff, PRIVILEGED = 1 << 8, CAPABLE = 1 << 9 };
 
 /* One that there was no room for, or that was started by a descriptor. */
 static const struct map_program unknown = {.name = "a program", .kind = PROGRAM_STATIC};
@@ -54,7 +57,7 @@ uint64_t sighting_device(const struct stat *file)
     return (uint64_t)file->st_dev ^ changed * UINT64_C(0x9E3779B97F4A7C15);
 }
 
-unsigned sighting_known_program(const struct map *map, uint64_t device, uint64_t inode)
+static unsigned find_program(const struct map *map, uint64_t device, uint64_t inode)
 {
     unsigned i = inode != 0 ? 0 : MAP_PROGRAMS; /* nor does an empty entry have one */
     while (i < MAP_PROGRAMS &&
@@ -66,7 +69,7 @@ unsigned sighting_known_program(const struct map *map, uint64_t device, uint64_t
 /* An entry is claimed by its inode number; what stands beside it, its claimer writes a moment later. */
 unsigned sighting_program(struct map *map, uint64_t device, uint64_t inode, const char *name, uint32_t kind)
 {
-    unsigned i = sighting_known_program(map, device, inode);
+    unsigned i = find_program(map, device, inode);
     if (i < MAP_PROGRAMS || inode == 0)
         return i;
     for (i = 0; i < MAP_PROGRAMS; i++) {
@@ -83,6 +86,44 @@ unsigned sighting_program(struct map *map, uint64_t device, uint64_t inode, cons
         return i;
     }
     return MAP_PROGRAMS;
+}
+
+static unsigned enter(struct map *map, const struct reach *reach, uint32_t kind)
+{
+    return sighting_program(map, sighting_device(&reach->file), reach->file.st_ino, reach->path, kind);
+}
+
+static uint32_t pack_kind(const struct reach *reach)
+{
+    return (uint32_t)reach->kind | (reach->is_capable ? CAPABLE : 0);
+}
+
+void sighting_remember(struct map *map, const struct reach *reach)
+{
+    if (reach->kind != PROGRAM_UNKNOWN || reach->is_privileged)
+        enter(map, reach, pack_kind(reach));
+}
+
+bool sighting_knows(const void *memory, struct reach *reach)
+{
+    const struct map *map = memory;
+    unsigned program = find_program(map, sighting_device(&reach->file), reach->file.st_ino);
+    if (program == MAP_PROGRAMS)
+        return false;
+    uint32_t kind = atomic_load(&map->programs[program].kind);
+    reach->kind = (enum program_kind)(kind & KIND_MASK);
+    reach->is_capable = (kind & CAPABLE) != 0;
+    return true;
+}
+
+void sighting_started(struct map *map, const struct reach *reach)
+{
+    if (reach_obstacle(reach->kind, reach->is_privileged) == NULL)
+        return;
+    unsigned program = enter(map, reach, pack_kind(reach));
+    if (program < MAP_PROGRAMS && reach->is_privileged)
+        atomic_fetch_or(&map->programs[program].kind, PRIVILEGED);
+    sighting_note(map, (struct sighting){.kind = SIGHTING_EXEC, .program = program});
 }
 
 void sighting_note(struct map *map, struct sighting sighting)
@@ -132,4 +173,12 @@ const struct map_program *sighting_unhookable(const struct map *map, unsigned *n
             return s.program < MAP_PROGRAMS ? &map->programs[s.program] : &unknown;
     }
     return NULL;
+}
+
+const struct obstacle *sighting_obstacle(const struct map_program *program)
+{
+    uint32_t kind = atomic_load(&program->kind);
+    const struct obstacle *obstacle =
+        reach_obstacle((enum program_kind)(kind & KIND_MASK), (kind & PRIVILEGED) != 0);
+    return obstacle != NULL ? obstacle : reach_obstacle(PROGRAM_WRONG_CLASS, false);
 }

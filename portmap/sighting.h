@@ -11,6 +11,7 @@
 #define PORTMAP_SIGHTING_H
 
 #include "map.h"
+#include "reach.h"
 
 #include <stdbool.h>
 #include <sys/stat.h>
@@ -33,9 +34,6 @@ struct sighting {
     unsigned program;   /* index of map->programs, MAP_PROGRAMS when it is not known */
 };
 
-/* What map_program.kind has beside an enum program_kind. */
-enum { PROGRAM_PRIVILEGED = 1 << 8 /* set-user-ID, set-group-ID or with capabilities */ };
-
 /*
  * The state of a file by its device and when it was last changed: a compiler that writes a new program often
  * does so under the inode number of the old one.
@@ -48,10 +46,15 @@ uint64_t sighting_device(const struct stat *file);
  */
 unsigned sighting_program(struct map *map, uint64_t device, uint64_t inode, const char *name, uint32_t kind);
 
-/* The same for one that is known: MAP_PROGRAMS when it is not. */
-unsigned sighting_known_program(const struct map *map, uint64_t device, uint64_t inode);
+/* Remembers what a program is that reach_judge() has opened, and answers for it (struct reach_asker): the map
+ * is the memory. */
+void sighting_remember(struct map *map, const struct reach *reach);
+bool sighting_knows(const void *map, struct reach *reach);
 
 void sighting_note(struct map *map, struct sighting sighting);
+
+/* Notes that a program was started, if the library does not reach it. */
+void sighting_started(struct map *map, const struct reach *reach);
 
 /* Whether there is no room left for a kind, so that some of it may have been lost. */
 bool sighting_is_full(const struct map *map, enum sighting_kind kind);
@@ -65,5 +68,8 @@ const char *sighting_program_name(const struct map *map, unsigned program);
 /* The first program of the run that the library could not reach, from *n on, which moves past it; NULL at
  * the end. One for which there was no room is "a program", static. */
 const struct map_program *sighting_unhookable(const struct map *map, unsigned *n);
+
+/* Why it could not; never NULL. */
+const struct obstacle *sighting_obstacle(const struct map_program *program);
 
 #endif

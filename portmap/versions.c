@@ -1,5 +1,7 @@
 #include "versions.h"
 
+#include "elf.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
@@ -79,12 +81,12 @@ static int map_image(struct image *image, const char *path)
     void *bytes = error == 0 ? mmap(NULL, image->size + 1, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
     if (error == 0 && bytes == MAP_FAILED)
         error = -errno;
+    bool is_ours = error == 0 && elf_is_our_library(fd);
     close(fd);
     if (error != 0)
         return error;
     image->bytes = bytes;
-    if (image->size > sizeof(ElfW(Ehdr)) && memcmp(bytes, ELFMAG, SELFMAG) == 0 &&
-        image->bytes[EI_CLASS] == (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32))
+    if (is_ours)
         read_dynamic(image);
     return 0;
 }

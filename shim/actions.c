@@ -3,7 +3,6 @@
 #include "attach.h"
 #include "borrow.h"
 #include "memory.h"
-#include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -143,15 +142,6 @@ struct place place_after(const posix_spawn_file_actions_t *actions)
     if (!place.is_hidden)
         read_backwards(&place, list, (int)count);
     return place;
-}
-
-const char *place_path(struct place *place, const char *path)
-{
-    if (*path == '/' || place->length == 0)
-        return path;
-    struct text t = {.at = place->path, .size = PATH_MAX, .used = place->length};
-    text_str(&t, path);
-    return t.cut ? NULL : place->path;
 }
 
 void place_leave(const struct place *place)

@@ -8,25 +8,13 @@
 #ifndef SHIM_ACTIONS_H
 #define SHIM_ACTIONS_H
 
+#include "search.h"
+
 #include <spawn.h>
-#include <stdbool.h>
-#include <stddef.h>
 
-/* A directory, as a path below another. */
-struct place {
-    int dirfd;      /* AT_FDCWD, or of a directory */
-    char *path;     /* path[PATH_MAX], borrowed (borrow.h); NULL when it is dirfd itself */
-    size_t length;  /* of the path, from dirfd to here */
-    bool is_hidden; /* it cannot be told which */
-};
-
-/* The directory of a program that is started with these actions, or with none (NULL). place_leave() follows.
- */
+/* The directory of a program that is started with these actions, or with none (NULL). Its path is borrowed
+ * (borrow.h): place_leave() follows. */
 struct place place_after(const posix_spawn_file_actions_t *actions);
-
-/* What a path means from there: to be looked up in place->dirfd. It is good until the next call; NULL when it
- * is too long. */
-const char *place_path(struct place *place, const char *path);
 
 void place_leave(const struct place *place);
 

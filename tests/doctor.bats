@@ -326,6 +326,16 @@ open("entries", "wb").write(elf(3, 1, 0) + program(2, 120, 1 << 40) + 65535 * pa
     run -126 "${somebody[@]}" portshim run --strict -p 80 -- sh -c './setuid'
 }
 
+@test "a set-user-ID program is one under fakeroot, too" {
+    as_root || skip 'only root can make one of another user'
+    type -P fakeroot >/dev/null || skip 'fakeroot is not installed'
+    become_somebody
+    compile -o setuid
+    chmod 4755 setuid
+    run -126 "${somebody[@]}" fakeroot portshim run --strict -p 80 -- sh -c './setuid'
+    assert_output --partial 'Operation not permitted'
+}
+
 @test "doctor starts nothing" {
     script touching '#!/bin/sh' 'touch started'
     will_work ./touching
