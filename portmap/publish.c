@@ -249,12 +249,14 @@ static bool is_trap(const char *path, int link)
 static int read_link(const char *path, char target[static PATH_MAX])
 {
     int link = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    if (link < 0)
-        return errno == ENOENT ? 0 : -errno;
+    *target = '\0';
+    if (link < 0) /* what cannot be reached, writing will say */
+        return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : 0;
     ssize_t len = is_in_proc(link) ? -1 : readlinkat(link, "", target, PATH_MAX - 1);
     int result = len < 0 ? 0 : is_trap(path, link) ? PORTMAP_EFOREIGN : (int)len;
     close(link);
-    target[len > 0 ? len : 0] = '\0';
+    if (len > 0)
+        target[len] = '\0';
     return result;
 }
 
