@@ -264,7 +264,7 @@ static void print_check(const struct run_options *options, const struct pool *po
 
 /* The run that the options ask for: a new one, or one that is there. */
 static void begin(struct run *run, const struct run_options *options, const struct means *means,
-                  const struct program *program)
+                  const struct reach *program)
 {
     struct run_wish wish = {.ports = &options->ports,
                             .name = options->name,
