@@ -78,9 +78,15 @@ $B/libportmap.so.$(ABI): $(LIBRARY_OBJECTS)
 $B/portshim: $(COMMAND_OBJECTS) $(LIBRARY_OBJECTS)
 	$(LINK) $(STATIC) -o $@ $^ -pthread
 
+# What libportshim.so exports. No version name: with one, the symbols of normal binaries would not bind here and
+# interposition would stop.
+$B/libportshim.map: shim/interposed.h Makefile $B/flags
+	names=$$($(CC) $(CFLAGS) $(CPPFLAGS) -E -P $(foreach list,NEXT ALSO LOADER,-D'$(list)(name,...)=name;') $<) && \
+		echo "{ global: $$names local: *; };" >$@
+
 # It needs libc alone (where that has no dlsym, libdl): what it needed besides, every program would have to load.
-$B/libportshim.so: $(SHIM_OBJECTS) shim/libportshim.map
-	$(LINK) -shared -Wl,--version-script=shim/libportshim.map -Wl,-z,now -Wl,--no-undefined \
+$B/libportshim.so: $(SHIM_OBJECTS) $B/libportshim.map
+	$(LINK) -shared -Wl,--version-script=$B/libportshim.map -Wl,-z,now -Wl,--no-undefined \
 		-Wl,-soname,libportshim.so -o $@ $(SHIM_OBJECTS) -ldl
 
 -include $(wildcard $B/*/*.d)

@@ -62,14 +62,18 @@ int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *restrict ac
                                          const char *restrict path)
 {
     const struct next *libc = next();
-    int error = libc->addchdir_np != NULL ? libc->addchdir_np(actions, path) : ENOSYS;
+    int error = libc->posix_spawn_file_actions_addchdir_np != NULL
+                    ? libc->posix_spawn_file_actions_addchdir_np(actions, path)
+                    : ENOSYS;
     return added(error, actions, CHDIR, path, -1);
 }
 
 int posix_spawn_file_actions_addfchdir_np(posix_spawn_file_actions_t *actions, int fd)
 {
     const struct next *libc = next();
-    int error = libc->addfchdir_np != NULL ? libc->addfchdir_np(actions, fd) : ENOSYS;
+    int error = libc->posix_spawn_file_actions_addfchdir_np != NULL
+                    ? libc->posix_spawn_file_actions_addfchdir_np(actions, fd)
+                    : ENOSYS;
     return added(error, actions, FCHDIR, NULL, fd);
 }
 

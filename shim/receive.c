@@ -29,7 +29,7 @@ INLINED ssize_t receive(const struct receiving *how, int fd, void *bytes, size_t
                         struct sockaddr *address, socklen_t *len)
 {
     if (how->checked != 0)
-        return how->way->recvfrom_chk(fd, bytes, size, how->checked, flags, address, len);
+        return how->way->__recvfrom_chk(fd, bytes, size, how->checked, flags, address, len);
     return how->way->recvfrom(fd, bytes, size, flags, address, len);
 }
 

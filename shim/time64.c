@@ -12,10 +12,10 @@
 static struct next way(void)
 {
     struct next way = *next();
-    way.sendmsg = way.sendmsg64;
-    way.recvmsg = way.recvmsg64;
-    way.sendmmsg = way.sendmmsg64;
-    way.recvmmsg = way.recvmmsg64;
+    way.sendmsg = way.__sendmsg64;
+    way.recvmsg = way.__recvmsg64;
+    way.sendmmsg = way.__sendmmsg64;
+    way.recvmmsg = way.__recvmmsg64;
     return way;
 }
 
