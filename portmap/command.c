@@ -128,11 +128,17 @@ void command_print_text(FILE *out, const char *text)
     free(shown);
 }
 
+int command_printed(int status)
+{
+    if (fflush(stdout) == EOF || ferror(stdout))
+        command_fail("cannot write", "give it an open stdout", "standard output");
+    return status;
+}
+
 void command_help(const char *text)
 {
-    if (fputs(text, stdout) == EOF || fflush(stdout) == EOF)
-        command_fail("cannot write", "give it an open stdout", "standard output");
-    exit(EXIT_SUCCESS);
+    fputs(text, stdout);
+    exit(command_printed(EXIT_SUCCESS));
 }
 
 _Noreturn static void refuse_option(char **argv, const char *see_help)
@@ -161,6 +167,13 @@ void command_no_option(int argc, char **argv, const char *help, const char *see_
     static const struct option words[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
     while (command_option(argc, argv, "+h", words, help, see_help) != -1)
         ;
+}
+
+unsigned command_number(const char *word, unsigned most)
+{
+    uint64_t number;
+    const char *at = word, *end = word + strlen(word);
+    return text_take_uint(&at, end, most, &number) && at == end ? (unsigned)number : 0;
 }
 
 uint64_t command_seconds(const char *word)
@@ -220,9 +233,7 @@ int command_print_ports(const struct map *map, const char *run, char **words)
                 print_real(map, run, port, protocols);
         }
     }
-    if (fflush(stdout) == EOF)
-        command_fail("cannot write", "give it an open stdout", "standard output");
-    return EXIT_SUCCESS;
+    return command_printed(EXIT_SUCCESS);
 }
 
 struct obtain_server command_port_server(pid_t pid, bool required)

@@ -75,7 +75,10 @@ int command_execute(char **words);
  */
 void command_print_text(FILE *out, const char *text);
 
-/* Prints the text on stdout and exits 0; a closed stdout is a failure. */
+/* The status of a command that has printed all it had to; fails where stdout did not take it. */
+int command_printed(int status);
+
+/* Prints the text on stdout and exits 0, likewise. */
 _Noreturn void command_help(const char *text);
 
 /* The next option, -1 at the end, as getopt_long(3) has it. Answers --help, and refuses what is none. */
@@ -84,6 +87,9 @@ int command_option(int argc, char **argv, const char *letters, const struct opti
 
 /* The same for all of a command that knows --help alone. */
 void command_no_option(int argc, char **argv, const char *help, const char *see_help);
+
+/* The number that a word is, from 1 to most; 0 for any other word. */
+unsigned command_number(const char *word, unsigned most);
 
 /* Nanoseconds of a number of seconds such as 10 or 0.5, or fails. */
 uint64_t command_seconds(const char *word);

@@ -393,9 +393,7 @@ static int print_library(void)
     char path[PATH_MAX];
     library_find(path);
     puts(path);
-    if (fflush(stdout) == EOF)
-        command_fail("cannot write", "give it an open stdout", "standard output");
-    return EXIT_SUCCESS;
+    return command_printed(EXIT_SUCCESS);
 }
 
 int command_doctor(int argc, char **argv)
@@ -423,7 +421,5 @@ int command_doctor(int argc, char **argv)
     bool good = report.worst != DOCTOR_FAIL;
     if (report.json)
         printf("],\n \"verdict\":\"%s\"}\n", good ? "ok" : "fail");
-    if (fflush(stdout) == EOF)
-        command_fail("cannot write", "give it an open stdout", "standard output");
-    return good ? EXIT_SUCCESS : WILL_NOT_WORK;
+    return command_printed(good ? EXIT_SUCCESS : WILL_NOT_WORK);
 }

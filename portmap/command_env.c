@@ -40,5 +40,5 @@ int command_env(int argc, char **argv)
     /* The path of a home is of characters that every shell takes as they are (home.h). */
     printf("PORTSHIM_RUN=%s\n", watch.path);
     publish_variables(watch.map, print_assignment, NULL);
-    command_help("");
+    return command_printed(EXIT_SUCCESS);
 }

@@ -560,9 +560,7 @@ static int print(enum ls_kind kind, const struct survey *runs, unsigned count, c
         print_log(runs->map);
     else
         print_table(runs, count);
-    if (fflush(stdout) == EOF)
-        command_fail("cannot write", "give it an open stdout", "standard output");
-    return status;
+    return command_printed(status);
 }
 
 int command_ls(int argc, char **argv)

@@ -9,7 +9,6 @@
 #include "probe.h"
 #include "process.h"
 #include "sweep.h"
-#include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -73,11 +72,10 @@ struct picking {
 
 static unsigned parse_number(const char *word, unsigned most, const char *what)
 {
-    uint64_t number;
-    const char *at = word, *end = word + strlen(word);
-    if (!text_take_uint(&at, end, most, &number) || at != end || number == 0)
+    unsigned number = command_number(word, most);
+    if (number == 0)
         command_fail("not a number in its range", see_help, "%s \"%s\"", what, word);
-    return (unsigned)number;
+    return number;
 }
 
 static void set_family(struct picking *p, const char *word)

@@ -1,6 +1,5 @@
 /* portshim ports: runs a command as it is, and says which fixed ports it and what it starts use. */
 #include "command.h"
-#include "compact.h"
 #include "error.h"
 #include "file.h"
 #include "library.h"
@@ -230,15 +229,6 @@ static FILE *open_output(struct discovering *d)
     return out;
 }
 
-static void set_environment(const struct run *run, const char *library)
-{
-    static char compact[COMPACT_SIZE];
-    library_preload(library);
-    if (!compact_write(run->map, compact, sizeof compact) || setenv("PORTSHIM_RUN", run->path, 1) < 0 ||
-        setenv(COMPACT_VARIABLE, compact, 1) < 0)
-        command_fail(strerror(ENOMEM), "free some memory", "the environment");
-}
-
 int command_ports(int argc, char **argv)
 {
     static struct reach program;
@@ -261,7 +251,7 @@ int command_ports(int argc, char **argv)
         unlink(d.output);
     if (error != 0)
         command_fail(portmap_strerror(error), home_remedy(error), "%s", home.path);
-    set_environment(&run, library);
+    library_enter_run(library, &run); /* without a placeholder it fits */
     sighting_started(run.map, &program);
     struct supervised ended = supervise(d.command);
     if (ended.start_error == 0) {

@@ -5,7 +5,6 @@
 #include "lease.h"
 #include "leases.h"
 #include "portserver.h"
-#include "text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,11 +24,10 @@ static const char see_help[] = "see portshim release --help";
 
 static unsigned parse_port(const char *word)
 {
-    uint64_t port;
-    const char *at = word, *end = word + strlen(word);
-    if (!text_take_uint(&at, end, PORT_COUNT - 1, &port) || at != end || port == 0)
+    unsigned port = command_number(word, PORT_COUNT - 1);
+    if (port == 0)
         command_fail("not a port", "write a number in 1-65535", "port \"%s\"", word);
-    return (unsigned)port;
+    return port;
 }
 
 static void release(const struct home *home, struct lease_table *leases, const struct obtain_server *server,

@@ -1,7 +1,6 @@
 /* portshim run: makes or joins a run, then becomes the command, or stays as its parent. */
 #include "command.h"
 #include "command_run_options.h"
-#include "compact.h"
 #include "error.h"
 #include "find.h"
 #include "holders.h"
@@ -171,14 +170,11 @@ static int set_variable(const char *assignment, void *context)
 
 static void set_environment(struct run *run, const struct home *home, const char *library)
 {
-    static char compact[COMPACT_SIZE];
-    if (!compact_write(run->map, compact, sizeof compact)) {
+    if (!library_enter_run(library, run)) {
         run_take_back(run, home);
         command_fail("too many placeholders for one environment variable", "list fewer, or use all", "run");
     }
-    library_preload(library);
-    int error = publish_variables(run->map, set_variable, NULL);
-    if (error != 0 || setenv("PORTSHIM_RUN", run->path, 1) < 0 || setenv(COMPACT_VARIABLE, compact, 1) < 0)
+    if (publish_variables(run->map, set_variable, NULL) != 0)
         command_fail(strerror(ENOMEM), "free some memory", "the environment");
 }
 
@@ -259,7 +255,7 @@ static void print_check(const struct run_options *options, const struct pool *po
         printf("# port server: %s  # PORTSERVER_ADDRESS\n", server);
     else
         printf("# port server: none  # default\n");
-    command_help("");
+    exit(command_printed(EXIT_SUCCESS));
 }
 
 /* The run that the options ask for: a new one, or one that is there. */

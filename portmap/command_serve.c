@@ -6,7 +6,6 @@
 #include "portserver.h"
 #include "serve.h"
 #include "serve_log.h"
-#include "text.h"
 #include "utf8.h"
 
 #include <errno.h>
@@ -55,11 +54,10 @@ struct serving {
 
 static unsigned parse_cap(const char *word)
 {
-    uint64_t cap;
-    const char *at = word, *end = word + strlen(word);
-    if (!text_take_uint(&at, end, PORT_COUNT, &cap) || at != end || cap == 0)
+    unsigned cap = command_number(word, PORT_COUNT);
+    if (cap == 0)
         command_fail("not a number of leases", "write one in 1-65536", "--per-user %s", word);
-    return (unsigned)cap;
+    return cap;
 }
 
 enum { ADDRESS = 256, POOL, PER_USER, FOREGROUND, DEBUG, STATUS };

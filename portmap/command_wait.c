@@ -212,7 +212,6 @@ static void print_json(const struct waiting *waiting)
             comma = ",";
         }
     printf("]}\n");
-    command_help("");
 }
 
 int command_wait(int argc, char **argv)
@@ -248,7 +247,8 @@ int command_wait(int argc, char **argv)
         check_placeholders(&waiting, *word);
     wait_for_all(&waiting);
     watch_look_after(&waiting.watch);
-    if (waiting.json)
-        print_json(&waiting);
-    return command_print_ports(waiting.watch.map, waiting.watch.word, waiting.words);
+    if (!waiting.json)
+        return command_print_ports(waiting.watch.map, waiting.watch.word, waiting.words);
+    print_json(&waiting);
+    return command_printed(EXIT_SUCCESS);
 }

@@ -1,6 +1,7 @@
 #include "library.h"
 
 #include "command.h"
+#include "compact.h"
 #include "elf.h"
 #include "error.h"
 #include "preload.h"
@@ -80,7 +81,7 @@ void library_find(char path[static PATH_MAX])
         command_fail_of(&problem);
 }
 
-void library_preload(const char *path)
+static void preload(const char *path)
 {
     const char *list = getenv("LD_PRELOAD");
     if (list == NULL)
@@ -93,4 +94,15 @@ void library_preload(const char *path)
     preload_write(&t, path, path, list);
     setenv("LD_PRELOAD", value, 1);
     free(value);
+}
+
+bool library_enter_run(const char *path, const struct run *run)
+{
+    static char compact[COMPACT_SIZE];
+    if (!compact_write(run->map, compact, sizeof compact))
+        return false;
+    preload(path);
+    if (setenv("PORTSHIM_RUN", run->path, 1) < 0 || setenv(COMPACT_VARIABLE, compact, 1) < 0)
+        command_fail(strerror(ENOMEM), "free some memory", "the environment");
+    return true;
 }

@@ -5,6 +5,7 @@
 #define PORTMAP_LIBRARY_H
 
 #include "problem.h"
+#include "run.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -19,7 +20,10 @@ void library_find(char path[static PATH_MAX]);
 /* The same without failing: false with *problem filled in. */
 bool library_look(char path[static PATH_MAX], struct problem *problem);
 
-/* Puts the library into LD_PRELOAD, what is there already kept. */
-void library_preload(const char *path);
+/*
+ * Makes this environment that of a program of the run: the library in LD_PRELOAD, where what is there stays,
+ * PORTSHIM_RUN, and the private variable of compact.h. False when the run does not fit into that.
+ */
+bool library_enter_run(const char *path, const struct run *run);
 
 #endif
