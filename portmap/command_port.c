@@ -1,4 +1,4 @@
-/* portshim port: prints what a placeholder is called by the kernel. */
+/* portshim port: prints the real ports of a run's placeholders. */
 #include "command.h"
 #include "watch.h"
 

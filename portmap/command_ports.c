@@ -1,4 +1,4 @@
-/* portshim ports: runs a command as it is, and says which fixed ports it and what it starts use. */
+/* portshim ports: runs a command with no port rewritten, and lists the fixed ports that it uses. */
 #include "command.h"
 #include "error.h"
 #include "file.h"

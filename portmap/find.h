@@ -1,5 +1,5 @@
 /*
- * Finding the run that a person means: by its name, its directory, or a map file that names it.
+ * Which run a person means by a word: its name, its directory, or a map file that names it.
  */
 #ifndef PORTMAP_FIND_H
 #define PORTMAP_FIND_H

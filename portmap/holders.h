@@ -1,5 +1,5 @@
 /*
- * Who holds the pool: what a person needs to know when it is exhausted.
+ * Who holds the ports of the pool, leased or not, in a phrase: for the message that it is exhausted.
  */
 #ifndef PORTMAP_HOLDERS_H
 #define PORTMAP_HOLDERS_H

@@ -1,5 +1,5 @@
 /*
- * Sightings: what the programs of a run were seen to do, for people who ask why nothing happens.
+ * Sightings: what the programs of a run did, which the library notes for people who ask why nothing happens.
  *
  * A fixed port that nobody listed, bound; with `portshim ports`, every fixed port, bound or connected to; a
  * program that the library cannot reach, started; a library that was loaded past ours. Each is noted once, in

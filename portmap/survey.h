@@ -1,7 +1,7 @@
 /*
- * What a run has done with its ports, as somebody who looks from outside sees it: the map says which they
- * are, the kernel what is on them, /proc whose that is. Looking binds nothing: a server that starts meanwhile
- * gets its port.
+ * A survey: all ports of a run, looked at once from outside, as portshim ls prints them. The map says which
+ * they are, the kernel what is on them, /proc whose that is. Looking binds nothing: a server that starts
+ * meanwhile gets its port.
  */
 #ifndef PORTMAP_SURVEY_H
 #define PORTMAP_SURVEY_H

@@ -1,5 +1,6 @@
 /*
- * One placeholder of one run, as a command that looks from outside sees it.
+ * Watching one run from outside, until it is there, lives no more, or something listens on a placeholder: for
+ * portshim wait. port and env look once.
  */
 #ifndef PORTMAP_WATCH_H
 #define PORTMAP_WATCH_H
