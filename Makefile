@@ -45,7 +45,8 @@ SHIM_SOURCES = $(wildcard shim/*.c)
 COMMAND_OBJECTS = $(COMMAND_SOURCES:%.c=$B/%.o)
 LIBRARY_OBJECTS = $(LIBRARY_SOURCES:%.c=$B/%.o)
 # The shim brings its own kernel_call() (see portmap/kernel.h), and has no use for the interface for C programs.
-SHIM_OBJECTS = $(SHIM_SOURCES:%.c=$B/%.o) $(filter-out $B/portmap/kernel_call.o $B/portmap/portmap.o,$(LIBRARY_OBJECTS))
+SHIM_OBJECTS = $(SHIM_SOURCES:%.c=$B/%.o) \
+	$(filter-out $(addprefix $B/portmap/,kernel_call.o picking.o portmap.o),$(LIBRARY_OBJECTS))
 
 all: $B/portshim $B/libportshim.so $B/libportmap.a $B/libportmap.so.$(ABI)
 

@@ -2,9 +2,8 @@
 #include "command.h"
 #include "error.h"
 #include "holders.h"
-#include "lease.h"
 #include "leases.h"
-#include "obtain.h"
+#include "picking.h"
 #include "portserver.h"
 #include "probe.h"
 #include "process.h"
@@ -50,7 +49,7 @@ static const char help[] =
 
 static const char see_help[] = "see portshim pick --help";
 
-struct picking {
+struct picked {
     pid_t pid;
     unsigned count;
     uint64_t hold; /* nanoseconds */
@@ -62,12 +61,10 @@ struct picking {
 
     struct home home;
     struct pool pool;
-    struct lease_table leases;
-    lease_owner owner;
     struct obtain_server server;
-    unsigned short ports[MOST_PORTS];
-    bool served[MOST_PORTS]; /* by the port server */
-    unsigned leased, held;   /* held: kept bound */
+    unsigned short ports[MOST_PORTS]; /* 0: not leased yet */
+    bool served[MOST_PORTS];          /* by the port server */
+    unsigned held;                    /* how many are kept bound */
 };
 
 static unsigned parse_number(const char *word, unsigned most, const char *what)
@@ -78,7 +75,7 @@ static unsigned parse_number(const char *word, unsigned most, const char *what)
     return number;
 }
 
-static void set_family(struct picking *p, const char *word)
+static void set_family(struct picked *p, const char *word)
 {
     if (strcmp(word, "inet") != 0 && strcmp(word, "inet6") != 0)
         command_fail("no such family", "write inet or inet6", "family \"%s\"", word);
@@ -86,7 +83,7 @@ static void set_family(struct picking *p, const char *word)
     p->have_scope = true;
 }
 
-static void set_type(struct picking *p, const char *word)
+static void set_type(struct picked *p, const char *word)
 {
     if (strcmp(word, "stream") != 0 && strcmp(word, "dgram") != 0)
         command_fail("no such type", "write stream or dgram", "type \"%s\"", word);
@@ -95,7 +92,7 @@ static void set_type(struct picking *p, const char *word)
     p->have_scope = true;
 }
 
-static void keep_host(struct picking *p, const char *host)
+static void keep_host(struct picked *p, const char *host)
 {
     if (p->host_count == sizeof p->hosts / sizeof *p->hosts)
         command_fail("more than 16 are given", "leave some away", "host %s", host);
@@ -103,7 +100,7 @@ static void keep_host(struct picking *p, const char *host)
 }
 
 /* When the family is known, wherever on the command line that was said. */
-static void add_hosts(struct picking *p)
+static void add_hosts(struct picked *p)
 {
     for (unsigned i = 0; i < p->host_count; i++) {
         int error = probe_add_host(&p->scope, p->hosts[i]);
@@ -116,7 +113,7 @@ static void add_hosts(struct picking *p)
     }
 }
 
-static void parse_options(struct picking *p, int argc, char **argv)
+static void parse_options(struct picked *p, int argc, char **argv)
 {
     enum { HOST = 256, FAMILY, TYPE, REQUIRE_PORTSERVER };
     static const struct option words[] = {{"count", required_argument, NULL, 'n'},
@@ -151,13 +148,13 @@ static void parse_options(struct picking *p, int argc, char **argv)
     }
 }
 
-_Noreturn static void fail_of_process(const struct picking *p)
+_Noreturn static void fail_of_process(const struct picked *p)
 {
     command_fail("no such process", "name a living one of this pid namespace", "pid %d", (int)p->pid);
 }
 
 /* A parent outside of the pid namespace is 0. */
-static void parse_arguments(struct picking *p, int count, char **words)
+static void parse_arguments(struct picked *p, int count, char **words)
 {
     p->pid = getppid();
     if (count > 2)
@@ -170,18 +167,17 @@ static void parse_arguments(struct picking *p, int count, char **words)
         fail_of_process(p);
 }
 
-static void give_back(struct picking *p)
+static void give_back(struct picked *p)
 {
     int told = 0;
-    for (unsigned i = 0; i < p->leased; i++) {
+    for (unsigned i = 0; i < p->count && p->ports[i] != 0; i++) {
         if (p->served[i] && told == 0) /* a server that does not understand it once never will */
             told = portserver_release(p->server.address, p->ports[i], p->server.milliseconds);
-        lease_release(&p->leases, p->ports[i], p->owner);
+        picking_drop(p->ports[i]);
     }
-    p->leased = 0;
 }
 
-_Noreturn static void fail_of_lease(const struct picking *p, int error)
+_Noreturn static void fail_of_lease(const struct picked *p, int error)
 {
     char held[1024], why[1280];
     command_let_signals(); /* one that came is the reason, and the end */
@@ -189,6 +185,8 @@ _Noreturn static void fail_of_lease(const struct picking *p, int error)
         fail_of_process(p);
     if (p->server.required)
         command_check_server(&p->server, false);
+    if (error == PORTMAP_ETORN)
+        command_fail(portmap_strerror(error), "check who removes it", "%s/leases", p->home.path);
     if (error != PORTMAP_EXHAUSTED)
         command_fail(portmap_strerror(error),
                      error == -EADDRNOTAVAIL ? "name addresses of this host"
@@ -199,67 +197,46 @@ _Noreturn static void fail_of_lease(const struct picking *p, int error)
     command_fail(why, "end some of them, or widen PORTSHIM_POOL", "no port for pid %d", (int)p->pid);
 }
 
-/* 0, or an error and maybe some of them. */
-static int lease_all(struct picking *p)
+/* 0, or an error and maybe some of them. What is lost as the lease table is replaced meanwhile is leased
+ * anew. */
+static int lease_all(struct picked *p)
 {
-    struct obtaining obtaining = {.means = {.home = &p->home,
-                                            .pool = &p->pool,
-                                            .server = &p->server,
-                                            .patience = OBTAIN_PATIENT,
-                                            .stop = command_must_end},
-                                  .leases = &p->leases,
-                                  .want = {.owner = p->owner, .scope = p->have_scope ? &p->scope : NULL}};
-    while (p->leased < p->count) {
-        int port = command_must_end() ? -EINTR : obtain_port(&obtaining);
+    struct picking picking = {.pid = p->pid,
+                              .scope = p->have_scope ? &p->scope : NULL,
+                              .server = &p->server,
+                              .stop = command_must_end};
+    unsigned had = 0;
+    for (unsigned i = 0; had < p->count; i = (i + 1) % p->count, had++) {
+        if (picking_has(p->ports[i]))
+            continue;
+        int port = command_must_end() ? -EINTR : picking_lease(&picking);
         if (port < 0)
             return port;
-        p->served[p->leased] = p->server.address != NULL && p->server.error == 0;
-        p->ports[p->leased++] = (unsigned short)port;
+        p->ports[i] = (unsigned short)port;
+        p->served[i] = picking.served;
+        had = 0;
     }
     return 0;
 }
 
-/* What the server has in this very table it enters itself. */
-static bool enter_claims(struct lease_table *fresh, void *context)
+static void pick(struct picked *p)
 {
-    struct picking *p = context;
-    bool all = lease_renew_owner(fresh, &p->owner) == 0;
-    for (unsigned i = 0; i < p->leased && all; i++) {
-        lease_owner holder = lease_holder(fresh, p->ports[i]);
-        bool entered =
-            p->served[i] && lease_kind(holder) == LEASE_SERVED && lease_is_same_process(holder, p->owner);
-        all = entered || lease_transfer(fresh, p->ports[i], 0, p->owner);
-    }
-    return all;
-}
-
-static void pick(struct picking *p)
-{
-    const struct claims claims = {.enter = enter_claims, .context = p};
-    for (unsigned tries = 0; tries < LEASES_TRIES; tries++) {
-        int error = leases_open(&p->leases, &p->home);
-        if (error != 0)
-            command_fail(portmap_strerror(error), home_remedy(error), "%s", p->home.path);
-        sweep_runs(&p->home, &p->leases, SWEPT_RUNS, LEASE_FREE_ONLY);
-        error = lease_process_owner(&p->leases, LEASE_PROCESS, p->pid, &p->owner);
-        if (error != 0)
-            fail_of_lease(p, error);
-        error = lease_all(p);
-        if (error == 0)
-            error = leases_settle(&p->leases, &p->home, &claims);
-        if (error == 0)
-            return;
-        give_back(p);
-        if (error != PORTMAP_ETORN)
-            fail_of_lease(p, error);
-        lease_close(&p->leases);
-    }
-    command_fail(portmap_strerror(PORTMAP_ETORN), "check who removes it", "%s/leases", p->home.path);
+    struct lease_table leases;
+    int error = leases_open(&leases, &p->home);
+    if (error != 0)
+        command_fail(portmap_strerror(error), home_remedy(error), "%s", p->home.path);
+    sweep_runs(&p->home, &leases, SWEPT_RUNS, LEASE_FREE_ONLY);
+    picking_use(&p->home, &p->pool, &leases);
+    error = lease_all(p);
+    if (error == 0)
+        return;
+    give_back(p);
+    fail_of_lease(p, error);
 }
 
 /* Gone with the time or with the process that has the lease, and out of everybody's way: $(portshim pick)
  * ends when nobody has its pipe any more. */
-_Noreturn static void hold_on(const struct picking *p)
+_Noreturn static void hold_on(const struct picked *p)
 {
     uint64_t start = process_start_time(p->pid), deadline = process_clock() + p->hold, now;
     const struct timespec second = {.tv_sec = 1};
@@ -278,7 +255,7 @@ _Noreturn static void hold_on(const struct picking *p)
 }
 
 /* To be called with the signals held back: a lease that nobody hears of is nobody's. */
-static void end_if_told(struct picking *p)
+static void end_if_told(struct picked *p)
 {
     if (command_must_end()) {
         give_back(p);
@@ -288,20 +265,20 @@ static void end_if_told(struct picking *p)
 
 /* Binds what the lease table gave: a port that the table alone keeps may be taken by those who do not ask.
  * Whatever else the caller has open, a lock maybe, is not kept open with it. Returns what went wrong. */
-static int bind_ports(struct picking *p)
+static int bind_ports(struct picked *p)
 {
     static struct probe_held held;
     int answer = PROBE_FREE;
     command_fill_standard();
     command_close_from(3);
-    for (unsigned i = 0; i < p->leased && answer == PROBE_FREE; i++)
+    for (unsigned i = 0; i < p->count && answer == PROBE_FREE; i++)
         if (!p->served[i] &&
             (answer = probe_hold(p->ports[i], p->have_scope ? &p->scope : NULL, &held)) == PROBE_FREE)
             p->held++;
     return answer == PROBE_FREE || answer < 0 ? answer : -EADDRINUSE;
 }
 
-static void hold(const struct picking *p, int error)
+static void hold(const struct picked *p, int error)
 {
     pid_t pid = p->held > 0 ? fork() : -1;
     if (pid == 0)
@@ -312,10 +289,10 @@ static void hold(const struct picking *p, int error)
         command_warn(portmap_strerror(error), "bind it soon, or give TIMEOUT 0", "cannot hold every port");
 }
 
-static void print(struct picking *p)
+static void print(struct picked *p)
 {
     bool written = true;
-    for (unsigned i = 0; i < p->leased; i++)
+    for (unsigned i = 0; i < p->count; i++)
         written = printf("%u\n", p->ports[i]) > 0 && written;
     if (fflush(stdout) != EOF && written)
         return;
@@ -326,8 +303,8 @@ static void print(struct picking *p)
 
 int command_pick(int argc, char **argv)
 {
-    static struct picking picking = {.count = 1};
-    struct picking *p = &picking;
+    static struct picked picked = {.count = 1};
+    struct picked *p = &picked;
     parse_options(p, argc, argv);
     add_hosts(p);
     parse_arguments(p, argc - optind, argv + optind);
