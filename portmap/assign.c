@@ -21,7 +21,7 @@ bool assign_knows(const struct map *map, unsigned port)
 static bool enter_claims(struct lease_table *fresh, void *context)
 {
     const struct assigning *a = context;
-    const struct home *home = a->obtaining.means.home;
+    const struct home *home = a->means->home;
     lease_owner owner = a->obtaining.want.owner;
     char directory[RUNDIR_NAME_SIZE];
     rundir_name(directory, a->map->run_id);
@@ -38,7 +38,7 @@ static bool enter_claims(struct lease_table *fresh, void *context)
 int assign_settle(struct assigning *a)
 {
     const struct claims claims = {.enter = enter_claims, .context = a};
-    int error = leases_settle(&a->leases, a->obtaining.means.home, &claims);
+    int error = leases_settle(&a->leases, a->means->home, &claims);
     if (error != 0)
         a->problem->step = RUN_STEP_TABLE;
     return error;
@@ -66,12 +66,16 @@ void assign_avoid_known(struct assigning *a)
             assign_avoid(a, port);
 }
 
-int assign_begin(struct assigning *a, const struct means *means, const struct portset *ports, unsigned most,
-                 struct run_problem *problem)
+int assign_begin(struct assigning *a, unsigned most)
 {
     static const struct portset none;
-    *a = (struct assigning){.ports = ports != NULL ? ports : &none, .pool = *means->pool, .problem = problem};
-    a->obtaining = (struct obtaining){.means = *means, .leases = &a->leases, .avoid = &a->avoid};
+    if (a->ports == NULL)
+        a->ports = &none;
+    a->pool = *a->means->pool;
+    a->avoid = (struct portbits){0};
+    a->added = NULL;
+    a->added_count = 0;
+    a->obtaining = (struct obtaining){.means = *a->means, .leases = &a->leases, .avoid = &a->avoid};
     a->obtaining.means.pool = &a->pool;
     /* The others are assigned late: a list of all there is would leave nothing to lease. */
     portset_first(a->ports, most, &a->first);
@@ -80,19 +84,23 @@ int assign_begin(struct assigning *a, const struct means *means, const struct po
             assign_avoid(a, port);
     for (unsigned i = 0; i < a->ports->fixed_count; i++)
         assign_avoid(a, a->ports->fixed[i].real);
-    problem->step = RUN_STEP_TABLE;
-    int error = leases_open(&a->leases, means->home);
+    a->problem->step = RUN_STEP_TABLE;
+    int error = leases_open(&a->leases, a->means->home);
     if (error == 0)
-        sweep_runs(means->home, &a->leases, SWEEP_SOME, LEASE_FREE_ONLY);
+        sweep_runs(a->means->home, &a->leases, SWEEP_SOME, LEASE_FREE_ONLY);
     return error;
 }
 
-int assign_begin_for(struct assigning *a, struct run *run, const struct means *means,
-                     const struct portset *ports, struct run_problem *problem)
+void assign_set_map(struct assigning *a)
 {
-    int error = assign_begin(a, means, ports, PORT_COUNT, problem);
-    a->map = run->map;
-    a->obtaining.want.owner = lease_run_owner(run->map->run_id);
+    a->map = a->run->map;
+    a->obtaining.want.owner = lease_run_owner(a->map->run_id);
+}
+
+int assign_begin_for_run(struct assigning *a)
+{
+    int error = assign_begin(a, PORT_COUNT);
+    assign_set_map(a);
     assign_avoid_known(a);
     return error;
 }
@@ -141,7 +149,7 @@ int assign_start(struct assigning *a)
         if (!portbits_has(&a->first, port) || map_late_protocols(a->map, port) != 0 ||
             map_real(a->map, port) != 0)
             continue;
-        if (a->obtaining.means.stop != NULL && a->obtaining.means.stop())
+        if (a->means->stop != NULL && a->means->stop())
             return -EINTR;
         int error = assign(a, port, protocols);
         if (error != 0)

@@ -15,10 +15,14 @@ struct addition {
     uint16_t placeholder, real, alias, protocols;
 };
 
-/* Everything that is needed to give a run its ports. */
+/* Everything that is needed to give a run its ports. The caller sets the first five. */
 struct assigning {
-    const struct portset *ports; /* to be assigned */
-    struct map *map;
+    struct run *run;
+    const struct means *means;
+    const struct run_wish *wish; /* of a new run; or NULL */
+    const struct portset *ports; /* to be assigned; NULL: none */
+    struct run_problem *problem;
+    struct map *map; /* the run's */
     /* What waits for the whole to be there, as others look into the map already; or NULL. */
     struct addition *added;
     unsigned added_count;
@@ -28,19 +32,19 @@ struct assigning {
     struct portbits first; /* the placeholders that are assigned at once */
     struct map *outer;     /* of the run around this one, or NULL */
     struct obtaining obtaining;
-    struct run_problem *problem;
 };
 
 /*
- * Begins with these ports, of which `most` are to be assigned at once (NULL: none): opens the lease table,
- * which the caller closes. The map and the leases' owner are the caller's to set. 0 or an error of opening.
+ * Begins, maybe once more: `most` of the ports are to be assigned at once. Opens the lease table, which the
+ * caller closes. 0 or an error of opening.
  */
-int assign_begin(struct assigning *a, const struct means *means, const struct portset *ports, unsigned most,
-                 struct run_problem *problem);
+int assign_begin(struct assigning *a, unsigned most);
 
-/* The same for a run that is there already: however much is listed, it is assigned at once. */
-int assign_begin_for(struct assigning *a, struct run *run, const struct means *means,
-                     const struct portset *ports, struct run_problem *problem);
+/* To be called next, when the run has its map. */
+void assign_set_map(struct assigning *a);
+
+/* Both for a run that is there already: however much is listed, it is assigned at once. */
+int assign_begin_for_run(struct assigning *a);
 
 /* Keeps a number from being leased for this run. */
 void assign_avoid(struct assigning *a, unsigned port);

@@ -35,13 +35,13 @@ static void list_late(const struct assigning *a)
 
 /* What the outer run has and this one does not list is this run's too; the leases stay the outer's. So is
  * what the outer one forbids. */
-static int inherit(struct assigning *a, const char *path)
+static int inherit(struct assigning *a)
 {
     struct map *outer, *map = a->map;
-    if (path == NULL)
+    if (a->wish->outer == NULL)
         return 0;
     a->problem->step = RUN_STEP_OUTER;
-    int error = map_attach(&outer, path);
+    int error = map_attach(&outer, a->wish->outer);
     if (error != 0)
         return error;
     a->outer = outer;
@@ -68,9 +68,11 @@ static void name_file(struct run_problem *problem, const char *file)
     text_str(&t, file);
 }
 
-static int describe(struct map *map, const struct means *means, const struct run_wish *wish,
-                    struct run_problem *problem)
+static int describe(const struct assigning *a)
 {
+    struct map *map = a->map;
+    const struct run_wish *wish = a->wish;
+    const struct obtain_server *server = a->means->server;
     bool fits = map_about_add(map, MAP_ABOUT_COMMAND, wish->command != NULL ? wish->command : "");
     if (wish->name != NULL)
         fits = fits && map_about_add(map, MAP_ABOUT_NAME, wish->name);
@@ -78,25 +80,25 @@ static int describe(struct map *map, const struct means *means, const struct run
         fits = fits && map_about_add(map, MAP_ABOUT_NAME, wish->private_name);
     if (wish->outer != NULL)
         fits = fits && map_about_add(map, MAP_ABOUT_OUTER, wish->outer);
-    if (means->server != NULL && means->server->required)
+    if (server != NULL && server->required)
         fits = fits && map_about_add(map, MAP_ABOUT_SERVER, "required");
     for (unsigned i = 0; fits && wish->files != NULL && wish->files[i] != NULL; i++) {
         fits = map_about_add(map, MAP_ABOUT_FILE, wish->files[i]);
-        problem->step = RUN_STEP_FILE;
-        name_file(problem, wish->files[i]);
+        a->problem->step = RUN_STEP_FILE;
+        name_file(a->problem, wish->files[i]);
     }
     return fits ? 0 : PORTMAP_ETOOMANY;
 }
 
-static int claim_names(const struct home *home, const struct run_wish *wish, uint64_t run_id,
-                       struct run_problem *problem)
+static int claim_names(const struct assigning *a)
 {
+    const struct home *home = a->means->home;
     int error = 0;
-    problem->step = RUN_STEP_NAME;
-    if (wish->name != NULL)
-        error = name_claim(home, wish->name, run_id);
-    if (error == 0 && wish->private_name != NULL)
-        error = name_claim(home, wish->private_name, run_id);
+    a->problem->step = RUN_STEP_NAME;
+    if (a->wish->name != NULL)
+        error = name_claim(home, a->wish->name, a->map->run_id);
+    if (error == 0 && a->wish->private_name != NULL)
+        error = name_claim(home, a->wish->private_name, a->map->run_id);
     return error;
 }
 
@@ -110,17 +112,16 @@ int run_publish(const struct run *run, enum publish_occasion occasion, struct ru
 }
 
 /* Everything between an empty map and a run that others may join. */
-static int furnish(struct run *run, struct assigning *a, const struct run_wish *wish)
+static int furnish(struct assigning *a)
 {
-    const struct means *means = &a->obtaining.means;
     a->problem->step = RUN_STEP_DIRECTORY;
-    run->map->reveal = wish->reveal;
-    run->map->strict = wish->strict;
-    run->map->discover = wish->discover;
-    int error = describe(run->map, means, wish, a->problem);
+    a->map->reveal = a->wish->reveal;
+    a->map->strict = a->wish->strict;
+    a->map->discover = a->wish->discover;
+    int error = describe(a);
     list_late(a);
     if (error == 0)
-        error = inherit(a, wish->outer);
+        error = inherit(a);
     assign_avoid_known(a);
     if (error == 0)
         error = assign_start(a);
@@ -128,14 +129,15 @@ static int furnish(struct run *run, struct assigning *a, const struct run_wish *
         error = assign_aliases(a);
     if (a->outer != NULL)
         map_detach(a->outer);
+    a->outer = NULL;
     if (error == 0)
         error = run_fill_stock(a, false);
     if (error == 0)
         error = assign_settle(a);
-    atomic_store(&run->map->ready, 1);
+    atomic_store(&a->map->ready, 1);
     if (error == 0)
-        error = claim_names(means->home, wish, run->map->run_id, a->problem);
-    return error == 0 ? run_publish(run, PUBLISH_FIRST, a->problem) : error;
+        error = claim_names(a);
+    return error == 0 ? run_publish(a->run, PUBLISH_FIRST, a->problem) : error;
 }
 
 static int create_map(struct run *run, const struct home *home, uint64_t run_id)
@@ -151,9 +153,10 @@ static int create_map(struct run *run, const struct home *home, uint64_t run_id)
 }
 
 /* Makes and furnishes the map of a run directory; both are gone again when that fails. */
-static int make_run(struct run *run, struct assigning *a, const struct run_wish *wish, uint64_t run_id)
+static int make_run(struct assigning *a, uint64_t run_id)
 {
-    const struct home *home = a->obtaining.means.home;
+    const struct home *home = a->means->home;
+    struct run *run = a->run;
     int error = rundir_path(home, run_id, run->path);
     if (error == 0)
         error = create_map(run, home, run_id);
@@ -161,42 +164,33 @@ static int make_run(struct run *run, struct assigning *a, const struct run_wish 
         rundir_remove(home, run_id);
         return error;
     }
-    a->map = run->map;
-    a->obtaining.want.owner = lease_run_owner(run_id);
-    error = furnish(run, a, wish);
+    assign_set_map(a);
+    error = furnish(a);
     if (error != 0)
         run_discard(run, home);
     return error;
 }
 
-struct creating {
-    struct run *run;
-    const struct means *means;
-    const struct run_wish *wish;
-    struct run_problem *problem;
-};
-
 static int try_create(void *context)
 {
-    const struct creating *c = context;
-    struct assigning a;
+    struct assigning *a = context;
     uint64_t run_id;
-    int error = assign_begin(&a, c->means, c->wish->ports, PORTSET_START, c->problem);
+    int error = assign_begin(a, PORTSET_START);
     if (error != 0)
         return error;
-    c->problem->step = RUN_STEP_DIRECTORY;
-    error = rundir_create(c->means->home, &run_id);
+    a->problem->step = RUN_STEP_DIRECTORY;
+    error = rundir_create(a->means->home, &run_id);
     if (error == 0)
-        error = make_run(c->run, &a, c->wish, run_id);
-    lease_close(&a.leases);
+        error = make_run(a, run_id);
+    lease_close(&a->leases);
     return error;
 }
 
 int run_create(struct run *run, const struct means *means, const struct run_wish *wish,
                struct run_problem *problem)
 {
-    struct creating creating = {run, means, wish, problem};
-    return leases_retry(try_create, &creating);
+    struct assigning a = {.run = run, .means = means, .wish = wish, .ports = wish->ports, .problem = problem};
+    return leases_retry(try_create, &a);
 }
 
 static void explain_port(const struct run_problem *failed, int error, struct problem *problem)

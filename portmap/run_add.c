@@ -35,8 +35,9 @@ static void take_back(struct lease_table *leases, struct map *map, const struct 
 }
 
 /* Everything is leased, and can be published, before the run's programs see any of it. */
-static int add_all(struct run *run, struct assigning *a)
+static int add_all(struct assigning *a)
 {
+    struct run *run = a->run;
     int error = assign_start(a);
     if (error == 0)
         error = assign_lease_aliases(a);
@@ -63,29 +64,21 @@ static int add_all(struct run *run, struct assigning *a)
     return error;
 }
 
-struct adding {
-    struct run *run;
-    const struct means *means;
-    const struct portset *ports;
-    struct run_problem *problem;
-};
-
 static int try_add(void *context)
 {
-    const struct adding *adding = context;
-    struct assigning a;
-    size_t size = MAP_START_MAX * sizeof *a.added;
-    int error = assign_begin_for(&a, adding->run, adding->means, adding->ports, adding->problem);
+    struct assigning *a = context;
+    size_t size = MAP_START_MAX * sizeof *a->added;
+    int error = assign_begin_for_run(a);
     if (error != 0)
         return error;
-    a.added = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (a.added != MAP_FAILED) {
-        error = add_all(adding->run, &a);
-        munmap(a.added, size);
+    a->added = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (a->added != MAP_FAILED) {
+        error = add_all(a);
+        munmap(a->added, size);
     } else {
         error = -errno;
     }
-    lease_close(&a.leases);
+    lease_close(&a->leases);
     return error;
 }
 
@@ -97,8 +90,8 @@ int run_add(struct run *run, const struct means *means, const struct portset *po
     int lock = lock_directory(AT_FDCWD, run->path);
     if (lock < 0)
         return lock;
-    struct adding adding = {run, means, ports, problem};
-    int error = leases_retry(try_add, &adding);
+    struct assigning a = {.run = run, .means = means, .ports = ports, .problem = problem};
+    int error = leases_retry(try_add, &a);
     lock_release(lock);
     return error;
 }

@@ -128,8 +128,8 @@ int run_find_means(struct run_means *found, const struct home *home, const struc
 void run_refill(struct run *run, const struct means *means)
 {
     struct run_problem problem;
-    struct assigning a;
-    if (assign_begin_for(&a, run, means, NULL, &problem) != 0)
+    struct assigning a = {.run = run, .means = means, .problem = &problem};
+    if (assign_begin_for_run(&a) != 0)
         return;
     run_fill_stock(&a, true);
     lease_close(&a.leases);
@@ -138,8 +138,8 @@ void run_refill(struct run *run, const struct means *means)
 int run_assign_late(struct run *run, const struct means *means, unsigned placeholder, uint32_t *entry)
 {
     struct run_problem problem;
-    struct assigning a;
-    int result = assign_begin_for(&a, run, means, NULL, &problem);
+    struct assigning a = {.run = run, .means = means, .problem = &problem};
+    int result = assign_begin_for_run(&a);
     if (result != 0)
         return result;
     result = assign_late(&a, placeholder, entry);
