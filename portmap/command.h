@@ -112,8 +112,8 @@ struct obtain_server command_port_server(pid_t pid, bool required);
 /* Warns of a server that has been given up for the lease table, or fails where it is required. */
 void command_check_server(const struct obtain_server *server, bool quiet);
 
-/* Finds a command and judges it, or fails: it must be there, executable, and of the library's class. Called
- * once. */
+/* Finds a command and judges it, or fails: it must be there, executable, and of the library's class. The path
+ * in *reach is good until the next call. */
 void command_find_program(const char *command, struct reach *reach);
 
 /* A command and its arguments as a line, for people; a long one, which the map has no room for, ends in
