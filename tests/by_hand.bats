@@ -261,6 +261,7 @@ start_container() {
 
 # The name by which the programs of a session find each other's run is nobody's business.
 @test "a run without a name is told of by its process, in messages and in ls" {
+    # shellcheck disable=SC2016 # expanded inside
     start server setsid "${by_hand[@]}" sh -c 'echo "$PORTSHIM_RUN" >run; exec sleep infinity'
     within 10 test -s run
     port=$(portshim port "$(<run)" 8080)

@@ -174,7 +174,7 @@ old_libc() {
  which $PORTSHIM_LIB needs: build portshim on that system, or on an older one"
     run -1 env LD_PRELOAD="$PORTSHIM_LIB" "$PWD/old/ld.so" --inhibit-cache --library-path "$PWD/old" ./program
     assert_output --partial "version \`$needed' not found"
-    head -c 700 old/libc.so.6 >cut && mv cut old/libc.so.6
+    head -c 700 old/libc.so.6 >part && mv part old/libc.so.6
     run -1 portshim doctor ./program
     rm old/libc.so.6
     run -0 portshim doctor ./program
