@@ -8,6 +8,7 @@
 #include "dlopen.h"
 #include "environment.h"
 #include "error.h"
+#include "kernel.h"
 #include "kind.h"
 #include "loaded.h"
 #include "local.h"
@@ -19,8 +20,8 @@
 #include "text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -99,7 +100,7 @@ static void describe_process(void)
     own_view.pid = getpid();
     own_view.refill = refill;
     own_view.program.name = program_invocation_short_name;
-    if (stat("/proc/self/exe", &st) == 0) {
+    if (kernel_stat(AT_FDCWD, "/proc/self/exe", 0, &st) == 0) {
         own_view.program.device = sighting_device(&st);
         own_view.program.inode = st.st_ino;
     }

@@ -4,7 +4,6 @@
 #include "kernel.h"
 #include "memory.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -41,13 +40,11 @@ static bool is_emulated(void)
 
 void copies_tell(void)
 {
-    int saved = errno;
     int fd = is_emulated() ? next_functions.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
     if (fd >= 0) {
         next_functions.bind(fd, (const struct sockaddr *)&message, sizeof message);
         kernel_close(fd);
     }
-    errno = saved;
 }
 
 bool copies_are_told(const struct sockaddr *address, socklen_t len)
