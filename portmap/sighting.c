@@ -67,7 +67,8 @@ static unsigned find_program(const struct map *map, uint64_t device, uint64_t in
 }
 
 /* An entry is claimed by its inode number; what stands beside it, its claimer writes a moment later. */
-unsigned sighting_program(struct map *map, uint64_t device, uint64_t inode, const char *name, uint32_t kind)
+static unsigned enter_program(struct map *map, uint64_t device, uint64_t inode, const char *name,
+                              uint32_t kind)
 {
     unsigned i = find_program(map, device, inode);
     if (i < MAP_PROGRAMS || inode == 0)
@@ -88,9 +89,14 @@ unsigned sighting_program(struct map *map, uint64_t device, uint64_t inode, cons
     return MAP_PROGRAMS;
 }
 
+unsigned sighting_program(struct map *map, uint64_t device, uint64_t inode, const char *name)
+{
+    return enter_program(map, device, inode, name, PROGRAM_DYNAMIC);
+}
+
 static unsigned enter(struct map *map, const struct reach *reach, uint32_t kind)
 {
-    return sighting_program(map, sighting_device(&reach->file), reach->file.st_ino, reach->path, kind);
+    return enter_program(map, sighting_device(&reach->file), reach->file.st_ino, reach->path, kind);
 }
 
 static uint32_t pack_kind(const struct reach *reach)

@@ -41,10 +41,10 @@ struct sighting {
 uint64_t sighting_device(const struct stat *file);
 
 /*
- * The number of a program in the map, by sighting_device() and its inode number, entered if it is new;
- * MAP_PROGRAMS when there is no room. a long name ends in "...". One that is known already keeps its kind.
+ * The number in the map of a program that the library is in, by sighting_device() and its inode number,
+ * entered if it is new; MAP_PROGRAMS when there is no room. A long name ends in "...".
  */
-unsigned sighting_program(struct map *map, uint64_t device, uint64_t inode, const char *name, uint32_t kind);
+unsigned sighting_program(struct map *map, uint64_t device, uint64_t inode, const char *name);
 
 /* Remembers what a program is that reach_judge() has opened, and answers for it (struct reach_asker): the map
  * is the memory. */

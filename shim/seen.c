@@ -1,6 +1,5 @@
 #include "seen.h"
 
-#include "elf.h"
 #include "kind.h"
 #include "local.h"
 
@@ -9,7 +8,7 @@
 static void note(const struct view *view, struct map *map, struct sighting sighting)
 {
     const struct view_program *self = &view->program;
-    sighting.program = sighting_program(map, self->device, self->inode, self->name, PROGRAM_DYNAMIC);
+    sighting.program = sighting_program(map, self->device, self->inode, self->name);
     sighting_note(map, sighting);
 }
 
