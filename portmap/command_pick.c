@@ -170,7 +170,9 @@ static void parse_arguments(struct picked *p, int count, char **words)
 static void give_back(struct picked *p)
 {
     int told = 0;
-    for (unsigned i = 0; i < p->count && p->ports[i] != 0; i++) {
+    for (unsigned i = 0; i < p->count; i++) {
+        if (p->ports[i] == 0)
+            continue;
         if (p->served[i] && told == 0) /* a server that does not understand it once never will */
             told = portserver_release(p->server.address, p->ports[i], p->server.milliseconds);
         picking_drop(p->ports[i]);
@@ -212,6 +214,9 @@ static int lease_all(struct picked *p)
         int port = command_must_end() ? -EINTR : picking_lease(&picking);
         if (port < 0)
             return port;
+        for (unsigned j = 0; j < p->count; j++)
+            if (p->ports[j] == port) /* lost, and now ours again */
+                p->ports[j] = 0;
         p->ports[i] = (unsigned short)port;
         p->served[i] = picking.served;
         had = 0;
