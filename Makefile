@@ -37,16 +37,17 @@ JOBS = $(shell nproc)
 # The shell looks for it when it is to run: scripts/test-deps, before, may be what installs it.
 BATS = "$$(PATH="$(CURDIR)/build/npm/node_modules/.bin:$$PATH" command -v bats)" --jobs $(JOBS)
 
-COMMAND_SOURCES = $(wildcard portmap/command*.c) $(wildcard portmap/serve*.c) portmap/portshim.c portmap/library.c \
-	$(addprefix portmap/,holders.c json.c socket_owners.c supervise.c survey.c versions.c watch.c)
-LIBRARY_SOURCES = $(filter-out $(COMMAND_SOURCES),$(wildcard portmap/*.c))
-SHIM_SOURCES = $(wildcard shim/*.c)
+# What the command alone has; the rest is libportmap's, and but for its interface the library's to preload as well.
+COMMAND_SOURCES = $(wildcard portmap/command/*.c portmap/observe/*.c portmap/serve/*.c) \
+	portmap/base/json.c portmap/host/socket_owners.c portmap/program/versions.c
+LIBRARY_SOURCES = $(filter-out $(COMMAND_SOURCES),$(wildcard portmap/*.c portmap/*/*.c))
+SHIM_SOURCES = $(wildcard shim/*/*.c)
 
 COMMAND_OBJECTS = $(COMMAND_SOURCES:%.c=$B/%.o)
 LIBRARY_OBJECTS = $(LIBRARY_SOURCES:%.c=$B/%.o)
-# The shim brings its own kernel_call() (see portmap/kernel.h), and has no use for the interface for C programs.
+# The shim brings its own kernel_call() (see portmap/base/kernel.h), and has no use for the interface for C programs.
 SHIM_OBJECTS = $(SHIM_SOURCES:%.c=$B/%.o) \
-	$(filter-out $(addprefix $B/portmap/,kernel_call.o picking.o portmap.o),$(LIBRARY_OBJECTS))
+	$(filter-out $(addprefix $B/portmap/,base/kernel_call.o run/picking.o portmap.o),$(LIBRARY_OBJECTS))
 
 all: $B/portshim $B/libportshim.so $B/libportmap.a $B/libportmap.so.$(ABI)
 
@@ -59,11 +60,11 @@ FORCE:
 
 $B/portmap/%.o: portmap/%.c Makefile $B/flags
 	@mkdir -p $(@D)
-	$(COMPILE) -fPIC -fvisibility=hidden -c -o $@ $<
+	$(COMPILE) -iquote portmap -fPIC -fvisibility=hidden -c -o $@ $<
 
 $B/shim/%.o: shim/%.c Makefile $B/flags
 	@mkdir -p $(@D)
-	$(COMPILE) -iquote portmap -fPIC -fno-semantic-interposition -c -o $@ $<
+	$(COMPILE) -iquote portmap -iquote shim -fPIC -fno-semantic-interposition -c -o $@ $<
 
 # One object, whose only global names are those of portmap.h: a program's own may be like those of our modules.
 $B/libportmap.a: $(LIBRARY_OBJECTS)
@@ -81,7 +82,7 @@ $B/portshim: $(COMMAND_OBJECTS) $(LIBRARY_OBJECTS)
 
 # What libportshim.so exports. No version name: with one, the symbols of normal binaries would not bind here and
 # interposition would stop.
-$B/libportshim.map: shim/interposed.h Makefile $B/flags
+$B/libportshim.map: shim/process/interposed.h Makefile $B/flags
 	names=$$($(CC) $(CFLAGS) $(CPPFLAGS) -E -P $(foreach list,NEXT ALSO LOADER,-D'$(list)(name,...)=name;') $<) && \
 		echo "{ global: $$names local: *; };" >$@
 
@@ -89,8 +90,9 @@ $B/libportshim.map: shim/interposed.h Makefile $B/flags
 $B/libportshim.so: $(SHIM_OBJECTS) $B/libportshim.map
 	$(LINK) -shared -Wl,--version-script=$B/libportshim.map -Wl,-z,now -Wl,--no-undefined \
 		-Wl,-soname,libportshim.so -o $@ $(SHIM_OBJECTS) -ldl
+	@echo $(SHIM_OBJECTS) >$B/libportshim.objects
 
--include $(wildcard $B/*/*.d)
+-include $(wildcard $B/*/*.d $B/*/*/*.d)
 
 # Small programs that the tests run: plain users of libc, built without anything of ours.
 TEST_PROGRAMS = $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/*.c))
@@ -110,10 +112,10 @@ $B/tests/given_rights: tests/given_rights.c $B/libportmap.a Makefile
 	$(CC) $(STANDARD) -Wall -Wextra -Wshadow $(CFLAGS) -Iportmap -pthread -o $@ $< $B/libportmap.a
 
 # And one that holds maps and what a process sees of them against each other, through the interfaces of both houses.
-$B/tests/there_and_back: tests/there_and_back.c $(LIBRARY_OBJECTS) $B/shim/view.o Makefile
+$B/tests/there_and_back: tests/there_and_back.c $(LIBRARY_OBJECTS) $B/shim/rules/view.o Makefile
 	@mkdir -p $(@D)
 	$(CC) $(STANDARD) -Wall -Wextra -Wshadow $(CFLAGS) -iquote portmap -iquote shim -pthread -o $@ $< \
-		$(LIBRARY_OBJECTS) $B/shim/view.o
+		$(LIBRARY_OBJECTS) $B/shim/rules/view.o
 
 check: all $(TEST_PROGRAMS)
 	scripts/test-deps
@@ -143,8 +145,9 @@ check-long: check
 lint:
 	@$(MAKE) -s B=$B/lint/gcc CC=gcc WARNINGS="$(WARNINGS) -Werror" $B/lint/gcc/portshim $B/lint/gcc/libportshim.so
 	@$(MAKE) -s B=$B/lint/clang CC=clang WARNINGS="$(WARNINGS) -Werror" $B/lint/clang/portshim $B/lint/clang/libportshim.so
-	@clang-format --dry-run --Werror portmap/*.[ch] shim/*.[ch]
-	@clang-tidy --quiet portmap/*.c shim/*.c -- $(STANDARD) $(DEFINES) -iquote portmap 2>/dev/null
+	@clang-format --dry-run --Werror portmap/*.[ch] portmap/*/*.[ch] shim/*/*.[ch]
+	@clang-tidy --quiet portmap/*.c portmap/*/*.c shim/*/*.c -- $(STANDARD) $(DEFINES) -iquote portmap -iquote shim 2>/dev/null
+	@scripts/check-house $B/lint/gcc
 	@shellcheck -x .ci/run $(wildcard scripts/*) tests/*.bash tests/*.bats
 
 demo: all

@@ -1,9 +1,9 @@
 #include "portmap.h"
 
-#include "obtain.h"
-#include "picking.h"
-#include "pool.h"
-#include "probe.h"
+#include "host/probe.h"
+#include "lease/pool.h"
+#include "run/obtain.h"
+#include "run/picking.h"
 
 #include <errno.h>
 #include <sys/socket.h>

@@ -11,7 +11,7 @@ build() {
 }
 
 @test "what was made with other flags is made again, and with the same ones is not" {
-    local object=$PWD/build/portmap/text.o
+    local object=$PWD/build/portmap/base/text.o
     build "$object"
     made=$(stat -c '%i %.Y' "$object")
     build "$object"

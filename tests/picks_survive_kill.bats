@@ -36,8 +36,8 @@ judgement() {
     mkdir source broken
     cp -r "$ROOT/portmap" "$ROOT/shim" "$ROOT/Makefile" source
     sed -i 's/return atomic_compare_exchange_strong(&table->file->owner\[port\], &from, to);/(void)table, (void)port, (void)from, (void)to; return true;/' \
-        source/portmap/lease.c
-    run diff "$ROOT/portmap/lease.c" source/portmap/lease.c
+        source/portmap/lease/table.c
+    run diff "$ROOT/portmap/lease/table.c" source/portmap/lease.c
     assert_failure
     make -s -C source B="$PWD/broken" "$PWD/broken/portshim"
     PATH=$PWD/broken:$PATH

@@ -6,18 +6,18 @@
  *
  * makes that many runs of random specifications and pools in PORTSHIM_HOME, through the interfaces that `portshim run`
  * and the library use; adds placeholders, nests runs, assigns late from several threads; and looks at each in the map,
- * as a process of the run sees it (shim/view.h) and as one that cannot open the map does (compact.h). The numbers are
+ * as a process of the run sees it (rules/view.h) and as one that cannot open the map does (compact.h). The numbers are
  * few, and a third of them ephemeral, so that one is often placeholder, given real port, pool and alias at once.
  */
-#include "compact.h"
+#include "run/compact.h"
 #include "error.h"
-#include "lease.h"
-#include "leases.h"
-#include "run.h"
-#include "run_add.h"
-#include "run_late.h"
-#include "text.h"
-#include "view.h"
+#include "lease/table.h"
+#include "run/leases.h"
+#include "run/run.h"
+#include "run/add.h"
+#include "run/late.h"
+#include "base/text.h"
+#include "rules/view.h"
 
 #include <pthread.h>
 #include <stdio.h>

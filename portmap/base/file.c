@@ -1,0 +1,61 @@
+#include "base/file.h"
+
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int file_create(int dir, const char *name)
+{
+    int fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -errno;
+    file_let_owner(fd);
+    return fd;
+}
+
+int file_share(int dir, const char *name)
+{
+    const int how = O_RDWR | O_NOFOLLOW | O_CLOEXEC;
+    int fd = file_create(dir, name);
+    if (fd != -EEXIST)
+        return fd;
+    fd = openat(dir, name, how);
+    /* Its maker may not have come to it yet. Nobody else can have a file in the directory. */
+    if (fd < 0 && errno == EACCES && fchmodat(dir, name, 0600, 0) == 0)
+        fd = openat(dir, name, how);
+    return fd < 0 ? -errno : fd;
+}
+
+static int check_limit(uint64_t size)
+{
+    struct rlimit limit;
+    bool fits =
+        getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY || size <= limit.rlim_cur;
+    return fits ? 0 : -EFBIG;
+}
+
+int file_allocate(int fd, size_t size)
+{
+    int error = check_limit(size);
+    return error == 0 ? -posix_fallocate(fd, 0, (off_t)size) : error;
+}
+
+int file_write(int fd, const char *bytes, size_t len)
+{
+    struct stat st;
+    int error = 0;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+        error = check_limit((uint64_t)st.st_size + len);
+    return error == 0 ? text_write_all(fd, bytes, len) : error;
+}
+
+void file_let_owner(int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) == 0 && (st.st_mode & 0600) != 0600)
+        fchmod(fd, (st.st_mode & 0777) | 0600);
+}

@@ -1,0 +1,20 @@
+#include "base/kernel.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+long kernel_call(long number, ...)
+{
+    int saved = errno;
+    va_list rest;
+    va_start(rest, number);
+    long a = va_arg(rest, long), b = va_arg(rest, long), c = va_arg(rest, long);
+    long d = va_arg(rest, long), e = va_arg(rest, long), f = va_arg(rest, long);
+    va_end(rest);
+    long result = syscall(number, a, b, c, d, e, f);
+    if (result == -1)
+        result = -errno;
+    errno = saved;
+    return result;
+}

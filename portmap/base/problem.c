@@ -1,0 +1,46 @@
+#include "base/problem.h"
+
+#include "base/file.h"
+#include "base/utf8.h"
+
+#include <string.h>
+#include <unistd.h>
+
+struct text problem_of(struct problem *problem, const char *what, const char *why, const char *remedy)
+{
+    struct text t = text_in(problem->what, PATH_MAX);
+    text_str(&t, what);
+    text_mark_cut(&t);
+    t.size = sizeof problem->what;
+    problem->why = why;
+    problem->remedy = remedy;
+    return t;
+}
+
+void problem_add_word(struct text *what, const char *word, size_t len)
+{
+    char shown[64];
+    struct text t = text_in(shown, sizeof shown);
+    text_bytes(&t, word, len);
+    text_mark_cut(&t);
+    text_str(what, shown);
+}
+
+void problem_write(char *buffer, size_t size, const char *kind, const char *what, const char *why,
+                   const char *remedy)
+{
+    struct text t = text_in(buffer, size - strlen(why) - strlen(remedy) - strlen(": : "));
+    text_str(&t, "portshim: ");
+    text_str(&t, kind);
+    text_str(&t, what);
+    text_mark_cut(&t);
+    t.size = size;
+    text_str(&t, ": ");
+    text_str(&t, why);
+    text_str(&t, ": ");
+    text_str(&t, remedy);
+    utf8_fit(buffer, 0); /* names from outside may hold anything, a line break too */
+    size_t end = strlen(buffer);
+    buffer[end] = '\n';
+    file_write(STDERR_FILENO, buffer, end + 1); /* where it is closed or full, the status has to do */
+}

@@ -1,0 +1,168 @@
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+struct text text_in(char *buffer, size_t size)
+{
+    buffer[0] = '\0';
+    return (struct text){.at = buffer, .size = size};
+}
+
+void text_bytes(struct text *t, const char *s, size_t len)
+{
+    size_t room = t->size - 1 - t->used;
+    if (len > room) {
+        len = room;
+        t->cut = true;
+    }
+    memcpy(t->at + t->used, s, len);
+    t->used += len;
+    t->at[t->used] = '\0';
+}
+
+void text_char(struct text *t, char c)
+{
+    text_bytes(t, &c, 1);
+}
+
+void text_str(struct text *t, const char *s)
+{
+    text_bytes(t, s, strlen(s));
+}
+
+void text_uint(struct text *t, uint64_t n)
+{
+    char digits[20];
+    size_t first = sizeof digits;
+    do {
+        digits[--first] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n != 0);
+    text_bytes(t, digits + first, sizeof digits - first);
+}
+
+void text_hex(struct text *t, uint64_t n, unsigned digits)
+{
+    while (digits-- > 0)
+        text_char(t, "0123456789abcdef"[(n >> (digits * 4)) & 15]);
+}
+
+void text_mark_cut(struct text *t)
+{
+    for (size_t dots = 1; t->cut && dots <= 3 && dots <= t->used; dots++)
+        t->at[t->used - dots] = '.';
+}
+
+int text_path(struct text *t, const char *path)
+{
+    char directory[PATH_MAX];
+    if (*path != '/') {
+        if (getcwd(directory, sizeof directory) == NULL)
+            return -errno;
+        text_str(t, directory);
+        text_char(t, '/');
+    }
+    text_str(t, path);
+    return t->cut ? -ENAMETOOLONG : 0;
+}
+
+bool text_take_uint(const char **at, const char *end, uint64_t max, uint64_t *out)
+{
+    const char *p = *at;
+    uint64_t n = 0;
+    for (; p < end && *p >= '0' && *p <= '9'; p++) {
+        n = n * 10 + (uint64_t)(*p - '0');
+        if (n > max)
+            return false;
+    }
+    if (p == *at)
+        return false;
+    *at = p;
+    *out = n;
+    return true;
+}
+
+int text_read_file(const char *path, char *buffer, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    size_t used = 0;
+    ssize_t got;
+    while (used < size - 1 && (got = read(fd, buffer + used, size - 1 - used)) != 0) {
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            int error = -errno;
+            close(fd);
+            return error;
+        }
+        used += (size_t)got;
+    }
+    close(fd);
+    buffer[used] = '\0';
+    return (int)used;
+}
+
+/* What is known of the line that is being read. */
+struct line_search {
+    const char *word;
+    size_t matched; /* characters of the word that the line begins with */
+    bool other;     /* it begins otherwise */
+    struct text rest;
+};
+
+/* True when the line that the word begins has ended. */
+static bool search_line(struct line_search *s, const char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (bytes[i] == '\n') {
+            if (!s->other && s->word[s->matched] == '\0')
+                return true;
+            s->matched = 0;
+            s->other = false;
+        } else if (!s->other && s->word[s->matched] == '\0') {
+            text_char(&s->rest, bytes[i]);
+        } else {
+            s->other = s->other || bytes[i] != s->word[s->matched++];
+        }
+    }
+    return false;
+}
+
+int text_read_line(const char *path, const char *word, char *buffer, size_t size)
+{
+    char bytes[1024];
+    struct line_search search = {.word = word, .rest = text_in(buffer, size)};
+    bool found = false;
+    ssize_t got = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    while (!found && ((got = read(fd, bytes, sizeof bytes)) > 0 || (got < 0 && errno == EINTR)))
+        found = got > 0 && search_line(&search, bytes, (size_t)got);
+    int error = got < 0 ? -errno : -ENODATA;
+    found = found || (got == 0 && search_line(&search, "\n", 1));
+    close(fd);
+    if (!found)
+        return error;
+    return search.rest.cut ? -EMSGSIZE : (int)search.rest.used;
+}
+
+int text_write_all(int fd, const char *bytes, size_t len)
+{
+    while (len > 0) {
+        ssize_t done = write(fd, bytes, len);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return -errno;
+        bytes += done;
+        len -= (size_t)done;
+    }
+    return 0;
+}

@@ -1,0 +1,341 @@
+#include "command/command.h"
+
+#include "base/file.h"
+#include "base/text.h"
+#include "base/utf8.h"
+#include "error.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+extern char **environ;
+
+enum { MOST_OF_LINE = 1024 }; /* of a command line that stands in a map, its end included */
+
+/* A message may be of any length. */
+static void print_line(const char *kind, const char *why, const char *remedy, const char *what,
+                       va_list arguments)
+{
+    char *subject;
+    if (vasprintf(&subject, what, arguments) < 0)
+        subject = NULL;
+    const char *shown = subject != NULL ? subject : what;
+    size_t size = strlen(shown) + strlen(why) + strlen(remedy) + sizeof "portshim: warning: : : ";
+    char *line = malloc(size);
+    fflush(stdout);
+    if (line != NULL)
+        problem_write(line, size, kind, shown, why, remedy);
+    free(line);
+    free(subject);
+}
+
+void command_end(int status, const char *why, const char *remedy, const char *what, ...)
+{
+    va_list arguments;
+    va_start(arguments, what);
+    print_line("", why, remedy, what, arguments);
+    va_end(arguments);
+    exit(status);
+}
+
+void command_fail_of(const struct problem *problem)
+{
+    command_fail(problem->why, problem->remedy, "%s", problem->what);
+}
+
+void command_end_unstarted(int error, const char *command)
+{
+    if (error < 0)
+        command_fail(strerror(-error), "end some processes, or close some descriptors", "a parent for %s",
+                     command);
+    command_end(error == ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE, strerror(error),
+                "name a program", "%s", command);
+}
+
+void command_warn(const char *why, const char *remedy, const char *what, ...)
+{
+    va_list arguments;
+    va_start(arguments, what);
+    print_line("warning: ", why, remedy, what, arguments);
+    va_end(arguments);
+}
+
+static sigset_t held, mask_before;
+
+void command_hold_signals(void)
+{
+    static const int ending[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGPIPE,
+                                 SIGALRM, SIGUSR1, SIGUSR2, SIGXCPU};
+    sigemptyset(&held);
+    for (unsigned i = 0; i < sizeof ending / sizeof *ending; i++) {
+        struct sigaction action;
+        if (sigaction(ending[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+            sigaddset(&held, ending[i]);
+    }
+    sigprocmask(SIG_BLOCK, &held, &mask_before);
+    /* What was held back before us is not for us. */
+    for (int signal = 1; signal < NSIG; signal++)
+        if (sigismember(&mask_before, signal) == 1)
+            sigdelset(&held, signal);
+}
+
+void command_let_signals(void)
+{
+    sigprocmask(SIG_SETMASK, &mask_before, NULL);
+}
+
+bool command_must_end(void)
+{
+    sigset_t come;
+    sigpending(&come);
+    return sigandset(&come, &come, &held) == 0 && !sigisemptyset(&come);
+}
+
+static struct sigaction file_limit_before;
+
+void command_outlive_file_limit(void)
+{
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGXFSZ, &ignore, &file_limit_before);
+}
+
+int command_execute(char **words)
+{
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGXFSZ, &file_limit_before, NULL);
+    execvp(words[0], words);
+    int error = errno;
+    sigaction(SIGXFSZ, &ignore, NULL);
+    return error;
+}
+
+void command_print_text(FILE *out, const char *text)
+{
+    char *shown = isatty(fileno(out)) ? strdup(text) : NULL;
+    if (shown != NULL)
+        utf8_fit(shown, 0);
+    fputs(shown != NULL ? shown : text, out);
+    free(shown);
+}
+
+int command_printed(int status)
+{
+    if (fflush(stdout) == EOF || ferror(stdout))
+        command_fail("cannot write", "give it an open stdout", "standard output");
+    return status;
+}
+
+void command_help(const char *text)
+{
+    fputs(text, stdout);
+    exit(command_printed(EXIT_SUCCESS));
+}
+
+_Noreturn static void refuse_option(char **argv, const char *see_help)
+{
+    const char *word = argv[optind - 1];
+    bool is_long = optopt == 0 || optopt > 255 || strncmp(word, "--", 2) == 0;
+    if (!is_long)
+        command_fail("unknown option, or its argument is missing", see_help, "-%c", optopt);
+    command_fail("unknown option, or its argument is missing", see_help, "%s", word);
+}
+
+int command_option(int argc, char **argv, const char *letters, const struct option *words, const char *help,
+                   const char *see_help)
+{
+    opterr = 0;
+    int option = getopt_long(argc, argv, letters, words, NULL);
+    if (option == 'h')
+        command_help(help);
+    if (option == '?')
+        refuse_option(argv, see_help);
+    return option;
+}
+
+void command_no_option(int argc, char **argv, const char *help, const char *see_help)
+{
+    static const struct option words[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    while (command_option(argc, argv, "+h", words, help, see_help) != -1)
+        ;
+}
+
+unsigned command_number(const char *word, unsigned most)
+{
+    uint64_t number;
+    const char *at = word, *end = word + strlen(word);
+    return text_take_uint(&at, end, most, &number) && at == end ? (unsigned)number : 0;
+}
+
+uint64_t command_seconds(const char *word)
+{
+    char *end;
+    errno = 0;
+    double seconds = strtod(word, &end);
+    if (end == word || *end != '\0' || errno != 0 || !isfinite(seconds) || seconds < 0 || seconds > 1e9)
+        command_fail("not a number of seconds", "write one such as 10 or 0.5", "timeout \"%s\"", word);
+    return (uint64_t)(seconds * 1e9);
+}
+
+void command_add_ports(struct portset *ports, const char *spec)
+{
+    struct problem problem;
+    if (portset_add(ports, spec, &problem) != 0)
+        command_fail(problem.why, problem.remedy, "bad port specification \"%s\"", problem.what);
+}
+
+void command_check_run_and_ports(int count, char **words, const char *help)
+{
+    static struct portset checked;
+    if (count == 0)
+        command_fail("none is given", help, "run");
+    if (count == 1)
+        command_fail("none is given", help, "port");
+    for (int i = 1; i < count; i++) {
+        memset(&checked, 0, sizeof checked);
+        command_add_ports(&checked, words[i]);
+        if (portset_count(&checked) == 0)
+            command_fail("it names no port", "write placeholders such as 8080 or 8000-8010", "port \"%s\"",
+                         words[i]);
+    }
+}
+
+static void print_real(const struct map *map, const char *run, unsigned placeholder, unsigned protocols)
+{
+    unsigned real = map_real(map, placeholder);
+    if ((map_protocols(map, placeholder) & protocols) == 0)
+        command_fail("not a placeholder of this run", "list it with -p when the run is started",
+                     "%s, port %u", run, placeholder);
+    if (real == 0)
+        command_fail("it has no real port until a program binds it", "use portshim wait", "%s, port %u", run,
+                     placeholder);
+    printf("%u\n", real);
+}
+
+int command_print_ports(const struct map *map, const char *run, char **words)
+{
+    static struct portset ports;
+    for (; *words != NULL; words++) {
+        memset(&ports, 0, sizeof ports);
+        command_add_ports(&ports, *words);
+        for (unsigned port = 1; port < PORT_COUNT; port++) {
+            unsigned protocols = portset_listed(&ports, port);
+            if (protocols != 0)
+                print_real(map, run, port, protocols);
+        }
+    }
+    return command_printed(EXIT_SUCCESS);
+}
+
+struct obtain_server command_port_server(pid_t pid, bool required)
+{
+    struct obtain_server server = obtain_server_of(environ, pid);
+    server.required = required;
+    if (required && server.address == NULL)
+        command_fail("PORTSERVER_ADDRESS is not set", "set it to the address of a port server",
+                     "--require-portserver");
+    return server;
+}
+
+void command_check_server(const struct obtain_server *server, bool quiet)
+{
+    if (server->error == 0)
+        return;
+    const char *why = portmap_strerror(server->error);
+    if (server->required)
+        command_fail(why, "start one with portshim serve, or see portshim serve --status", "port server %s",
+                     server->address);
+    if (!quiet)
+        command_warn(why, "ports are leased without it; start it, or unset PORTSERVER_ADDRESS",
+                     "port server %s", server->address);
+}
+
+void command_find_program(const char *command, struct reach *reach)
+{
+    static char path[PATH_MAX];
+    int error = search_command(command, path);
+    if (error != 0)
+        command_end(error == -ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE, portmap_strerror(error),
+                    "name a program", "%s", command);
+    reach_judge_here(reach, path);
+    const struct obstacle *obstacle = reach_obstacle(reach->kind, false);
+    if (reach->kind == PROGRAM_WRONG_CLASS)
+        command_fail(obstacle->why, obstacle->remedy, "%s", reach->path);
+}
+
+char *command_line(char **words)
+{
+    char *line = malloc(MOST_OF_LINE);
+    if (line == NULL)
+        command_fail(strerror(ENOMEM), "free some memory", "the command line");
+    struct text t = text_in(line, MOST_OF_LINE);
+    for (char **word = words; *word != NULL; word++) {
+        text_str(&t, t.used > 0 ? " " : "");
+        text_str(&t, *word);
+    }
+    text_mark_cut(&t);
+    return line;
+}
+
+void command_fill_standard(void)
+{
+    int nothing = 0;
+    while (nothing >= 0 && nothing <= STDERR_FILENO)
+        nothing = open("/dev/null", O_RDONLY);
+    if (nothing >= 0)
+        close(nothing);
+}
+
+void command_close_from(int first)
+{
+    if (syscall(__NR_close_range, first, ~0U, 0) == 0)
+        return;
+    /* Linux before 5.9 */
+    DIR *own = opendir("/proc/self/fd");
+    for (struct dirent *entry; own != NULL && (entry = readdir(own)) != NULL;) {
+        int fd = (int)strtol(entry->d_name, NULL, 10);
+        if (fd >= first && fd != dirfd(own))
+            close(fd);
+    }
+    if (own != NULL)
+        closedir(own);
+}
+
+void command_look_at_run(struct watch *watch)
+{
+    int error = watch_find(watch);
+    if (error != 0)
+        command_fail(portmap_strerror(error), "name a living run, its directory or its map file", "run %s",
+                     watch->word);
+    watch_look_after(watch);
+}
+
+void command_open_home(struct home *home)
+{
+    int error = home_open(home, environ);
+    if (error != 0)
+        command_fail(portmap_strerror(error), "set PORTSHIM_HOME to a private directory that can be written",
+                     "%s", home->path);
+}
+
+void command_load_pool(struct pool *pool, int quiet)
+{
+    struct problem problem;
+    if (pool_load(pool, environ, &problem) != 0)
+        command_fail_of(&problem);
+    if (pool->count == 0)
+        command_fail("no port in it", "list ports such as 8000-8099,9000", "the pool");
+    if (pool->fallback && !quiet)
+        command_warn("clients of this host may take a leased port",
+                     "narrow net.ipv4.ip_local_port_range, or set PORTSHIM_POOL",
+                     "fewer than %d ports are not ephemeral, so 1024-49151 are used", POOL_TOO_FEW);
+}

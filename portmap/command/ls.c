@@ -1,0 +1,584 @@
+/* portshim ls: the runs of this user, which ports they have, and who is on them. */
+#include "base/json.h"
+#include "base/utf8.h"
+#include "command/command.h"
+#include "error.h"
+#include "host/process.h"
+#include "host/socket_owners.h"
+#include "observe/survey.h"
+#include "run/find.h"
+#include "run/sighting.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum {
+    MOST_RUNS = 1024,
+    NOTHING_LISTENS = 1,
+    NAME_SIZE = 80,
+    NAME_COLUMN_MAX = 32,
+    LINE_SIZE = 4096 /* with a run's own command, which is cut to a kilobyte */
+};
+
+static const char help[] =
+    "usage: portshim ls [--json] [RUN]\n"
+    "       portshim ls -q RUN PORT\n"
+    "       portshim ls --log RUN\n"
+    "\n"
+    "Lists the living runs of this user: a line for the run, below it one for each of its placeholders, "
+    "with\n"
+    "the real port, who has its lease, and the process that is on it. A port is assigned, bound, listening,\n"
+    "or gone (it was bound before). Then come programs of the run that could not be wrapped, those that\n"
+    "loaded libraries with RTLD_DEEPBIND or dlmopen(), and fixed ports that are bound in it and not listed.\n"
+    "\n"
+    "      --json   print JSON, as ls.schema.json says\n"
+    "  -q, --pids   print the pids of the processes that listen on the port, as lsof -ti would\n"
+    "      --log    print what the run's processes noted: attached, late assignments, refusals\n"
+    "  -h, --help   print this\n"
+    "\n"
+    "Exit status: 0; 1 when -q finds nobody; 125 when there is no such run, or portshim failed.\n";
+
+static const char see_help[] = "see portshim ls --help";
+
+/* How many columns there are, 0 for any number. */
+static unsigned terminal_width(void)
+{
+    struct winsize size;
+    const char *columns = getenv("COLUMNS");
+    if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        return size.ws_col;
+    unsigned long width = columns != NULL ? strtoul(columns, NULL, 10) : 0;
+    return width < LINE_SIZE ? (unsigned)width : 0;
+}
+
+/* The table: how wide it is, and its columns. */
+struct table {
+    unsigned width; /* 0 for any */
+    int name, lease, pid;
+};
+
+static void print_line(char *line, const struct table *table)
+{
+    utf8_fit(line, table->width);
+    puts(line);
+}
+
+static const char *protocol_suffix(unsigned protocols)
+{
+    static const char *const suffixes[] = {"", "/tcp", "/udp", ""};
+    return suffixes[protocols];
+}
+
+/* process_clock() for all that is printed: in the order of their ages, runs are in that of their beginnings.
+ */
+static uint64_t now;
+
+/* In nanoseconds. Of what an earlier boot has left the clock says nothing. */
+static uint64_t age_of(const struct map *map)
+{
+    return now > map->created ? now - map->created : 0;
+}
+
+/* "45s", "12m", "3h", "2d" */
+static void write_age(const struct map *map, char *age, size_t size)
+{
+    uint64_t seconds = age_of(map) / 1000000000;
+    static const struct {
+        uint64_t unit;
+        char letter;
+    } units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
+    unsigned i = 0;
+    while (i < 3 && seconds < 2 * units[i].unit)
+        i++;
+    snprintf(age, size, "%llu%c", (unsigned long long)(seconds / units[i].unit), units[i].letter);
+}
+
+static void write_run_name(const struct survey *run, char *name, size_t size)
+{
+    if (survey_name(run) != NULL)
+        snprintf(name, size, "%s", survey_name(run));
+    else
+        snprintf(name, size, "%014llx", (unsigned long long)run->run_id);
+}
+
+static const char *state_name(const struct survey *run, const struct survey_port *port)
+{
+    return run->elsewhere ? "unknown" : survey_state_name(port->state);
+}
+
+/* The first process, and how many more there are: "1234 +4". */
+static int write_pids(const struct survey_port *port, char *pids, size_t size)
+{
+    if (port->owner_count == 0)
+        return snprintf(pids, size, "-");
+    if (port->owner_count == 1)
+        return snprintf(pids, size, "%d", (int)port->owners[0].pid);
+    return snprintf(pids, size, "%d +%u", (int)port->owners[0].pid, port->owner_count - 1);
+}
+
+static void print_port(const struct survey *run, const struct survey_port *port, const struct table *table)
+{
+    char number[16], pids[40], *line, *command = NULL;
+    snprintf(number, sizeof number, "%u%s", port->placeholder, protocol_suffix(port->protocols));
+    write_pids(port, pids, sizeof pids);
+    if (port->owner_count > 0)
+        command = process_command(port->owners[0].pid);
+    if (asprintf(&line, "  %-9s  %5u  %-9s  %-*s  %-*s  %s", number, port->real, state_name(run, port),
+                 table->lease, port->lease, table->pid, pids, command != NULL ? command : "-") < 0)
+        command_fail(strerror(ENOMEM), "free some memory", "the list of runs");
+    print_line(line, table);
+    free(line);
+    free(command);
+}
+
+static void print_run(const struct survey *run, const struct table *table)
+{
+    char line[LINE_SIZE], name[NAME_SIZE], age[16];
+    const char *command = map_about(run->map, MAP_ABOUT_COMMAND, 0);
+    write_run_name(run, name, sizeof name);
+    write_age(run->map, age, sizeof age);
+    snprintf(line, sizeof line, "%-*s  %4s  %s", table->name, name, age,
+             command != NULL && *command != '\0' ? command : "(by hand)");
+    print_line(line, table);
+}
+
+/* A sighting of a library that was loaded past ours: how, and what to do. */
+struct load {
+    const char *by, *why, *remedy;
+    bool wrapped;
+};
+
+static const struct load *load_of(enum sighting_kind kind)
+{
+    static const struct load taken = {"RTLD_DEEPBIND", "was taken from the flags of its dlopen()",
+                                      "PORTSHIM_DEEPBIND=keep leaves it", true};
+    static const struct load kept = {"RTLD_DEEPBIND", "was kept, so these libraries reach the kernel's ports",
+                                     "unset PORTSHIM_DEEPBIND", false};
+    static const struct load elsewhere = {
+        "dlmopen", "has a libc of its own, so these libraries reach the kernel's ports",
+        "load them by dlopen()", false};
+    switch (kind) {
+    case SIGHTING_DEEPBIND:
+        return &taken;
+    case SIGHTING_DEEPBIND_KEPT:
+        return &kept;
+    case SIGHTING_DLMOPEN:
+        return &elsewhere;
+    default:
+        return NULL;
+    }
+}
+
+static void print_load(const struct survey *run, struct sighting s, const struct table *table)
+{
+    char line[512];
+    const struct load *load = load_of(s.kind);
+    if (load == NULL)
+        return;
+    snprintf(line, sizeof line, "  %s: libraries of %s: %s %s: %s", load->wrapped ? "wrapped" : "not wrapped",
+             sighting_program_name(run->map, s.program), load->by, load->why, load->remedy);
+    print_line(line, table);
+}
+
+static void print_notes(const struct survey *run, const struct table *table)
+{
+    char line[512];
+    const struct map_program *program;
+    if (run->ending)
+        print_line((char[]){"  no process is left"}, table);
+    if (run->elsewhere)
+        print_line((char[]){"  in another network namespace: ask there"}, table);
+    for (unsigned n = 0; (program = sighting_unhookable(run->map, &n)) != NULL;) {
+        const struct obstacle *obstacle = sighting_obstacle(program);
+        snprintf(line, sizeof line, "  not wrapped: %s: %s: %s", program->name, obstacle->why,
+                 obstacle->remedy);
+        print_line(line, table);
+    }
+    struct sighting s;
+    for (unsigned n = 0; (s = sighting_get(run->map, n)).kind != SIGHTING_NONE; n++)
+        print_load(run, s, table);
+    for (unsigned n = 0; (s = sighting_get(run->map, n)).kind != SIGHTING_NONE; n++) {
+        if (s.kind != SIGHTING_BIND && s.kind != SIGHTING_REFUSED)
+            continue;
+        snprintf(line, sizeof line, "  not listed: %u: %s by %s: add -p %u", s.port,
+                 s.kind == SIGHTING_BIND ? "bound" : "in use, wanted",
+                 sighting_program_name(run->map, s.program), s.port);
+        print_line(line, table);
+    }
+}
+
+static void widen(int *column, int width)
+{
+    if (width > *column)
+        *column = width;
+}
+
+/* As wide as what is in them; a long name may stand out. */
+static void measure(struct table *table, const struct survey *runs, unsigned count)
+{
+    char text[NAME_SIZE];
+    *table = (struct table){.width = terminal_width(), .name = 9, .lease = 5, .pid = 3};
+    for (unsigned i = 0; i < count; i++) {
+        write_run_name(&runs[i], text, sizeof text);
+        widen(&table->name, (int)strlen(text));
+        for (unsigned p = 0; p < runs[i].port_count; p++) {
+            widen(&table->lease, (int)strlen(runs[i].ports[p].lease));
+            widen(&table->pid, write_pids(&runs[i].ports[p], text, sizeof text));
+        }
+    }
+    if (table->name > NAME_COLUMN_MAX)
+        table->name = NAME_COLUMN_MAX;
+}
+
+static void print_table(const struct survey *runs, unsigned count)
+{
+    struct table table;
+    char line[LINE_SIZE];
+    if (count == 0)
+        return;
+    measure(&table, runs, count);
+    snprintf(line, sizeof line, "%-*s  %4s  %s", table.name, "RUN", "AGE", "COMMAND");
+    print_line(line, &table);
+    snprintf(line, sizeof line, "  %-9s  %5s  %-9s  %-*s  %-*s  %s", "PORT", "REAL", "STATE", table.lease,
+             "LEASE", table.pid, "PID", "COMMAND");
+    print_line(line, &table);
+    for (unsigned i = 0; i < count; i++) {
+        print_run(&runs[i], &table);
+        for (unsigned p = 0; p < runs[i].port_count; p++)
+            print_port(&runs[i], &runs[i].ports[p], &table);
+        print_notes(&runs[i], &table);
+    }
+}
+
+static void json_protocols(const char *key, unsigned protocols)
+{
+    printf("\"%s\":[%s%s%s]", key, protocols & PORTMAP_TCP ? "\"tcp\"" : "",
+           protocols == PORTMAP_BOTH ? "," : "", protocols & PORTMAP_UDP ? "\"udp\"" : "");
+}
+
+static void json_process(pid_t pid)
+{
+    char name[32], *command = process_command(pid);
+    process_name(pid, name, sizeof name);
+    printf("{\"pid\":%d,\"program\":", (int)pid);
+    json_string(stdout, name);
+    printf(",\"command\":");
+    json_string(stdout, command != NULL ? command : "");
+    putchar('}');
+    free(command);
+}
+
+static void json_port(const struct survey *run, const struct survey_port *port)
+{
+    printf("{\"placeholder\":%u,\"real\":%u,", port->placeholder, port->real);
+    json_protocols("protocols", port->protocols);
+    printf(",\"state\":\"%s\",", state_name(run, port));
+    json_protocols("in_use", port->used);
+    printf(",\"late\":%s,\"lease\":", port->late ? "true" : "false");
+    json_string(stdout, port->lease);
+    printf(",\"processes\":[");
+    for (unsigned i = 0; i < port->owner_count; i++) {
+        if (i > 0)
+            putchar(',');
+        json_process(port->owners[i].pid);
+    }
+    printf("]}");
+}
+
+static void json_loads(const struct map *map)
+{
+    const char *comma = "";
+    struct sighting s;
+    printf("],\"libraries\":[");
+    for (unsigned n = 0; (s = sighting_get(map, n)).kind != SIGHTING_NONE; n++) {
+        const struct load *load = load_of(s.kind);
+        if (load == NULL)
+            continue;
+        printf("%s{\"program\":", comma);
+        json_string(stdout, sighting_program_name(map, s.program));
+        printf(",\"loaded_by\":\"%s\",\"wrapped\":%s,\"remedy\":\"%s\"}", load->by,
+               load->wrapped ? "true" : "false", load->remedy);
+        comma = ",";
+    }
+}
+
+static void json_notes(const struct survey *run)
+{
+    const struct map_program *program;
+    const char *comma = "";
+    printf("],\"not_wrapped\":[");
+    for (unsigned n = 0; (program = sighting_unhookable(run->map, &n)) != NULL; comma = ",") {
+        const struct obstacle *obstacle = sighting_obstacle(program);
+        printf("%s{\"program\":", comma);
+        json_string(stdout, program->name);
+        printf(",\"reason\":\"%s\",\"remedy\":\"%s\"}", obstacle->why, obstacle->remedy);
+    }
+    json_loads(run->map);
+    comma = "";
+    printf("],\"not_listed\":[");
+    struct sighting s;
+    for (unsigned n = 0; (s = sighting_get(run->map, n)).kind != SIGHTING_NONE; n++) {
+        if (s.kind != SIGHTING_BIND && s.kind != SIGHTING_REFUSED)
+            continue;
+        printf("%s{\"port\":%u,\"program\":", comma, s.port);
+        json_string(stdout, sighting_program_name(run->map, s.program));
+        printf(",\"bound\":%s,\"remedy\":\"-p %u\"}", s.kind == SIGHTING_BIND ? "true" : "false", s.port);
+        comma = ",";
+    }
+    printf("]}");
+}
+
+static void json_run(const struct survey *run)
+{
+    const struct map *map = run->map;
+    const char *file;
+    printf("{\"run\":");
+    json_string(stdout, run->path);
+    printf(",\"name\":");
+    json_string(stdout, survey_name(run));
+    printf(",\"command\":");
+    json_string(stdout, map_about(map, MAP_ABOUT_COMMAND, 0));
+    printf(",\"pid\":%d,\"age\":%.3f,\"ending\":%s,\"outer\":", (int)map->starter, (double)age_of(map) / 1e9,
+           run->ending ? "true" : "false");
+    json_string(stdout, map_about(map, MAP_ABOUT_OUTER, 0));
+    printf(",\"files\":[");
+    for (unsigned n = 0; (file = map_about(map, MAP_ABOUT_FILE, n)) != NULL; n++) {
+        if (n > 0)
+            putchar(',');
+        json_string(stdout, file);
+    }
+    printf("],\"ports\":[");
+    for (unsigned p = 0; p < run->port_count; p++) {
+        if (p > 0)
+            putchar(',');
+        json_port(run, &run->ports[p]);
+    }
+    json_notes(run);
+}
+
+static void print_json(const struct survey *runs, unsigned count)
+{
+    printf("{\"runs\":[");
+    for (unsigned i = 0; i < count; i++) {
+        if (i > 0)
+            printf(",\n ");
+        json_run(&runs[i]);
+    }
+    printf("]}\n");
+}
+
+static uint64_t find(const struct home *home, const char *word)
+{
+    char path[PATH_MAX];
+    uint64_t run_id;
+    int error = find_run(home, word, path, &run_id);
+    if (error != 0)
+        command_fail(portmap_strerror(error), "name a run, its directory or its map file", "run %s", word);
+    return run_id;
+}
+
+/* One run, or all. */
+static unsigned survey(const struct home *home, const char *word, struct survey *runs)
+{
+    int count = 1, error = 0;
+    if (word == NULL)
+        count = error = survey_all(runs, MOST_RUNS, home);
+    else
+        error = survey_run(runs, home, find(home, word));
+    if (error < 0 && word != NULL)
+        command_fail(portmap_strerror(error), "see portshim ls", "run %s", word);
+    if (error < 0)
+        command_fail(portmap_strerror(error), "check PORTSHIM_HOME", "%s", home->path);
+    if (count == MOST_RUNS)
+        command_warn("there may be more", "name the one that is meant", "only %d runs are listed", count);
+    return (unsigned)count;
+}
+
+static void look_at_sockets(struct survey *runs, unsigned count)
+{
+    int error = survey_sockets(runs, count);
+    if (error != 0)
+        command_fail(portmap_strerror(error), "enable the kernel's inet_diag",
+                     "the kernel's list of sockets");
+}
+
+/* What is asked for with -q: each a placeholder of the run. */
+static void check_placeholders(const struct survey *run, const struct portset *ports, const char *word)
+{
+    if (run->elsewhere)
+        command_fail("the run is in another network namespace", "run this command inside of it", "%s", word);
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        unsigned protocols = portset_listed(ports, port);
+        if (protocols != 0 && (map_protocols(run->map, port) & protocols) == 0)
+            command_fail("not a placeholder of this run", "see portshim ls", "%s, port %u", word, port);
+    }
+}
+
+static int by_pid(const void *a, const void *b)
+{
+    pid_t one = *(const pid_t *)a, other = *(const pid_t *)b;
+    return one < other ? -1 : one > other;
+}
+
+struct pids {
+    pid_t *list;
+    size_t count;
+    bool hidden; /* something listens that belongs to nobody this process may look into */
+};
+
+static void collect_pids(struct pids *pids, const struct survey *run, const struct portset *ports)
+{
+    for (unsigned p = 0; p < run->port_count; p++) {
+        const struct survey_port *port = &run->ports[p];
+        unsigned asked = portset_listed(ports, port->placeholder) & port->used, seen = 0;
+        pids->list = reallocarray(pids->list, pids->count + port->owner_count + 1, sizeof *pids->list);
+        if (pids->list == NULL)
+            command_fail(strerror(ENOMEM), "free some memory", "the list of processes");
+        for (unsigned i = 0; i < port->owner_count; i++) {
+            if ((port->owners[i].serves & asked) != 0)
+                pids->list[pids->count++] = port->owners[i].pid;
+            seen |= port->owners[i].serves;
+        }
+        pids->hidden |= (asked & ~seen) != 0;
+    }
+    if (pids->count > 0)
+        qsort(pids->list, pids->count, sizeof *pids->list, by_pid);
+}
+
+/* Each process once, as it may have several of the ports. */
+static int print_pids(const struct survey *run, char **words)
+{
+    static struct portset ports;
+    struct pids pids = {0};
+    command_add_ports(&ports, words[1]);
+    check_placeholders(run, &ports, words[0]);
+    collect_pids(&pids, run, &ports);
+    if (pids.count == 0 && pids.hidden)
+        command_fail("another user's process is on it", "ask as that user or as root", "%s, port %s",
+                     words[0], words[1]);
+    for (size_t i = 0; i < pids.count; i++)
+        if (i == 0 || pids.list[i] != pids.list[i - 1])
+            printf("%d\n", (int)pids.list[i]);
+    int status = pids.count > 0 ? EXIT_SUCCESS : NOTHING_LISTENS;
+    free(pids.list);
+    return status;
+}
+
+static void print_record(const struct map *map, const struct map_record *record)
+{
+    double age = (double)(record->clock - map->created) / 1e9;
+    printf("%10.3f  pid %-7d  ", age, (int)record->pid);
+    switch (record->event) {
+    case MAP_EVENT_ATTACH:
+        puts("attached");
+        break;
+    case MAP_EVENT_LATE:
+        printf("late assignment: %u -> %u\n", record->placeholder, record->real);
+        break;
+    case MAP_EVENT_SWAP:
+        printf("remap: %u -> %u, as another program had taken the port before\n", record->placeholder,
+               record->real);
+        break;
+    case MAP_EVENT_REFUSED:
+        printf("refused: %u -> %u: %s\n", record->placeholder, record->real, strerror(record->error));
+        break;
+    case MAP_EVENT_EMPTY:
+        printf("refused: no real port was left for %u\n", record->placeholder);
+        break;
+    default:
+        printf("event %u\n", record->event);
+    }
+}
+
+static void print_log(const struct map *map)
+{
+    uint32_t next = atomic_load(&map->log_next), first = next > MAP_LOG ? next - MAP_LOG : 0;
+    if (first > 0)
+        command_warn("there is room for 512", "ask earlier", "%u older records are gone", first);
+    for (uint32_t i = first; i != next; i++) {
+        const struct map_record *record = &map->log[i % MAP_LOG];
+        if (record->event != MAP_EVENT_NONE)
+            print_record(map, record);
+    }
+}
+
+enum ls_kind { LS_TABLE, LS_JSON, LS_PIDS, LS_LOG };
+
+static enum ls_kind parse_options(int argc, char **argv)
+{
+    enum { JSON = 256, LOG };
+    static const struct option words[] = {{"json", no_argument, NULL, JSON},
+                                          {"pids", no_argument, NULL, 'q'},
+                                          {"log", no_argument, NULL, LOG},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    enum ls_kind kind = LS_TABLE;
+    for (int option; (option = command_option(argc, argv, "+qh", words, help, see_help)) != -1;) {
+        if (kind != LS_TABLE)
+            command_fail("it has been said what to print", see_help, "%s", argv[optind - 1]);
+        kind = option == JSON ? LS_JSON : option == LOG ? LS_LOG : LS_PIDS;
+    }
+    return kind;
+}
+
+/* Checks the words after the options; how many they are. */
+static int check_words(enum ls_kind kind, int argc, char **argv)
+{
+    static const int most[] = {[LS_TABLE] = 1, [LS_JSON] = 1, [LS_PIDS] = 2, [LS_LOG] = 1};
+    int words = argc - optind;
+    if (words > most[kind])
+        command_fail("too many arguments", see_help, "%s", argv[optind + most[kind]]);
+    if (kind == LS_PIDS)
+        command_check_run_and_ports(words, argv + optind, see_help);
+    if (kind == LS_LOG && words == 0)
+        command_fail("none is given", see_help, "run");
+    return words;
+}
+
+static void warn_of_lost(const struct survey *run)
+{
+    if (sighting_is_full(run->map, SIGHTING_EXEC) || sighting_is_full(run->map, SIGHTING_BIND) ||
+        sighting_is_full(run->map, SIGHTING_DEEPBIND))
+        command_warn("there was no room for more", "run its parts one by one",
+                     "run %s: some of what is not wrapped or not listed may be missing", run->path);
+}
+
+static int print(enum ls_kind kind, const struct survey *runs, unsigned count, char **words)
+{
+    int status = EXIT_SUCCESS;
+    for (unsigned i = 0; i < count && (kind == LS_JSON || kind == LS_TABLE); i++)
+        warn_of_lost(&runs[i]);
+    if (kind == LS_JSON)
+        print_json(runs, count);
+    else if (kind == LS_PIDS)
+        status = print_pids(runs, words);
+    else if (kind == LS_LOG)
+        print_log(runs->map);
+    else
+        print_table(runs, count);
+    return command_printed(status);
+}
+
+int command_ls(int argc, char **argv)
+{
+    struct home home;
+    enum ls_kind kind = parse_options(argc, argv);
+    int words = check_words(kind, argc, argv);
+    command_open_home(&home);
+    struct survey *runs = calloc(MOST_RUNS, sizeof *runs);
+    if (runs == NULL)
+        command_fail(strerror(ENOMEM), "free some memory", "the list of runs");
+    unsigned count = survey(&home, words > 0 ? argv[optind] : NULL, runs);
+    if (kind != LS_LOG)
+        look_at_sockets(runs, count);
+    now = process_clock();
+    int status = print(kind, runs, count, argv + optind);
+    for (unsigned i = 0; i < count; i++)
+        survey_end(&runs[i]);
+    free(runs);
+    return status;
+}

@@ -1,0 +1,272 @@
+/* portshim ports: runs a command with no port rewritten, and lists the fixed ports that it uses. */
+#include "base/file.h"
+#include "base/text.h"
+#include "base/utf8.h"
+#include "command/command.h"
+#include "command/library.h"
+#include "command/supervise.h"
+#include "error.h"
+#include "run/publish.h"
+#include "run/run.h"
+#include "run/sighting.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char help[] =
+    "usage: portshim ports [--write] [-o FILE] [--] COMMAND [ARGUMENT]...\n"
+    "\n"
+    "Runs COMMAND, with no port rewritten, and prints, when it has ended, the fixed ports of this host that "
+    "it\n"
+    "and all it starts have bound or connected to: port, protocol, what was done, by which program, and\n"
+    "whether the port is privileged or ephemeral. (Ports that the kernel chose are not fixed.) On stderr, "
+    "as\n"
+    "stdout is the command's.\n"
+    "\n"
+    "      --write        put the bound ones into a new .portshim, for portshim run\n"
+    "  -o, --output FILE  print to FILE instead of stderr\n"
+    "  -h, --help         print this\n"
+    "\n"
+    "Exit status: the command's own; 125 when portshim failed, 126 and 127 as portshim run.\n";
+
+static const char see_help[] = "see portshim ports --help";
+static const char settings_file[] = ".portshim";
+
+/* A port with all that was seen of it. */
+struct used_port {
+    unsigned bound, refused, connected; /* protocols */
+    bool any;
+};
+
+static struct used_port used[PORT_COUNT];
+
+static void collect(const struct map *map)
+{
+    struct sighting s;
+    for (unsigned n = 0; (s = sighting_get(map, n)).kind != SIGHTING_NONE; n++) {
+        struct used_port *port = &used[s.port];
+        if (s.port == 0)
+            continue;
+        port->any = true;
+        if (s.kind == SIGHTING_BIND)
+            port->bound |= s.protocols;
+        else if (s.kind == SIGHTING_REFUSED)
+            port->refused |= s.protocols;
+        else
+            port->connected |= s.protocols;
+    }
+}
+
+/* The first line of a list: by it a list is told from a user's own file. */
+static const char list_head[] = " PORT  TYPE  USE           PROGRAM         \n";
+
+static const char *remark(const struct map *map, unsigned port)
+{
+    if (port < 1024)
+        return "privileged";
+    return map_is_ephemeral(map, port) ? "ephemeral" : "";
+}
+
+/* A program's file may be called anything. */
+static void fit_name(char fit[static sizeof(struct map_program)], const char *name)
+{
+    struct text t = text_in(fit, sizeof(struct map_program));
+    text_str(&t, name);
+    utf8_fit(fit, 0);
+}
+
+static void print_sighting(FILE *out, const struct map *map, struct sighting s)
+{
+    static const char *const done[] = {
+        [SIGHTING_BIND] = "bind", [SIGHTING_REFUSED] = "bind, in use", [SIGHTING_CONNECT] = "connect"};
+    static const char *const protocols[] = {"?", "tcp", "udp", "both"};
+    char program[sizeof(struct map_program)];
+    fit_name(program, sighting_program_name(map, s.program));
+    fprintf(out, "%5u  %-4s  %-12s  %-16s  %s\n", s.port, protocols[s.protocols], done[s.kind], program,
+            remark(map, s.port));
+}
+
+static void print_all(FILE *out, const struct map *map)
+{
+    const struct map_program *program;
+    fputs(list_head, out);
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        struct sighting s;
+        if (!used[port].any)
+            continue;
+        for (unsigned n = 0; (s = sighting_get(map, n)).kind != SIGHTING_NONE; n++)
+            if (s.port == port)
+                print_sighting(out, map, s);
+    }
+    for (unsigned n = 0; (program = sighting_unhookable(map, &n)) != NULL;) {
+        char name[sizeof *program];
+        fit_name(name, program->name);
+        fprintf(out, "# %s could not be looked into: see portshim doctor\n", name);
+    }
+}
+
+static void warn_of_lost(const struct map *map)
+{
+    static const char why[] = "there was no room for more", remedy[] = "run its parts one by one";
+    if (sighting_is_full(map, SIGHTING_BIND))
+        command_warn(why, remedy, "some of the ports that were bound may be missing");
+    if (sighting_is_full(map, SIGHTING_CONNECT))
+        command_warn(why, remedy, "some of the ports that were connected to may be missing");
+}
+
+static bool any_bound(void)
+{
+    for (unsigned port = 1; port < PORT_COUNT; port++)
+        if ((used[port].bound | used[port].refused) != 0)
+            return true;
+    return false;
+}
+
+/* A client's port is a server's of the same suite, or the host's own: only what is bound is to be rewritten.
+ */
+static void write_settings(void)
+{
+    FILE *out = NULL;
+    if (!any_bound()) {
+        command_warn("no fixed port was bound", "see what its program says", "%s is not written",
+                     settings_file);
+        return;
+    }
+    int fd = open(settings_file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (fd >= 0)
+        file_let_owner(fd);
+    if (fd >= 0)
+        out = fdopen(fd, "w");
+    if (out == NULL)
+        command_fail(strerror(errno), "remove it, or go to another directory", "%s", settings_file);
+    fprintf(out, "# fixed ports that portshim ports has seen bound\n");
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        unsigned bound = used[port].bound | used[port].refused;
+        if (bound == 0)
+            continue;
+        fprintf(out, "ports %u%s\n", port,
+                bound == PORTMAP_TCP   ? "/tcp"
+                : bound == PORTMAP_UDP ? "/udp"
+                                       : "");
+    }
+    if (fclose(out) == EOF)
+        command_fail(strerror(errno), "make room", "%s", settings_file);
+}
+
+struct discovering {
+    bool write, made_output;
+    const char *output;
+    char **command;
+};
+
+static void parse_options(struct discovering *d, int argc, char **argv)
+{
+    enum { WRITE = 256 };
+    static const struct option words[] = {{"write", no_argument, NULL, WRITE},
+                                          {"output", required_argument, NULL, 'o'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    for (int option; (option = command_option(argc, argv, "+o:h", words, help, see_help)) != -1;) {
+        if (option == 'o')
+            d->output = optarg;
+        else
+            d->write = true;
+    }
+    d->command = argv + optind;
+    if (*d->command == NULL)
+        command_fail("nothing to run", "name one after the options", "command");
+    if (d->write && access(settings_file, F_OK) == 0)
+        command_fail("it is there already", "remove it, or leave --write away", "%s", settings_file);
+    if (d->write && access(".", W_OK) < 0)
+        command_fail(strerror(errno), "go to another directory, or leave --write away", "%s", settings_file);
+}
+
+/* A descriptor that is open already: its file is written on, wherever it stands. -1 for other names. */
+static int open_descriptor(const char *name)
+{
+    const char *digits = name + sizeof "/dev/fd/" - 1;
+    uint64_t fd;
+    if (strcmp(name, "/dev/stdout") == 0)
+        return STDOUT_FILENO;
+    if (strcmp(name, "/dev/stderr") == 0)
+        return STDERR_FILENO;
+    if (strncmp(name, "/dev/fd/", sizeof "/dev/fd/" - 1) != 0 ||
+        !text_take_uint(&digits, digits + strlen(digits), INT_MAX, &fd) || *digits != '\0')
+        return -1;
+    return (int)fd;
+}
+
+/* Ends the command where the file has something in it that is no list. */
+static void check_output(const char *name)
+{
+    char head[sizeof list_head];
+    struct stat st;
+    if (stat(name, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
+        return;
+    int len = text_read_file(name, head, sizeof head);
+    if (len < 0 || strcmp(head, list_head) != 0)
+        command_fail(portmap_strerror(len < 0 ? len : PORTMAP_EOTHERS), "name another file, or remove it",
+                     "%s", name);
+}
+
+static FILE *open_output(struct discovering *d)
+{
+    if (d->output == NULL)
+        return stderr;
+    int fd = open_descriptor(d->output);
+    if (fd < 0)
+        check_output(d->output);
+    d->made_output = fd < 0 && access(d->output, F_OK) < 0;
+    FILE *out = fd < 0 ? fopen(d->output, "we") : fdopen(fcntl(fd, F_DUPFD_CLOEXEC, 0), "w");
+    if (out == NULL)
+        command_fail(strerror(errno), "name a file that can be written", "%s", d->output);
+    return out;
+}
+
+int command_ports(int argc, char **argv)
+{
+    static struct reach program;
+    char library[PATH_MAX];
+    static struct run run;
+    struct discovering d = {0};
+    struct run_problem problem = {0};
+    struct home home;
+    struct pool pool;
+    parse_options(&d, argc, argv);
+    command_find_program(d.command[0], &program);
+    library_find(library);
+    command_load_pool(&pool, true);
+    command_open_home(&home);
+    FILE *out = open_output(&d);
+    const struct means means = {.home = &home, .pool = &pool};
+    const struct run_wish wish = {.command = command_line(d.command), .discover = true};
+    int error = run_create(&run, &means, &wish, &problem);
+    if (error != 0 && d.made_output)
+        unlink(d.output);
+    if (error != 0)
+        command_fail(portmap_strerror(error), home_remedy(error), "%s", home.path);
+    library_enter_run(library, &run); /* without a placeholder it fits */
+    sighting_started(run.map, &program);
+    struct supervised ended = supervise(d.command);
+    if (ended.start_error == 0) {
+        collect(run.map);
+        print_all(out, run.map);
+        warn_of_lost(run.map);
+    }
+    run_discard(&run, &home);
+    if (ended.start_error == 0 && d.write)
+        write_settings();
+    if (ended.start_error != 0 && d.made_output)
+        unlink(d.output);
+    if (ended.start_error != 0)
+        command_end_unstarted(ended.start_error, d.command[0]);
+    if (fflush(out) == EOF)
+        command_fail("cannot write", "name a file with -o", "the list of ports");
+    supervise_end(ended.status);
+}

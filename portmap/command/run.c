@@ -1,0 +1,313 @@
+/* portshim run: makes or joins a run, then becomes the command, or stays as its parent. */
+#include "run/run.h"
+#include "base/text.h"
+#include "command/command.h"
+#include "command/library.h"
+#include "command/run_options.h"
+#include "command/supervise.h"
+#include "error.h"
+#include "observe/holders.h"
+#include "run/add.h"
+#include "run/find.h"
+#include "run/late.h"
+#include "run/life.h"
+#include "run/name.h"
+#include "run/publish.h"
+#include "run/sighting.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/* A run that is strict is so for those who join it, and for the runs inside of it. */
+static void check_strict(bool strict, const struct reach *program)
+{
+    const struct obstacle *obstacle = reach_obstacle(program->kind, program->is_privileged);
+    if (strict && obstacle != NULL)
+        command_fail(obstacle->why, obstacle->remedy, "%s", program->path);
+}
+
+/* Whatever the library will not reach is said before it starts. */
+static void warn_of_command(const struct reach *program)
+{
+    const struct obstacle *obstacle = reach_obstacle(program->kind, program->is_privileged);
+    const char *flag = secure_getenv("PORTSHIM");
+    if (flag != NULL && strcmp(flag, "0") == 0)
+        command_warn("no port will be rewritten", "unset it", "PORTSHIM=0 is set");
+    if (obstacle != NULL)
+        command_warn(obstacle->why, obstacle->remedy,
+                     "the ports of %s stay as they are, those of programs it starts are rewritten",
+                     program->path);
+}
+
+/* Who has what cannot be had. */
+_Noreturn static void fail_of_port(const struct means *means, const struct portset *ports,
+                                   const struct run_problem *failed, int error, struct problem *problem)
+{
+    if (means->server->required)
+        command_check_server(means->server, false);
+    char why[1280], held[1024];
+    unsigned listed = portset_count(ports), needs = listed < PORTSET_START ? listed : PORTSET_START;
+    if (failed->placeholder == 0)
+        needs += MAP_STOCK;
+    if (error == PORTMAP_EXHAUSTED && needs > means->pool->count) {
+        snprintf(why, sizeof why, "pool exhausted: it has %u ports, the run needs %u", means->pool->count,
+                 needs);
+        command_fail(why, "list fewer placeholders, or widen PORTSHIM_POOL", "%s", problem->what);
+    }
+    if (error == PORTMAP_EXHAUSTED) {
+        holders_describe(means->home, means->pool, held, sizeof held);
+        snprintf(why, sizeof why, "pool exhausted, held by: %s", held);
+        problem->why = why;
+        problem->remedy = "end some of them, or widen PORTSHIM_POOL";
+    } else if (failed->real != 0 && (error == PORTMAP_EHELD || error == PORTMAP_EINUSE)) {
+        holders_describe_port(means->home, failed->real, held, sizeof held);
+        snprintf(why, sizeof why, "held by %s", held);
+        problem->why = why;
+    }
+    command_fail_of(problem);
+}
+
+_Noreturn static void fail_of_run(const struct means *means, const struct run_wish *wish,
+                                  const struct run_problem *failed, int error)
+{
+    struct problem problem;
+    run_explain(failed, error, means, wish, &problem);
+    if (failed->step == RUN_STEP_PORT)
+        fail_of_port(means, wish->ports, failed, error, &problem);
+    command_fail_of(&problem);
+}
+
+/*
+ * The run this command is started in. It stays attached until exec, as its last process may be the one that
+ * became this command.
+ */
+static const char *outer_run(const struct home *home, bool quiet, const struct reach *program)
+{
+    static char path[PATH_MAX];
+    struct map *map;
+    uint64_t run_id;
+    const char *outer = secure_getenv("PORTSHIM_RUN");
+    if (outer == NULL || *outer == '\0')
+        return NULL;
+    int error = find_run(home, outer, path, &run_id);
+    if (error == 0)
+        error = map_attach(&map, path);
+    if (error == 0) {
+        check_strict(map->strict, program);
+        sighting_started(map, program); /* what is started in the inner run is started in this one */
+        return path;
+    }
+    if (!quiet)
+        command_warn(error == -ENOENT ? portmap_strerror(PORTMAP_EENDED) : portmap_strerror(error),
+                     "unset PORTSHIM_RUN, or start it in a living run",
+                     "PORTSHIM_RUN=%s is not this run's outer one", outer);
+    return NULL;
+}
+
+static void start(struct run *run, const struct means *means, const struct run_wish *wish)
+{
+    struct run_problem problem = {0};
+    int error = run_create(run, means, wish, &problem);
+    if (error != 0)
+        fail_of_run(means, wish, &problem, error);
+}
+
+/* As run_add(), but for a signal that came meanwhile: what it ends leaves nothing with the run. */
+static int add(struct run *run, const struct means *means, const struct portset *ports,
+               struct run_problem *problem)
+{
+    struct means until_told = *means;
+    until_told.stop = command_must_end;
+    command_hold_signals();
+    int error = run_add(run, &until_told, ports, problem);
+    if (error == 0 && command_must_end())
+        run_take_back(run, means->home);
+    command_let_signals();
+    return error;
+}
+
+static void join(struct run *run, const struct run_options *options, const struct means *means,
+                 const struct run_wish *wish, const struct reach *program)
+{
+    static const char remedy[] = "name a living run, its directory or its map file";
+    struct run_problem problem = {0};
+    uint64_t run_id;
+    bool is_name = name_is_valid(options->join) && name_find(means->home, options->join) != 0;
+    if (!is_name && find_is_anothers_file(options->join))
+        command_fail("another user's map file", "name the run, its directory or a file of this user's own",
+                     "run %s", options->join);
+    int error = find_run(means->home, options->join, run->path, &run_id);
+    if (error == 0 && life_settled(means->home, run_id) != RUN_ALIVE)
+        error = PORTMAP_EENDED;
+    if (error == 0)
+        error = map_attach(&run->map, run->path);
+    if (error == -ENOENT)
+        error = PORTMAP_EENDED;
+    if (error != 0)
+        command_fail(portmap_strerror(error), remedy, "run %s", options->join);
+    check_strict(run->map->strict, program);
+    means->server->required = means->server->required || run_server(run->map, environ).required;
+    if (options->source[RUN_PORTS] != RUN_FROM_DEFAULT)
+        error = add(run, means, wish->ports, &problem);
+    if (error != 0)
+        fail_of_run(means, wish, &problem, error);
+    run_refill(run, means);
+    if (means->server->required && means->server->error != 0)
+        run_take_back(run, means->home);
+}
+
+static int set_variable(const char *assignment, void *context)
+{
+    (void)context;
+    return putenv(strdup(assignment)) == 0 ? 0 : -errno;
+}
+
+static void set_environment(struct run *run, const struct home *home, const char *library)
+{
+    if (!library_enter_run(library, run)) {
+        run_take_back(run, home);
+        command_fail("too many placeholders for one environment variable", "list fewer, or use all", "run");
+    }
+    if (publish_variables(run->map, set_variable, NULL) != 0)
+        command_fail(strerror(ENOMEM), "free some memory", "the environment");
+}
+
+static void tell(const struct run *run)
+{
+    static const char *const protocols[] = {"", "/tcp", "/udp", ""};
+    fprintf(stderr, "portshim: run %s\n", run->path);
+    for (unsigned port = 0; (port = publish_next(run->map, port)) != 0;) {
+        uint32_t entry = atomic_load(&run->map->to_kernel[port]);
+        fprintf(stderr, "portshim: %u%s -> %u\n", port, protocols[map_entry_protocols(entry)],
+                map_entry_port(entry));
+    }
+    if (atomic_load(&run->map->grows))
+        fprintf(stderr, "portshim: others when they are first bound\n");
+}
+
+static bool any_bound(const struct map *map)
+{
+    for (unsigned word = 0; word < PORTBITS_WORDS; word++)
+        if (atomic_load(&map->bound[word]) != 0)
+            return true;
+    return false;
+}
+
+/* The mistake that everybody makes first is a list of ports that lacks one. */
+static void warn_of_unlisted(const struct map *map)
+{
+    struct sighting s;
+    char remedy[32];
+    for (unsigned n = 0; (s = sighting_get(map, n)).kind != SIGHTING_NONE; n++) {
+        if (s.kind != SIGHTING_REFUSED)
+            continue;
+        snprintf(remedy, sizeof remedy, "add -p %u", s.port);
+        command_warn("in use, and not listed", remedy, "port %u, wanted by %s", s.port,
+                     sighting_program_name(map, s.program));
+    }
+}
+
+/* What --require-bind promises. */
+static void check_bound(const struct run *run, const struct run_options *options)
+{
+    unsigned n = 0;
+    const struct map_program *program = sighting_unhookable(run->map, &n);
+    if (program != NULL)
+        command_fail("it cannot be wrapped, and was started in the run", "see portshim doctor", "program %s",
+                     program->name);
+    if (!any_bound(run->map))
+        command_fail("none of them was bound", "compare -p with portshim ports -- COMMAND", "placeholders %s",
+                     options->ports_text != NULL ? options->ports_text : "of the run");
+}
+
+/* The exec or its parent; returns only when the command could not be started, with its errno. */
+static int execute(const struct run *run, const struct run_options *options)
+{
+    if (!options->require_bind)
+        return command_execute(options->command);
+    struct supervised ended = supervise(options->command);
+    if (ended.start_error == 0) {
+        if (!options->quiet)
+            warn_of_unlisted(run->map);
+        check_bound(run, options);
+        supervise_end(ended.status);
+    }
+    return ended.start_error;
+}
+
+static void print_check(const struct run_options *options, const struct pool *pool, const char *library)
+{
+    const char *server = secure_getenv("PORTSERVER_ADDRESS"), *home = secure_getenv("PORTSHIM_HOME");
+    struct home opened;
+    run_options_print(options);
+    command_open_home(&opened);
+    printf("# pool: %u ports  # %s\n", pool->count, pool_source(environ));
+    printf("# home: %s  # %s\n", opened.path, home != NULL && *home != '\0' ? "PORTSHIM_HOME" : "default");
+    printf("# library: %s  # %s\n", library,
+           secure_getenv("PORTSHIM_LIB") != NULL ? "PORTSHIM_LIB" : "default");
+    if (server != NULL && *server != '\0')
+        printf("# port server: %s  # PORTSERVER_ADDRESS\n", server);
+    else
+        printf("# port server: none  # default\n");
+    exit(command_printed(EXIT_SUCCESS));
+}
+
+/* The run that the options ask for: a new one, or one that is there. */
+static void begin(struct run *run, const struct run_options *options, const struct means *means,
+                  const struct reach *program)
+{
+    struct run_wish wish = {.ports = &options->ports,
+                            .name = options->name,
+                            .files = (const char *const *)options->files,
+                            .command = command_line(options->command),
+                            .reveal = options->reveal,
+                            .strict = options->strict};
+    if (options->join != NULL) {
+        join(run, options, means, &wish, program);
+        return;
+    }
+    wish.outer = outer_run(means->home, options->quiet, program);
+    start(run, means, &wish);
+}
+
+int command_run(int argc, char **argv)
+{
+    static struct run_options options;
+    static struct run run;
+    static struct reach program;
+    struct home home;
+    struct pool pool;
+    char library[PATH_MAX];
+    run_options_read(&options, argc, argv);
+    if (*options.command != NULL) {
+        command_find_program(options.command[0], &program);
+        check_strict(options.strict, &program);
+    }
+    library_find(library);
+    command_load_pool(&pool, options.quiet);
+    struct obtain_server server = command_port_server(getpid(), options.require_server);
+    if (options.check)
+        print_check(&options, &pool, library);
+    command_open_home(&home);
+    const struct means means = {.home = &home, .pool = &pool, .server = &server, .patience = OBTAIN_PATIENT};
+    begin(&run, &options, &means, &program);
+    command_check_server(&server, options.quiet);
+    set_environment(&run, &home, library);
+    sighting_started(run.map, &program);
+    if (!options.quiet)
+        warn_of_command(&program);
+    if (options.verbose)
+        tell(&run);
+    int error = execute(&run, &options);
+    if (options.join == NULL)
+        run_discard(&run, &home);
+    else
+        run_take_back(&run, &home);
+    command_end_unstarted(error, options.command[0]);
+}

@@ -1,0 +1,355 @@
+#include "command/run_options.h"
+
+#include "base/text.h"
+#include "command/command.h"
+#include "error.h"
+#include "run/name.h"
+#include "run/publish.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char help[] =
+    "usage: portshim run [OPTION]... [--] COMMAND [ARGUMENT]...\n"
+    "\n"
+    "Runs COMMAND so that each placeholder port it binds becomes a free real port, for it and all it "
+    "starts.\n"
+    "\n"
+    "  -p, --ports PORTS   placeholders: 8080, 8000-8010, 53/udp, 80=18080, all, !22; comma-separated,\n"
+    "                      repeatable; default: PORTSHIM_PORTS\n"
+    "  -n, --name NAME     name the run\n"
+    "  -j, --join RUN      join a run, given by name, directory or map file; with -p add placeholders to it\n"
+    "  -m, --map FILE      publish the map: .json, .env or plain \"PLACEHOLDER REAL\" lines; repeatable\n"
+    "      --reveal        let the command see real ports in its own addresses\n"
+    "      --require-bind  end with 125 when no placeholder was bound, or a program was started that cannot\n"
+    "                      be wrapped; portshim stays as the command's parent for this\n"
+    "      --require-portserver\n"
+    "                      no lease without the port server of PORTSERVER_ADDRESS\n"
+    "      --strict        start no program that cannot be wrapped\n"
+    "  -f, --file FILE     read settings from FILE; default: .portshim, for ports and name\n"
+    "  -c, --check         start nothing, print what would be in force and where it comes from\n"
+    "  -v, --verbose       say on stderr what will be rewritten\n"
+    "  -q, --quiet         no warnings\n"
+    "  -h, --help          print this\n"
+    "\n"
+    "The command finds PORTSHIM_RUN and PORTSHIM_PORT_<placeholder> in its environment. A file of settings\n"
+    "has a long option a line, without its dashes, such as \"ports 8080\", and # before comments.\n"
+    "Exit status: the command's own; 125 when portshim failed, 126 when COMMAND cannot be executed, 127 when "
+    "it\n"
+    "is not found.\n";
+
+static const char see_help[] = "see portshim run --help";
+static const char found_file[] = ".portshim";
+
+enum { FILE_SIZE_MAX = 65536 };
+
+static const struct option words[] = {
+    {"ports", required_argument, NULL, 'p'},
+    {"name", required_argument, NULL, 'n'},
+    {"map", required_argument, NULL, 'm'},
+    {"reveal", no_argument, NULL, 'R'},
+    {"require-bind", no_argument, NULL, 'B'},
+    {"require-portserver", no_argument, NULL, 'S'},
+    {"strict", no_argument, NULL, 'T'},
+    /* those above may stand in files, too, in the order of enum run_setting */
+    {"join", required_argument, NULL, 'j'},
+    {"file", required_argument, NULL, 'f'},
+    {"check", no_argument, NULL, 'c'},
+    {"verbose", no_argument, NULL, 'v'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0}};
+
+static char *absolute_path(const char *path)
+{
+    char absolute[PATH_MAX];
+    if (*path == '\0')
+        command_fail("the name is empty", "name a file", "map file");
+    int error = publish_path(path, absolute);
+    if (error == PORTMAP_EFOREIGN)
+        command_fail("another user's link in a directory where everybody may make one", "name another file",
+                     "map file %s", path);
+    char *result = error == 0 ? strdup(absolute) : NULL;
+    if (result == NULL)
+        command_fail(portmap_strerror(error != 0 ? error : -ENOMEM), "use a short, absolute path",
+                     "map file %s", path);
+    return result;
+}
+
+static void add_file(struct run_options *options, const char *path)
+{
+    char *absolute = absolute_path(path);
+    for (unsigned i = 0; i < options->file_count; i++)
+        if (strcmp(options->files[i], absolute) == 0)
+            return;
+    if (options->file_count == RUN_MOST_FILES)
+        command_fail("more than 16 are given", "publish fewer", "map file %s", path);
+    options->files[options->file_count++] = absolute;
+}
+
+static void add_ports(struct run_options *options, const char *spec)
+{
+    char *before = options->ports_text;
+    command_add_ports(&options->ports, spec);
+    if (asprintf(&options->ports_text, "%s%s%s", before != NULL ? before : "", before != NULL ? "," : "",
+                 spec) < 0)
+        command_fail(strerror(ENOMEM), "list fewer placeholders", "the placeholders");
+    free(before);
+}
+
+/* Says one thing, unless a source that is heard first has said it. */
+static void set(struct run_options *options, enum run_setting setting, const char *value,
+                enum run_source source, unsigned line)
+{
+    if (options->source[setting] > source)
+        return;
+    options->source[setting] = source;
+    options->line[setting] = line;
+    switch (setting) {
+    case RUN_PORTS:
+        add_ports(options, value);
+        break;
+    case RUN_NAME:
+        options->name = value;
+        break;
+    case RUN_MAP:
+        add_file(options, value);
+        break;
+    case RUN_REVEAL:
+        options->reveal = true;
+        break;
+    case RUN_REQUIRE_BIND:
+        options->require_bind = true;
+        break;
+    case RUN_REQUIRE_PORTSERVER:
+        options->require_server = true;
+        break;
+    case RUN_STRICT:
+    case RUN_SETTINGS:
+        options->strict = true;
+        break;
+    }
+}
+
+static void take_option(struct run_options *options, int option)
+{
+    switch (option) {
+    case 'j':
+        options->join = optarg;
+        break;
+    case 'f':
+        options->settings_file = optarg;
+        break;
+    case 'c':
+        options->check = true;
+        break;
+    case 'v':
+        options->verbose = true;
+        break;
+    case 'q':
+        options->quiet = true;
+        break;
+    default:
+        for (unsigned setting = 0; setting < RUN_SETTINGS; setting++)
+            if (words[setting].val == option)
+                set(options, (enum run_setting)setting, optarg, RUN_FROM_OPTION, 0);
+    }
+}
+
+static void parse_options(struct run_options *options, int argc, char **argv)
+{
+    for (int option; (option = command_option(argc, argv, "+p:n:j:m:f:cvqh", words, help, see_help)) != -1;) {
+        take_option(options, option);
+    }
+    options->command = argv + optind;
+}
+
+/* A file and where in it we are. */
+struct settings_file {
+    const char *name;
+    enum run_source source;
+    unsigned line;
+};
+
+static void take_line(struct run_options *options, const struct settings_file *file, char *line)
+{
+    static const char remedy[] = "write a long option of portshim run, such as: ports 8080";
+    char *comment = strchr(line, '#');
+    if (comment != NULL)
+        *comment = '\0';
+    line += strspn(line, " \t\r");
+    size_t len = strlen(line);
+    while (len > 0 && isspace((unsigned char)line[len - 1]))
+        line[--len] = '\0';
+    if (len == 0)
+        return;
+    char *value = line + strcspn(line, " \t=");
+    size_t word = (size_t)(value - line);
+    value += strspn(value, " \t=");
+    unsigned setting = 0;
+    while (setting < RUN_SETTINGS &&
+           (strlen(words[setting].name) != word || strncmp(words[setting].name, line, word) != 0))
+        setting++;
+    if (setting == RUN_SETTINGS)
+        command_fail("no such setting", remedy, "%s, line %u: \"%.*s\"", file->name, file->line, (int)word,
+                     line);
+    if ((words[setting].has_arg == required_argument) != (*value != '\0'))
+        command_fail(*value != '\0' ? "it takes no value" : "its value is missing", remedy,
+                     "%s, line %u: \"%s\"", file->name, file->line, line);
+    if (file->source == RUN_FROM_FOUND_FILE && setting != RUN_PORTS && setting != RUN_NAME)
+        command_fail("a file that was found by itself may set ports and name only", "give it with -f",
+                     "%s, line %u: \"%s\"", file->name, file->line, line);
+    set(options, (enum run_setting)setting, value, file->source, file->line);
+}
+
+/* One file is read, so what is taken from its text stays. */
+static void take_file(struct run_options *options, struct settings_file *file, int fd)
+{
+    static char text[FILE_SIZE_MAX];
+    size_t used = 0;
+    ssize_t got = 1;
+    while (got > 0 && used < sizeof text) {
+        got = read(fd, text + used, sizeof text - used);
+        used += got > 0 ? (size_t)got : 0;
+    }
+    if (got < 0)
+        command_fail(strerror(errno), "name a file that can be read", "%s", file->name);
+    if (used == sizeof text || memchr(text, '\0', used) != NULL)
+        command_fail("too long, or not a text", "name a file of settings", "%s", file->name);
+    text[used] = '\0';
+    for (char *line = text; line != NULL;) {
+        char *end = strchr(line, '\n');
+        if (end != NULL)
+            *end++ = '\0';
+        file->line++;
+        take_line(options, file, line);
+        line = end;
+    }
+}
+
+static void take_named_file(struct run_options *options)
+{
+    struct settings_file file = {.name = options->settings_file, .source = RUN_FROM_FILE};
+    int fd = open(file.name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        command_fail(strerror(errno), "name a file that can be read", "%s", file.name);
+    take_file(options, &file, fd);
+    close(fd);
+}
+
+/* In a directory where others may write, a file of theirs says nothing to us. One that a group may write is
+ * what a checkout gives to users with a group of their own. */
+static void take_found_file(struct run_options *options)
+{
+    struct settings_file file = {.name = found_file, .source = RUN_FROM_FOUND_FILE};
+    struct stat st;
+    int fd = open(found_file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        return;
+    const char *why = fd < 0 ? strerror(errno) : "not this user's own file";
+    /* Nor is a link ours that another has put there, whatever it leads to. */
+    bool ours = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+                (st.st_mode & S_IWOTH) == 0 && lstat(found_file, &st) == 0 && st.st_uid == geteuid();
+    if (ours)
+        take_file(options, &file, fd);
+    else if (!options->quiet)
+        command_warn(why, "own it, use -f FILE, or remove it", "%s is not read", found_file);
+    if (fd >= 0)
+        close(fd);
+}
+
+static void check_options(const struct run_options *options)
+{
+    if (*options->command == NULL && !options->check)
+        command_fail("nothing to run", "name one after the options", "command");
+    if (options->source[RUN_PORTS] == RUN_FROM_DEFAULT && options->join == NULL)
+        command_fail("no ports are given", "name placeholders with -p, such as -p 8080", "run");
+    if (options->source[RUN_PORTS] != RUN_FROM_DEFAULT && portset_is_empty(&options->ports))
+        command_fail("every one of them is excluded", "name a placeholder", "ports");
+    if (options->name != NULL && !name_is_valid(options->name))
+        command_fail("not a name", "use up to 64 letters, digits, dots, dashes and underscores",
+                     "run name \"%s\"", options->name);
+}
+
+static void check_join(const struct run_options *options)
+{
+    if (options->join == NULL)
+        return;
+    if (options->name != NULL)
+        command_fail("a run that is joined has its name already", "leave -n away", "run name \"%s\"",
+                     options->name);
+    if (options->reveal || options->strict)
+        command_fail("it is a matter of the whole run", "give it when the run is started", "%s with -j",
+                     options->reveal ? "--reveal" : "--strict");
+    if (options->file_count > 0)
+        command_fail("a run publishes where it was told to at its start", "give it when the run is started",
+                     "map file %s", options->files[0]);
+}
+
+void run_options_read(struct run_options *options, int argc, char **argv)
+{
+    const char *ports = secure_getenv("PORTSHIM_PORTS");
+    parse_options(options, argc, argv);
+    if (options->settings_file != NULL)
+        take_named_file(options);
+    if (ports != NULL && *ports != '\0' && options->join == NULL)
+        set(options, RUN_PORTS, ports, RUN_FROM_ENVIRONMENT, 0);
+    if (options->settings_file == NULL && options->join == NULL)
+        take_found_file(options);
+    check_options(options);
+    check_join(options);
+}
+
+static void print_source(const struct run_options *options, enum run_setting setting)
+{
+    switch (options->source[setting]) {
+    case RUN_FROM_DEFAULT:
+        printf("  # default\n");
+        break;
+    case RUN_FROM_FOUND_FILE:
+        printf("  # %s, line %u\n", found_file, options->line[setting]);
+        break;
+    case RUN_FROM_ENVIRONMENT:
+        printf("  # PORTSHIM_PORTS\n");
+        break;
+    case RUN_FROM_FILE:
+        printf("  # ");
+        command_print_text(stdout, options->settings_file);
+        printf(", line %u\n", options->line[setting]);
+        break;
+    case RUN_FROM_OPTION:
+        printf("  # option\n");
+    }
+}
+
+void run_options_print(const struct run_options *options)
+{
+    const bool flags[RUN_SETTINGS] = {[RUN_REVEAL] = options->reveal,
+                                      [RUN_REQUIRE_BIND] = options->require_bind,
+                                      [RUN_REQUIRE_PORTSERVER] = options->require_server,
+                                      [RUN_STRICT] = options->strict};
+    if (options->source[RUN_PORTS] != RUN_FROM_DEFAULT) {
+        printf("ports ");
+        command_print_text(stdout, options->ports_text);
+        print_source(options, RUN_PORTS);
+    }
+    if (options->name != NULL) {
+        printf("name %s", options->name);
+        print_source(options, RUN_NAME);
+    }
+    for (unsigned i = 0; i < options->file_count; i++) {
+        printf("map ");
+        command_print_text(stdout, options->files[i]);
+        print_source(options, RUN_MAP);
+    }
+    for (unsigned setting = RUN_REVEAL; setting < RUN_SETTINGS; setting++) {
+        printf("%s%s", flags[setting] ? "" : "# no ", words[setting].name);
+        print_source(options, (enum run_setting)setting);
+    }
+}

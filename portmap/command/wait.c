@@ -1,0 +1,254 @@
+/* portshim wait: sleeps until something listens, then prints where. */
+#include "base/json.h"
+#include "base/text.h"
+#include "base/utf8.h"
+#include "command/command.h"
+#include "error.h"
+#include "host/sockdiag.h"
+#include "observe/watch.h"
+#include "run/publish.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* At most this long without a look: listeners of processes that could not open the map wake nobody. */
+enum { NAP_MILLISECONDS = 50, FIND_MILLISECONDS = 5 };
+
+static const char help[] =
+    "usage: portshim wait [-t SECONDS] [--json] RUN PORT...\n"
+    "\n"
+    "Waits until every PORT (a placeholder; 53/udp for one protocol) of the run is listening, then prints "
+    "the\n"
+    "real ports, one a line, in the order given. RUN is a name, a run directory or a map file, and may not\n"
+    "exist yet. PORT \"all\" stands for every placeholder that has a real port; there has to be one. On a\n"
+    "terminal, stderr tells what is waited for.\n"
+    "\n"
+    "  -t, --timeout SECONDS  give up after so long (fractions allowed); default: never\n"
+    "      --json             print JSON: an object with run and ports[]\n"
+    "  -h, --help             print this\n"
+    "\n"
+    "Exit status: 0; 124 when the time is over; 125 when the run has ended, or portshim failed.\n";
+
+static const char see_help[] = "see portshim wait --help";
+
+struct waiting {
+    struct watch watch;
+    uint64_t deadline; /* process_clock(); 0 for none */
+    int diag;
+    char **words;
+    unsigned done; /* how many of the words are listening */
+    bool all, json, terminal;
+    uint64_t tell_at; /* process_clock() when the terminal is to be written to next */
+    bool told;        /* a line stands there */
+};
+
+#define TELL_AFTER UINT64_C(300000000) /* nanoseconds */
+
+static unsigned terminal_width(void)
+{
+    struct winsize size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+static const char *missing(const struct waiting *waiting)
+{
+    const char *word = waiting->words[waiting->done];
+    return *word != '\0' ? word : "all";
+}
+
+/* What is not there yet, on a line of its own that is overwritten: it must not reach the next one. */
+static void tell(struct waiting *waiting)
+{
+    char line[512];
+    uint64_t now = process_clock();
+    if (!waiting->terminal || now < waiting->tell_at)
+        return;
+    unsigned width = terminal_width();
+    snprintf(line, sizeof line, "waiting for %s: %s", waiting->watch.word,
+             waiting->watch.map == NULL ? "no such run yet" : missing(waiting));
+    utf8_fit(line, width > 1 ? width - 1 : width);
+    fprintf(stderr, "\r\033[K%s", line);
+    waiting->tell_at = now + TELL_AFTER;
+    waiting->told = true;
+}
+
+/* Before anything else is written: it has the line to itself. */
+static void end_telling(struct waiting *waiting)
+{
+    if (waiting->told)
+        fputs("\r\033[K", stderr);
+    waiting->told = false;
+}
+
+static void give_up(struct waiting *waiting)
+{
+    end_telling(waiting);
+    const char *what = waiting->watch.map == NULL ? "no such run yet" : "nothing listens yet";
+    command_end(COMMAND_TIMED_OUT, what, "wait longer with -t, or see what its program says", "%s, port %s",
+                waiting->watch.word, missing(waiting));
+}
+
+/* Milliseconds to sleep, at most `most`, so that the deadline is kept; does not return when it is over. */
+static unsigned nap(struct waiting *waiting, unsigned most)
+{
+    uint64_t now = process_clock();
+    if (waiting->deadline == 0)
+        return most;
+    if (now >= waiting->deadline)
+        give_up(waiting);
+    uint64_t left = (waiting->deadline - now) / 1000000 + 1;
+    return left < most ? (unsigned)left : most;
+}
+
+static void find(struct waiting *waiting)
+{
+    int error;
+    while ((error = watch_find(&waiting->watch)) == PORTMAP_ENORUN || error == PORTMAP_EENDED) {
+        tell(waiting);
+        usleep(nap(waiting, FIND_MILLISECONDS) * 1000);
+    }
+    end_telling(waiting);
+    if (error != 0)
+        command_fail(portmap_strerror(error), "name a run, its directory or its map file", "%s",
+                     waiting->watch.word);
+    if (process_is_other_network(waiting->watch.map->net_namespace))
+        command_fail("the run is in another network namespace", "run this command inside of it", "%s",
+                     waiting->watch.word);
+}
+
+/* "all", as a list of what the run has by now: late placeholders join it, so it is made anew for each look.
+ */
+static char *list_all(const struct map *map)
+{
+    static char list[PORT_COUNT * 10];
+    struct text t = text_in(list, sizeof list);
+    static const char *const suffixes[] = {"", "/tcp", "/udp", ""};
+    for (unsigned port = 0; (port = publish_next(map, port)) != 0;) {
+        text_str(&t, t.used > 0 ? "," : "");
+        text_uint(&t, port);
+        text_str(&t, suffixes[map_protocols(map, port)]);
+    }
+    return list;
+}
+
+static void check_placeholders(const struct waiting *waiting, const char *word)
+{
+    static struct portset ports;
+    memset(&ports, 0, sizeof ports);
+    command_add_ports(&ports, word);
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        unsigned protocols = portset_listed(&ports, port);
+        if (protocols != 0 && (map_protocols(waiting->watch.map, port) & protocols) == 0)
+            command_fail("not a placeholder of this run", "list it with -p when the run is started",
+                         "%s, port %u", waiting->watch.word, port);
+    }
+}
+
+/* Whether all ports of a word are listening. */
+static bool is_listening(struct waiting *waiting, const char *word)
+{
+    static struct portset ports;
+    memset(&ports, 0, sizeof ports);
+    if (*word == '\0') /* "all", before a program has bound the first */
+        return false;
+    command_add_ports(&ports, word);
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        unsigned protocols = portset_listed(&ports, port);
+        if (protocols == 0)
+            continue;
+        int listening = watch_is_listening(&waiting->watch, waiting->diag, port, protocols);
+        if (listening < 0) {
+            end_telling(waiting);
+            command_fail(portmap_strerror(listening), "enable the kernel's inet_diag", "sockets on port %u",
+                         port);
+        }
+        if (listening == 0)
+            return false;
+    }
+    return true;
+}
+
+/* All of them in one look: a listener may go away while another is waited for. */
+static void wait_for_all(struct waiting *waiting)
+{
+    for (;;) {
+        struct map *map = waiting->watch.map;
+        uint32_t seen = atomic_load(&map->generation);
+        waiting->done = 0;
+        if (waiting->all)
+            waiting->words[0] = list_all(map);
+        while (waiting->words[waiting->done] != NULL && is_listening(waiting, waiting->words[waiting->done]))
+            waiting->done++;
+        if (waiting->words[waiting->done] == NULL) {
+            end_telling(waiting);
+            return;
+        }
+        tell(waiting);
+        if (!watch_is_alive(&waiting->watch)) {
+            end_telling(waiting);
+            command_fail("the run has ended before it listened", "see what its program said", "%s, port %s",
+                         waiting->watch.word, missing(waiting));
+        }
+        map_wait(map, seen, nap(waiting, NAP_MILLISECONDS));
+    }
+}
+
+static void print_json(const struct waiting *waiting)
+{
+    static struct portset ports;
+    const struct map *map = waiting->watch.map;
+    const char *comma = "";
+    for (char **word = waiting->words; *word != NULL; word++)
+        command_add_ports(&ports, *word);
+    printf("{\"run\":");
+    json_string(stdout, waiting->watch.path);
+    printf(",\"ports\":[");
+    for (unsigned port = 1; port < PORT_COUNT; port++)
+        if (portset_listed(&ports, port) != 0) {
+            printf("%s{\"placeholder\":%u,\"real\":%u}", comma, port, map_real(map, port));
+            comma = ",";
+        }
+    printf("]}\n");
+}
+
+int command_wait(int argc, char **argv)
+{
+    enum { JSON = 256 };
+    static const struct option words[] = {{"timeout", required_argument, NULL, 't'},
+                                          {"json", no_argument, NULL, JSON},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    static struct waiting waiting;
+    struct home home;
+    for (int option; (option = command_option(argc, argv, "+t:h", words, help, see_help)) != -1;) {
+        if (option == 't')
+            waiting.deadline = process_clock() + command_seconds(optarg);
+        else
+            waiting.json = true;
+    }
+    waiting.all = argc - optind == 2 && strcmp(argv[optind + 1], "all") == 0;
+    if (!waiting.all)
+        command_check_run_and_ports(argc - optind, argv + optind, see_help);
+    waiting.terminal = isatty(STDERR_FILENO);
+    waiting.tell_at = process_clock() + TELL_AFTER;
+    command_open_home(&home);
+    waiting.watch.home = &home;
+    waiting.watch.word = argv[optind];
+    waiting.words = argv + optind + 1;
+    waiting.diag = sockdiag_open();
+    if (waiting.diag < 0)
+        command_fail(portmap_strerror(waiting.diag), "enable the kernel's inet_diag",
+                     "the kernel's list of sockets");
+    find(&waiting);
+    for (char **word = waiting.words; !waiting.all && *word != NULL; word++)
+        check_placeholders(&waiting, *word);
+    wait_for_all(&waiting);
+    watch_look_after(&waiting.watch);
+    if (!waiting.json)
+        return command_print_ports(waiting.watch.map, waiting.watch.word, waiting.words);
+    print_json(&waiting);
+    return command_printed(EXIT_SUCCESS);
+}

@@ -1,0 +1,291 @@
+#include "host/process.h"
+
+#include "base/kernel.h"
+#include "base/text.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+struct stat_line {
+    char state;
+    uint64_t threads;
+    uint64_t start_time;
+};
+
+/* The inode number of the namespace that all others are below (include/linux/proc_ns.h). */
+#define INITIAL_PID_NAMESPACE UINT32_C(0xEFFFFFFC)
+
+void process_boot_id(char id[static BOOT_ID_SIZE])
+{
+    char buffer[64];
+    memset(id, 0, BOOT_ID_SIZE);
+    if (text_read_file("/proc/sys/kernel/random/boot_id", buffer, sizeof buffer) >= BOOT_ID_SIZE - 1)
+        memcpy(id, buffer, BOOT_ID_SIZE - 1);
+}
+
+static void proc_path(struct text *t, pid_t pid, const char *file)
+{
+    text_str(t, "/proc/");
+    text_uint(t, (uint64_t)pid);
+    text_str(t, file);
+}
+
+/* Moves *at behind the next field and its space; false at the end. */
+static bool skip_field(const char **at)
+{
+    const char *space = strchr(*at, ' ');
+    if (space == NULL)
+        return false;
+    *at = space + 1;
+    return true;
+}
+
+/* After `unshare -p -f` alone it is still that of the outer namespace, where our pids mean others. */
+static bool proc_is_of_our_namespace(void)
+{
+    char target[16];
+    uint64_t self;
+    const char *at = target;
+    ssize_t len = readlink("/proc/self", target, sizeof target);
+    return len > 0 && text_take_uint(&at, target + len, INT32_MAX, &self) && (pid_t)self == getpid();
+}
+
+static bool read_stat(pid_t pid, struct stat_line *line)
+{
+    char path[32], buffer[1024];
+    struct text name = text_in(path, sizeof path);
+    if (!proc_is_of_our_namespace())
+        return false;
+    proc_path(&name, pid, "/stat");
+    int len = text_read_file(path, buffer, sizeof buffer);
+    if (len <= 0)
+        return false;
+    /* Field 2 is the command in parentheses, and may hold any character: count from the last one. */
+    const char *at = strrchr(buffer, ')'), *end = buffer + len;
+    if (at == NULL || at[1] != ' ')
+        return false;
+    at += 2;
+    line->state = *at;
+    for (int field = 3; field < 20; field++)
+        if (!skip_field(&at))
+            return false;
+    return text_take_uint(&at, end, UINT32_MAX, &line->threads) && skip_field(&at) && skip_field(&at) &&
+           text_take_uint(&at, end, UINT64_MAX / 16, &line->start_time);
+}
+
+/* A first thread that has ended is a zombie as well, as long as others go on. */
+static bool is_living(const struct stat_line *line)
+{
+    return line->state != 'X' && (line->state != 'Z' || line->threads > 1);
+}
+
+uint64_t process_start_time(pid_t pid)
+{
+    struct stat_line line;
+    return read_stat(pid, &line) ? line.start_time : 0;
+}
+
+static uint32_t namespace_inode(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 ? (uint32_t)st.st_ino : 0;
+}
+
+/* Linux 6.11 tells it without /proc (include/uapi/linux/pidfd.h). */
+enum { GET_NET_NAMESPACE = _IO(0xFF, 4), GET_PID_NAMESPACE = _IO(0xFF, 5) };
+
+static uint32_t own_namespace(const char *path, unsigned long request)
+{
+    uint32_t inode = namespace_inode(path);
+    struct stat st;
+    int pidfd = inode == 0 ? (int)kernel_call(SYS_pidfd_open, getpid(), 0) : -1;
+    if (pidfd < 0)
+        return inode;
+    int fd = ioctl(pidfd, request, 0);
+    if (fd >= 0 && fstat(fd, &st) == 0)
+        inode = (uint32_t)st.st_ino;
+    if (fd >= 0)
+        close(fd);
+    close(pidfd);
+    return inode;
+}
+
+uint32_t process_pid_namespace(void)
+{
+    return own_namespace("/proc/self/ns/pid", GET_PID_NAMESPACE);
+}
+
+bool process_is_in_initial_pid_namespace(void)
+{
+    return process_pid_namespace() == INITIAL_PID_NAMESPACE;
+}
+
+uint32_t process_net_namespace(void)
+{
+    return own_namespace("/proc/self/ns/net", GET_NET_NAMESPACE);
+}
+
+bool process_is_other_network(uint32_t net_namespace)
+{
+    uint32_t here = process_net_namespace();
+    return here != 0 && net_namespace != 0 && net_namespace != here;
+}
+
+/* Of a start time, a lease keeps the low 32 bits: more than a year of ticks. Where /proc did not tell it, it
+ * is 0. */
+static bool has_start(const struct stat_line *line, uint64_t start_time)
+{
+    return (uint32_t)start_time == 0 || (uint32_t)start_time == (uint32_t)line->start_time;
+}
+
+/* /proc may be mounted with hidepid, or not at all. */
+static bool is_there(pid_t pid)
+{
+    return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
+}
+
+bool process_is_alive(pid_t pid, uint64_t start_time)
+{
+    struct stat_line line;
+    if (!read_stat(pid, &line))
+        return is_there(pid);
+    return has_start(&line, start_time) && is_living(&line);
+}
+
+bool process_find(pid_t pid, uint64_t *start_time)
+{
+    struct stat_line line;
+    *start_time = 0;
+    if (!read_stat(pid, &line))
+        return is_there(pid);
+    *start_time = line.start_time;
+    return is_living(&line);
+}
+
+int process_pids(pid_t pid, pid_t pids[static PROCESS_PIDS])
+{
+    char path[32], line[512];
+    struct text name = text_in(path, sizeof path);
+    proc_path(&name, pid, "/status");
+    int len = text_read_line(path, "NSpid:", line, sizeof line), count = 0;
+    if (len < 0)
+        return len;
+    uint64_t number;
+    for (const char *at = line, *end = line + len; at < end; at++) {
+        if (*at < '0' || *at > '9')
+            continue;
+        if (count == PROCESS_PIDS || !text_take_uint(&at, end, INT32_MAX, &number))
+            return -ERANGE;
+        pids[count++] = (pid_t)number;
+    }
+    return count;
+}
+
+/* A process of a namespace below this one. */
+struct nested {
+    pid_t pids[PROCESS_PIDS];
+    int count;
+    uint32_t pid_namespace;
+    struct stat_line line;
+};
+
+/* What is known of a process of this namespace. */
+enum sight { SIGHT_NESTED, SIGHT_OTHER, SIGHT_UNKNOWN };
+
+static enum sight look_at(struct nested *process, pid_t here)
+{
+    char path[32];
+    process->count = process_pids(here, process->pids);
+    if (process->count <= 0)
+        return SIGHT_UNKNOWN;
+    if (process->count == 1)
+        return SIGHT_OTHER;
+    if (!read_stat(here, &process->line))
+        return SIGHT_UNKNOWN;
+    if (!is_living(&process->line))
+        return SIGHT_OTHER;
+    struct text name = text_in(path, sizeof path);
+    proc_path(&name, here, "/ns/pid");
+    process->pid_namespace = namespace_inode(path);
+    return process->pid_namespace != 0 ? SIGHT_NESTED : SIGHT_UNKNOWN;
+}
+
+/* Leased by a process of a namespace between this one and its own, it has its name in that one. */
+static bool is_called(const struct nested *process, const struct process_elsewhere *wanted)
+{
+    int last = process->count - 1;
+    bool called = process->pids[last] == wanted->pid && process->pid_namespace == wanted->pid_namespace;
+    for (int i = 1; i < last; i++)
+        called = called || process->pids[i] == wanted->pid;
+    return called && has_start(&process->line, wanted->start_time);
+}
+
+/* Whether this process sees all there are: its namespace is the first one, and /proc is of that and hides
+ * nobody (proc(5), hidepid). */
+static bool sees_everything(void)
+{
+    struct stat st;
+    return process_is_in_initial_pid_namespace() && proc_is_of_our_namespace() && stat("/proc/1", &st) == 0;
+}
+
+/* False when it cannot be known whether a process is among the wanted. One that has ended meanwhile is not.
+ */
+static bool look_for(struct process_elsewhere *wanted, unsigned count, pid_t here)
+{
+    struct nested process;
+    enum sight sight = look_at(&process, here);
+    if (sight == SIGHT_UNKNOWN)
+        return !is_there(here);
+    for (unsigned i = 0; sight == SIGHT_NESTED && i < count; i++)
+        wanted[i].gone = wanted[i].gone && !is_called(&process, &wanted[i]);
+    return true;
+}
+
+static bool look_through(struct process_elsewhere *wanted, unsigned count)
+{
+    union {
+        struct dirent64 entry;
+        char bytes[8192];
+    } buffer;
+    ssize_t got;
+    bool known = true;
+    int fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    while (known && (got = getdents64(fd, &buffer, sizeof buffer)) > 0)
+        for (ssize_t at = 0; known && at < got;) {
+            const struct dirent64 *entry = (const void *)(buffer.bytes + at);
+            const char *digits = entry->d_name;
+            uint64_t here;
+            at += entry->d_reclen;
+            if (text_take_uint(&digits, digits + strlen(digits), INT32_MAX, &here) && *digits == '\0')
+                known = look_for(wanted, count, (pid_t)here);
+        }
+    close(fd);
+    return known && got == 0;
+}
+
+void process_look_elsewhere(struct process_elsewhere *wanted, unsigned count)
+{
+    bool able = sees_everything();
+    for (unsigned i = 0; i < count; i++)
+        wanted[i].gone = able;
+    if (able && !look_through(wanted, count))
+        for (unsigned i = 0; i < count; i++)
+            wanted[i].gone = false;
+}
+
+uint64_t process_clock(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}

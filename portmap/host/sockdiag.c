@@ -1,0 +1,150 @@
+#include "host/sockdiag.h"
+
+#include "base/kernel.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int sockdiag_open(void)
+{
+    return kernel_socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+}
+
+/* Called for each message of a dump. */
+typedef void visit_message(const struct inet_diag_msg *m, int protocol, void *context);
+
+/* Reads datagrams until the dump's end. */
+static int read_dump(int fd, int protocol, visit_message *visit, void *context)
+{
+    union {
+        struct nlmsghdr header;
+        char bytes[16384];
+    } buffer;
+    for (;;) {
+        ssize_t got = recv(fd, &buffer, sizeof buffer, 0);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -errno;
+        size_t left = (size_t)got;
+        for (struct nlmsghdr *h = &buffer.header; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+            if (h->nlmsg_type == NLMSG_DONE)
+                return 0;
+            if (h->nlmsg_type == NLMSG_ERROR)
+                return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
+            visit(NLMSG_DATA(h), protocol, context);
+        }
+    }
+}
+
+static int ask(int fd, const struct inet_diag_req_v2 *request, visit_message *visit, void *context)
+{
+    struct {
+        struct nlmsghdr header;
+        struct inet_diag_req_v2 request;
+    } question = {
+        .header = {.nlmsg_len = sizeof question,
+                   .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+                   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+        .request = *request,
+    };
+    if (send(fd, &question, sizeof question, 0) < 0)
+        return -errno;
+    int error = read_dump(fd, request->sdiag_protocol, visit, context);
+    /* A kernel without this family, or without the diag module for the protocol, has no such sockets to show.
+     */
+    return error == -ENOENT || error == -EINVAL ? 0 : error;
+}
+
+/* Port 0 is all ports. */
+static int ask_all(int fd, unsigned port, uint32_t tcp_states, visit_message *visit, void *context)
+{
+    static const struct {
+        uint8_t family, protocol;
+    } questions[] = {
+        {AF_INET, IPPROTO_TCP}, {AF_INET6, IPPROTO_TCP}, {AF_INET, IPPROTO_UDP}, {AF_INET6, IPPROTO_UDP}};
+    for (unsigned i = 0; i < sizeof questions / sizeof *questions; i++) {
+        const struct inet_diag_req_v2 request = {
+            .sdiag_family = questions[i].family,
+            .sdiag_protocol = questions[i].protocol,
+            .idiag_states = questions[i].protocol == IPPROTO_TCP ? tcp_states : ~0U,
+            .id.idiag_sport = htons((uint16_t)port),
+        };
+        int error = ask(fd, &request, visit, context);
+        if (error != 0)
+            return error;
+    }
+    return 0;
+}
+
+struct counting {
+    unsigned port;
+    struct sockdiag_port *answer;
+};
+
+static void count(const struct inet_diag_msg *m, int protocol, void *context)
+{
+    const struct counting *counting = context;
+    struct sockdiag_port *answer = counting->answer;
+    /* The kernel filters by port already; a server of its own kind that does not is no surprise. */
+    if (ntohs(m->id.idiag_sport) != counting->port)
+        return;
+    if (protocol == IPPROTO_UDP)
+        answer->udp++;
+    else if (m->idiag_state == TCP_LISTEN)
+        answer->tcp_listening++;
+    else if (m->idiag_state == TCP_TIME_WAIT)
+        answer->tcp_time_wait++;
+    else
+        answer->tcp_other++;
+}
+
+int sockdiag_ask(int fd, unsigned port, enum sockdiag_question question, struct sockdiag_port *answer)
+{
+    struct counting counting = {port, answer};
+    memset(answer, 0, sizeof *answer);
+    return ask_all(fd, port, question == SOCKDIAG_SERVERS ? 1U << TCP_LISTEN : ~0U, count, &counting);
+}
+
+struct telling {
+    sockdiag_visit *visit;
+    void *context;
+};
+
+static void tell(const struct inet_diag_msg *m, int protocol, void *context)
+{
+    const struct telling *telling = context;
+    const struct sockdiag_socket socket = {.port = ntohs(m->id.idiag_sport),
+                                           .protocol = (unsigned)protocol,
+                                           .listens = protocol == IPPROTO_TCP && m->idiag_state == TCP_LISTEN,
+                                           .inode = m->idiag_inode};
+    telling->visit(&socket, telling->context);
+}
+
+int sockdiag_each(int fd, sockdiag_visit *visit, void *context)
+{
+    enum { BOUND_INACTIVE = 13 }; /* TCP_BOUND_INACTIVE, which older headers lack; older kernels ignore it */
+    struct telling telling = {visit, context};
+    return ask_all(fd, 0, 1U << TCP_LISTEN | 1U << BOUND_INACTIVE, tell, &telling);
+}
+
+int sockdiag_only_time_wait(unsigned port)
+{
+    struct sockdiag_port found;
+    int fd = sockdiag_open();
+    if (fd < 0)
+        return fd;
+    int error = sockdiag_ask(fd, port, SOCKDIAG_EVERYTHING, &found);
+    close(fd);
+    if (error != 0)
+        return error;
+    return found.tcp_time_wait > 0 && found.tcp_listening + found.tcp_other + found.udp == 0;
+}

@@ -1,0 +1,50 @@
+/*
+ * What the kernel says about the sockets on a port, from NETLINK_SOCK_DIAG (sock_diag(7)); the caller's
+ * network namespace, IPv4 and IPv6.
+ */
+#ifndef PORTMAP_HOST_SOCKDIAG_H
+#define PORTMAP_HOST_SOCKDIAG_H
+
+#include <stdbool.h>
+
+struct sockdiag_port {
+    unsigned tcp_listening; /* sockets in state LISTEN */
+    unsigned tcp_time_wait; /* in state TIME_WAIT */
+    unsigned tcp_other;     /* in any other state: bound only, connected, closing */
+    unsigned udp;           /* bound UDP sockets */
+};
+
+/* Opens a descriptor (close-on-exec) for the question below, or returns a negated errno. */
+int sockdiag_open(void);
+
+enum sockdiag_question {
+    SOCKDIAG_SERVERS,    /* listening TCP and bound UDP sockets: what one can talk to; cheap */
+    SOCKDIAG_EVERYTHING, /* TCP in every state: the kernel walks its whole connection table */
+};
+
+/*
+ * Asks about one local port (host byte order). Returns 0 or a negated errno. A TCP socket that is bound but
+ * neither listening nor connected is invisible to the kernel's answer before Linux 6.8.
+ */
+int sockdiag_ask(int fd, unsigned port, enum sockdiag_question question, struct sockdiag_port *answer);
+
+/* One socket: its port in host byte order, its protocol, and whether a TCP socket listens. */
+struct sockdiag_socket {
+    unsigned port;
+    unsigned protocol; /* IPPROTO_TCP, IPPROTO_UDP */
+    bool listens;
+    unsigned long inode;
+};
+
+typedef void sockdiag_visit(const struct sockdiag_socket *socket, void *context);
+
+/*
+ * Tells of all sockets that listen, are bound UDP sockets or, from Linux 6.8 on, are bound TCP sockets that
+ * neither listen nor are connected. For whoever asks about many ports. Returns 0 or a negated errno.
+ */
+int sockdiag_each(int fd, sockdiag_visit *visit, void *context);
+
+/* 1 when TIME_WAIT is all that keeps the port taken, 0 when not, or a negated errno. */
+int sockdiag_only_time_wait(unsigned port);
+
+#endif

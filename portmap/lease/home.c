@@ -1,0 +1,218 @@
+#include "lease/home.h"
+
+#include "base/environment.h"
+#include "base/file.h"
+#include "base/kernel.h"
+#include "base/text.h"
+#include "error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Three numbers of ten digits, with spaces in front, and two spaces and a newline (user_namespaces(7)). */
+enum { UID_MAP_LINE = 33 };
+
+static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._+@%=:,~-";
+
+/* Whether a uid here is that of the host's root: in a namespace that does not know that user, /proc is
+ * nobody's. */
+static bool is_root_outside(uid_t uid)
+{
+    int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (proc < 0)
+        return true;
+    uid_t owner = kernel_owner(proc);
+    close(proc);
+    return owner == uid;
+}
+
+/* One line of /proc/self/uid_map: so many uids from one on, inside and outside. */
+struct uid_range {
+    uint64_t inside, outside, count;
+};
+
+static bool take_number(const char **at, const char *end, uint64_t *number)
+{
+    while (*at < end && **at == ' ')
+        ++*at;
+    return text_take_uint(at, end, UINT32_MAX, number);
+}
+
+static bool read_range(int fd, unsigned line, struct uid_range *range)
+{
+    char text[UID_MAP_LINE];
+    const char *at = text, *end = text + sizeof text;
+    return kernel_pread(fd, text, sizeof text, (off_t)(line * sizeof text)) == sizeof text &&
+           take_number(&at, end, &range->inside) && take_number(&at, end, &range->outside) &&
+           take_number(&at, end, &range->count);
+}
+
+int home_number(uid_t uid, uid_t *number)
+{
+    struct uid_range range = {0};
+    bool known = false;
+    int fd = kernel_open(AT_FDCWD, "/proc/self/uid_map");
+    *number = uid;
+    if (fd < 0)
+        return 0; /* no /proc: it cannot be known */
+    for (unsigned line = 0; !known && read_range(fd, line, &range); line++)
+        known = uid >= range.inside && uid - range.inside < range.count;
+    kernel_close(fd);
+    if (!known)
+        return PORTMAP_ENOUID;
+    *number = (uid_t)(range.outside + (uid - range.inside));
+    return *number != 0 || is_root_outside(uid) ? 0 : PORTMAP_ENOUID;
+}
+
+static int home_path(struct home *home, char *const *env)
+{
+    const char *given = environment_get_nonempty(env, "PORTSHIM_HOME");
+    struct text path = text_in(home->path, sizeof home->path);
+    if (given == NULL) {
+        uid_t number;
+        int unknown = home_number(kernel_euid(), &number);
+        text_str(&path, "/tmp/portshim-");
+        text_uint(&path, number);
+        return unknown;
+    }
+    int error = text_path(&path, given);
+    if (error != 0)
+        return error;
+    while (path.used > 1 && home->path[path.used - 1] == '/')
+        home->path[--path.used] = '\0';
+    /* Scripts source .env files, which name the run by its path. */
+    return home->path[strspn(home->path, plain)] == '\0' ? 0 : PORTMAP_EPATH;
+}
+
+/* Another of our processes may just have made it, under a umask that leaves its user nothing. False when it
+ * is not ours; errno is EACCES then. */
+static bool let_owner_in(int dir, const char *name)
+{
+    struct stat st;
+    int fd = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    bool ours = fd >= 0 && kernel_owner(fd) == kernel_euid() && fstat(fd, &st) == 0 &&
+                (st.st_mode & 0700) != 0700 && (st.st_mode & 077) == 0;
+    if (fd >= 0)
+        close(fd);
+    bool changed = ours && fchmodat(dir, name, 0700, 0) == 0;
+    errno = EACCES;
+    return changed;
+}
+
+/* Opens a directory below dir that nobody else can read or write, made first if it is missing. */
+static int open_private(int dir, const char *name)
+{
+    struct stat st;
+    bool made = mkdirat(dir, name, 0700) == 0;
+    if (!made && errno != EEXIST)
+        return -errno;
+    if (made)
+        fchmodat(dir, name, 0700, 0); /* a umask may have left less */
+    int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && errno == EACCES && let_owner_in(dir, name))
+        fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOTDIR || errno == ELOOP || errno == EACCES ? PORTMAP_EFOREIGN : -errno;
+    bool private = fstat(fd, &st) == 0 && kernel_owner(fd) == kernel_euid() && (st.st_mode & 077) == 0;
+    if (!private) {
+        close(fd);
+        return PORTMAP_EFOREIGN;
+    }
+    return fd;
+}
+
+const char *home_remedy(int error)
+{
+    return error == -EFBIG ? "raise the limit, ulimit -f"
+                           : "check its disk and permissions, or set PORTSHIM_HOME";
+}
+
+int home_reopen(struct home *home)
+{
+    home->fd = -1;
+    int fd = open_private(AT_FDCWD, home->path);
+    if (fd < 0)
+        return fd;
+    home->fd = fd;
+    static const char *const parts[] = {"runs", "names"};
+    for (unsigned i = 0; i < 2; i++) {
+        int part = open_private(fd, parts[i]);
+        if (part < 0) {
+            home_close(home);
+            return part;
+        }
+        close(part);
+    }
+    return 0;
+}
+
+int home_open(struct home *home, char *const *env)
+{
+    home->fd = -1;
+    int error = home_path(home, env);
+    return error == 0 ? home_reopen(home) : error;
+}
+
+bool home_is_in_place(const struct home *home)
+{
+    struct stat open, named;
+    return fstat(home->fd, &open) == 0 && lstat(home->path, &named) == 0 && open.st_dev == named.st_dev &&
+           open.st_ino == named.st_ino;
+}
+
+/* FNV-1a, 32 bits. */
+static uint32_t add_to_hash(uint32_t hash, const char *text)
+{
+    for (; *text != '\0'; text++)
+        hash = (hash ^ (unsigned char)*text) * UINT32_C(0x01000193);
+    return hash;
+}
+
+/* Two ways to one directory are one identity. Two that share a number only wait for each other without need.
+ */
+static uint32_t number_of(const char *identity)
+{
+    char directory[PATH_MAX], place[48];
+    const char *slash = strrchr(identity, '/');
+    struct text t = text_in(directory, sizeof directory), p = text_in(place, sizeof place);
+    struct stat st;
+    const uint32_t start = UINT32_C(0x811c9dc5);
+    if (slash != NULL)
+        text_bytes(&t, identity, (size_t)(slash - identity + 1));
+    if (slash == NULL || t.cut || stat(directory, &st) < 0)
+        return add_to_hash(start, identity);
+    text_uint(&p, st.st_dev);
+    text_char(&p, ' ');
+    text_uint(&p, st.st_ino);
+    return add_to_hash(add_to_hash(start, place), slash);
+}
+
+int home_lock_by_hand(const struct home *home, const char *identity)
+{
+    int fd = file_share(home->fd, "by-hand");
+    if (fd < 0)
+        return fd;
+    struct flock byte = {.l_type = F_WRLCK,
+                         .l_whence = SEEK_SET,
+                         .l_start = (off_t)(number_of(identity) & INT32_MAX),
+                         .l_len = 1};
+    while (fcntl(fd, F_SETLKW, &byte) < 0) {
+        if (errno != EINTR) {
+            int error = -errno;
+            close(fd);
+            return error;
+        }
+    }
+    return fd;
+}
+
+void home_close(struct home *home)
+{
+    if (home->fd >= 0)
+        close(home->fd);
+    home->fd = -1;
+}

@@ -1,0 +1,153 @@
+#include "lease/portserver.h"
+
+#include "base/kernel.h"
+#include "base/portbits.h"
+#include "base/text.h"
+#include "base/unix_address.h"
+#include "error.h"
+#include "host/process.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+/* The socket's calls take no longer than until the deadline; false when that is over. */
+static bool limit(int fd, int option, uint64_t deadline)
+{
+    uint64_t now = process_clock(), left = now < deadline ? (deadline - now) / 1000 : 0;
+    struct timeval time = {.tv_sec = (time_t)(left / 1000000), .tv_usec = (suseconds_t)(left % 1000000)};
+    /* A limit of 0 would be none. */
+    return left > 0 && setsockopt(fd, SOL_SOCKET, option, &time, sizeof time) == 0;
+}
+
+/* What a call that failed has to say: 0 to try it again. */
+static int verdict(int error)
+{
+    if (error == EINTR)
+        return 0;
+    return error == EAGAIN ? -ETIMEDOUT : -error;
+}
+
+/* connect(2) on a unix socket waits while the backlog is full. */
+static int connect_until(int fd, const char *name, uint64_t deadline)
+{
+    struct sockaddr_un address;
+    socklen_t len;
+    int error = unix_address_parse(name, &address, &len);
+    while (error == 0) {
+        if (!limit(fd, SO_SNDTIMEO, deadline))
+            return -ETIMEDOUT;
+        int failed = kernel_connect(fd, (struct sockaddr *)&address, len);
+        if (failed == 0)
+            return 0;
+        error = verdict(-failed);
+    }
+    return error;
+}
+
+static int send_until(int fd, const char *bytes, size_t len, uint64_t deadline)
+{
+    while (len > 0) {
+        if (!limit(fd, SO_SNDTIMEO, deadline))
+            return -ETIMEDOUT;
+        ssize_t sent = send(fd, bytes, len, MSG_NOSIGNAL);
+        if (sent < 0 && verdict(errno) != 0)
+            return verdict(errno);
+        bytes += sent > 0 ? sent : 0;
+        len -= sent > 0 ? (size_t)sent : 0;
+    }
+    return 0;
+}
+
+/* Up to the end, or up to `size` bytes, or to the first newline where one line is enough. */
+static int read_until(int fd, char *answer, unsigned size, bool line, uint64_t deadline)
+{
+    unsigned used = 0;
+    while (used < size - 1) {
+        if (!limit(fd, SO_RCVTIMEO, deadline))
+            return -ETIMEDOUT;
+        ssize_t got = read(fd, answer + used, size - 1 - used);
+        if (got < 0 && verdict(errno) != 0)
+            return verdict(errno);
+        if (got == 0)
+            break;
+        used += got > 0 ? (unsigned)got : 0;
+        if (line && memchr(answer, '\n', used) != NULL)
+            break;
+    }
+    answer[used] = '\0';
+    return (int)used;
+}
+
+/* A server that this process cannot see reads our pids as its own; what listened before it had another. */
+static bool is_elsewhere(int fd)
+{
+    struct ucred server;
+    socklen_t len = sizeof server;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &server, &len) == 0 && server.pid == 0;
+}
+
+static int converse(int fd, const char *address, const char *request, char *answer, unsigned size, bool line,
+                    uint64_t deadline)
+{
+    int error = connect_until(fd, address, deadline);
+    if (error == 0 && is_elsewhere(fd))
+        error = PORTMAP_ENAMESPACE;
+    if (error == 0)
+        error = send_until(fd, request, strlen(request), deadline);
+    /* It may have answered and closed before it had read everything. */
+    if (error != 0 && error != -EPIPE)
+        return error;
+    error = read_until(fd, answer, size, line, deadline);
+    return error == -ECONNRESET ? PORTMAP_EREFUSED : error;
+}
+
+static int talk(const char *address, const char *request, char *answer, unsigned size, bool line,
+                unsigned milliseconds)
+{
+    uint64_t deadline = process_clock() + (uint64_t)milliseconds * 1000000;
+    int fd = kernel_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return fd;
+    int result = converse(fd, address, request, answer, size, line, deadline);
+    close(fd);
+    return result;
+}
+
+int portserver_talk(const char *address, const char *line, char *answer, unsigned size, unsigned milliseconds)
+{
+    return talk(address, line, answer, size, false, milliseconds);
+}
+
+int portserver_ask(const char *address, pid_t pid, unsigned milliseconds)
+{
+    char request[16], answer[64];
+    uint64_t port;
+    struct text t = text_in(request, sizeof request);
+    text_uint(&t, (uint64_t)pid);
+    text_char(&t, '\n');
+    int len = talk(address, request, answer, sizeof answer, true, milliseconds);
+    if (len < 0)
+        return len;
+    const char *at = answer, *end = answer + len;
+    bool is_port = text_take_uint(&at, end, PORT_COUNT - 1, &port) && port != 0;
+    while (at < end && (*at == '\r' || *at == ' '))
+        at++;
+    return is_port && (at == end || *at == '\n') ? (int)port : PORTMAP_EREFUSED;
+}
+
+int portserver_release(const char *address, unsigned port, unsigned milliseconds)
+{
+    char request[32], answer[64];
+    struct text t = text_in(request, sizeof request);
+    text_str(&t, "release ");
+    text_uint(&t, port);
+    text_char(&t, '\n');
+    int len = talk(address, request, answer, sizeof answer, true, milliseconds);
+    if (len < 0)
+        return len;
+    return strcmp(answer, "ok\n") == 0 ? 0 : PORTMAP_EREFUSED;
+}

@@ -1,0 +1,138 @@
+#include "observe/holders.h"
+
+#include "base/text.h"
+#include "host/probe.h"
+#include "host/sockdiag.h"
+#include "lease/table.h"
+#include "run/map.h"
+#include "run/name.h"
+#include "run/rundir.h"
+
+#include <string.h>
+
+enum { EXAMPLES = 3, COUNTED = 1024 };
+
+/* Owners of one kind, and how many ports they have. */
+struct owners {
+    lease_owner owners[COUNTED];
+    unsigned count, ports;
+    bool more; /* than could be told apart */
+};
+
+static void describe_run(struct text *t, const struct home *home, uint64_t run_id)
+{
+    char path[PATH_MAX];
+    struct map *map;
+    if (rundir_path(home, run_id, path) != 0 || map_view(&map, path) != 0) {
+        text_str(t, "a run that is gone");
+        return;
+    }
+    const char *name = name_given(map);
+    if (name != NULL) {
+        text_str(t, name);
+        text_char(t, ' ');
+    }
+    text_str(t, "pid ");
+    text_uint(t, (uint64_t)map->starter);
+    map_detach(map);
+}
+
+static void describe_owner(struct text *t, const struct home *home, lease_owner owner)
+{
+    if (lease_owner_run(owner) != 0) {
+        describe_run(t, home, lease_owner_run(owner));
+        return;
+    }
+    text_str(t, "pid ");
+    text_uint(t, (uint64_t)lease_owner_pid(owner));
+}
+
+static bool is_same_owner(lease_owner a, lease_owner b)
+{
+    return a == b || lease_is_same_process(a, b);
+}
+
+static void add_owner(struct owners *o, lease_owner owner)
+{
+    o->ports++;
+    for (unsigned i = 0; i < o->count; i++)
+        if (is_same_owner(o->owners[i], owner))
+            return;
+    if (o->count == COUNTED)
+        o->more = true;
+    else
+        o->owners[o->count++] = owner;
+}
+
+/* "by 2 runs (web pid 123, pid 124)" */
+static void describe_owners(struct text *t, const struct home *home, const struct owners *o, const char *one,
+                            const char *many)
+{
+    text_str(t, o->more ? " by more than " : " by ");
+    text_uint(t, o->count);
+    text_str(t, o->count == 1 ? one : many);
+    for (unsigned i = 0; i < o->count && i < EXAMPLES; i++) {
+        text_str(t, i == 0 ? " (" : ", ");
+        describe_owner(t, home, o->owners[i]);
+    }
+    if (o->count > EXAMPLES) {
+        text_str(t, " and ");
+        text_uint(t, o->count - EXAMPLES);
+        text_str(t, o->more ? " more and others" : " more");
+    }
+    if (o->count > 0)
+        text_char(t, ')');
+}
+
+void holders_describe(const struct home *home, const struct pool *pool, char *buffer, size_t size)
+{
+    struct owners runs = {0}, processes = {0};
+    unsigned used = 0, time_wait = 0;
+    struct lease_table leases;
+    struct text t = text_in(buffer, size);
+    bool have_table = lease_open_existing(&leases, home) == 0;
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        if (!portbits_has(&pool->ports, port))
+            continue;
+        lease_owner owner = have_table ? lease_holder(&leases, port) : 0;
+        if (owner != 0) {
+            add_owner(lease_owner_run(owner) != 0 ? &runs : &processes, owner);
+        } else if (probe_port(port) == PROBE_TAKEN) {
+            used++;
+            time_wait += sockdiag_only_time_wait(port) == 1;
+        }
+    }
+    if (have_table)
+        lease_close(&leases);
+    text_uint(&t, runs.ports);
+    text_str(&t, " ports of ");
+    text_uint(&t, pool->count);
+    describe_owners(&t, home, &runs, " run", " runs");
+    if (processes.ports > 0) {
+        text_str(&t, ", ");
+        text_uint(&t, processes.ports);
+        describe_owners(&t, home, &processes, " process", " processes");
+    }
+    text_str(&t, ", ");
+    text_uint(&t, used);
+    text_str(&t, " by other programs, ");
+    text_uint(&t, time_wait);
+    text_str(&t, " of them in TIME_WAIT");
+}
+
+void holders_describe_port(const struct home *home, unsigned port, char *buffer, size_t size)
+{
+    struct lease_table leases;
+    struct text t = text_in(buffer, size);
+    lease_owner owner = 0;
+    if (lease_open_existing(&leases, home) == 0) {
+        owner = lease_holder(&leases, port);
+        lease_close(&leases);
+    }
+    if (owner != 0) {
+        text_str(&t, lease_owner_run(owner) != 0 ? "run " : "process ");
+        describe_owner(&t, home, owner);
+    } else {
+        text_str(&t, probe_port(port) == PROBE_TAKEN ? "another program" : "nobody");
+    }
+}

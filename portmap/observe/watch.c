@@ -1,0 +1,152 @@
+#include "observe/watch.h"
+
+#include "error.h"
+#include "host/sockdiag.h"
+#include "lease/pool.h"
+#include "run/find.h"
+#include "run/late.h"
+#include "run/life.h"
+#include "run/publish.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int watch_find(struct watch *watch)
+{
+    int error = find_run(watch->home, watch->word, watch->path, &watch->run_id);
+    if (error != 0)
+        return error;
+    enum run_state state = life_of(watch->home, watch->run_id);
+    if (state == RUN_DEAD || state == RUN_GONE || state == RUN_DYING)
+        return PORTMAP_EENDED;
+    error = map_view(&watch->map, watch->path);
+    if (error == 0 && !atomic_load(&watch->map->ready)) {
+        map_detach(watch->map);
+        watch->map = NULL;
+        error = PORTMAP_ENORUN;
+    }
+    return error == -ENOENT ? PORTMAP_ENORUN : error;
+}
+
+static void publish_late(const struct watch *watch)
+{
+    struct map *map = watch->map;
+    const char *failed;
+    uint32_t count = atomic_load(&map->late_count);
+    if (atomic_exchange(&map->late_published, count) == count)
+        return;
+    /* Another command may have seen more meanwhile, and its files, written after these, be replaced by them.
+     */
+    do {
+        count = atomic_load(&map->late_published);
+        if (publish_files(map, watch->path, PUBLISH_AGAIN, &failed) != 0) {
+            atomic_store(&map->late_published, count - 1);
+            return;
+        }
+    } while (atomic_load(&map->late_published) != count);
+}
+
+static void fill_stock(const struct watch *watch)
+{
+    struct run run = {.map = watch->map};
+    struct run_means found;
+    bool wanting = false;
+    for (unsigned i = 0; i < MAP_STOCK; i++)
+        wanting = wanting || atomic_load(&watch->map->stock[i]) == 0;
+    if (wanting && atomic_load(&watch->map->late_count) > 0 &&
+        run_find_means(&found, watch->home, watch->map, environ) == 0)
+        run_refill(&run, &found.means);
+}
+
+void watch_look_after(const struct watch *watch)
+{
+    publish_late(watch);
+    fill_stock(watch);
+}
+
+/* Whether a file, of any length, has this text in it, or may have. */
+static bool file_has(int dir, const char *name, const char *text)
+{
+    static char buffer[65536];
+    size_t len = strlen(text), kept = 0;
+    ssize_t got = 0;
+    bool found = false;
+    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        found = errno == EMFILE || errno == ENFILE; /* what cannot be read may be there */
+    while (fd >= 0 && !found && (got = read(fd, buffer + kept, sizeof buffer - kept)) > 0) {
+        size_t have = kept + (size_t)got;
+        found = memmem(buffer, have, text, len) != NULL;
+        kept = have < len ? have : len - 1; /* it may lie across two reads */
+        memmove(buffer, buffer + have - kept, kept);
+    }
+    if (fd >= 0)
+        close(fd);
+    return found;
+}
+
+/*
+ * Exec drops the mapping that says the run is alive, and the new program has it again only when ld.so has
+ * loaded it. Meanwhile its environment names the run.
+ */
+static bool somebody_may_join(const struct watch *watch)
+{
+    char text[PATH_MAX + 32], name[NAME_MAX + 16];
+    bool found = false;
+    snprintf(text, sizeof text, "PORTSHIM_RUN=%s", watch->path);
+    DIR *proc = opendir("/proc");
+    if (proc == NULL)
+        return true;
+    for (struct dirent *entry; !found && (entry = readdir(proc)) != NULL;) {
+        long pid = strtol(entry->d_name, NULL, 10);
+        if (pid <= 0 || pid == getpid())
+            continue;
+        snprintf(name, sizeof name, "%s/environ", entry->d_name);
+        found = file_has(dirfd(proc), name, text);
+    }
+    closedir(proc);
+    return found;
+}
+
+static bool is_deserted(struct watch *watch)
+{
+    uint64_t now = process_clock();
+    if (watch->deserted != 0 && now - watch->deserted < WATCH_PAUSE)
+        return false;
+    if (somebody_may_join(watch)) {
+        watch->deserted = 0;
+        return false;
+    }
+    if (watch->deserted != 0)
+        return true;
+    watch->deserted = now;
+    return false;
+}
+
+bool watch_is_alive(struct watch *watch)
+{
+    enum run_state state = life_of(watch->home, watch->run_id);
+    if (state == RUN_DYING)
+        return !is_deserted(watch);
+    watch->deserted = 0;
+    return state == RUN_ALIVE;
+}
+
+int watch_is_listening(const struct watch *watch, int diag, unsigned placeholder, unsigned protocols)
+{
+    struct sockdiag_port found;
+    unsigned real = map_real(watch->map, placeholder);
+    if (real == 0)
+        return 0;
+    int error = sockdiag_ask(diag, real, SOCKDIAG_SERVERS, &found);
+    if (error != 0)
+        return error;
+    return ((protocols & PORTMAP_TCP) != 0 && found.tcp_listening > 0) ||
+           ((protocols & PORTMAP_UDP) != 0 && found.udp > 0);
+}

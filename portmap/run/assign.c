@@ -1,0 +1,253 @@
+#include "run/assign.h"
+
+#include "error.h"
+#include "run/leases.h"
+#include "run/rundir.h"
+#include "run/sweep.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+bool assign_knows(const struct map *map, unsigned port)
+{
+    bool found =
+        atomic_load(&map->to_program[port]) != 0 || (atomic_load(&map->to_kernel[port]) & MAP_ALIAS) != 0;
+    for (unsigned i = 0; i < MAP_STOCK; i++)
+        found = found || atomic_load(&map->stock[i]) == port;
+    return found;
+}
+
+static bool enter_claims(struct lease_table *fresh, void *context)
+{
+    const struct assigning *a = context;
+    const struct home *home = a->means->home;
+    lease_owner owner = a->obtaining.want.owner;
+    char directory[RUNDIR_NAME_SIZE];
+    rundir_name(directory, a->map->run_id);
+    /* A run whose directory went with the table is nobody's to find. */
+    bool all = home_is_in_place(home) && faccessat(home->fd, directory, F_OK, 0) == 0 &&
+               leases_enter_run(fresh, a->map);
+    for (unsigned i = 0; i < a->added_count; i++) {
+        all = leases_enter(fresh, a->added[i].real, owner) && all;
+        all = (a->added[i].alias == 0 || leases_enter(fresh, a->added[i].alias, owner)) && all;
+    }
+    return all;
+}
+
+int assign_settle(struct assigning *a)
+{
+    const struct claims claims = {.enter = enter_claims, .context = a};
+    int error = leases_settle(&a->leases, a->means->home, &claims);
+    if (error != 0)
+        a->problem->step = RUN_STEP_TABLE;
+    return error;
+}
+
+void assign_give_back(struct assigning *a, unsigned port)
+{
+    if (port != 0)
+        lease_release(&a->leases, port, a->obtaining.want.owner);
+}
+
+void assign_avoid(struct assigning *a, unsigned port)
+{
+    portbits_add(&a->avoid, port);
+    pool_remove(&a->pool, port);
+}
+
+void assign_avoid_known(struct assigning *a)
+{
+    uint32_t count = atomic_load(&a->map->start_count);
+    for (uint32_t i = 0; i < count; i++)
+        assign_avoid(a, a->map->start[i]);
+    for (unsigned port = 1; port < PORT_COUNT; port++)
+        if (atomic_load(&a->map->to_program[port]) != 0)
+            assign_avoid(a, port);
+}
+
+int assign_begin(struct assigning *a, unsigned most)
+{
+    static const struct portset none;
+    if (a->ports == NULL)
+        a->ports = &none;
+    a->pool = *a->means->pool;
+    a->avoid = (struct portbits){0};
+    a->added = NULL;
+    a->added_count = 0;
+    a->obtaining = (struct obtaining){.means = *a->means, .leases = &a->leases, .avoid = &a->avoid};
+    a->obtaining.means.pool = &a->pool;
+    /* The others are assigned late: a list of all there is would leave nothing to lease. */
+    portset_first(a->ports, most, &a->first);
+    for (unsigned port = 1; port < PORT_COUNT; port++)
+        if (portbits_has(&a->first, port))
+            assign_avoid(a, port);
+    for (unsigned i = 0; i < a->ports->fixed_count; i++)
+        assign_avoid(a, a->ports->fixed[i].real);
+    a->problem->step = RUN_STEP_TABLE;
+    int error = leases_open(&a->leases, a->means->home);
+    if (error == 0)
+        sweep_runs(a->means->home, &a->leases, SWEEP_SOME, LEASE_FREE_ONLY);
+    return error;
+}
+
+void assign_set_map(struct assigning *a)
+{
+    a->map = a->run->map;
+    a->obtaining.want.owner = lease_run_owner(a->map->run_id);
+}
+
+int assign_begin_for_run(struct assigning *a)
+{
+    int error = assign_begin(a, PORT_COUNT);
+    assign_set_map(a);
+    assign_avoid_known(a);
+    return error;
+}
+
+/* The real port of a placeholder: the given one, or any. */
+static int find_real(struct assigning *a, unsigned placeholder)
+{
+    unsigned fixed = portset_fixed(a->ports, placeholder);
+    a->problem->step = RUN_STEP_PORT;
+    a->problem->placeholder = placeholder;
+    a->problem->real = fixed;
+    if (fixed == 0)
+        return obtain_port(&a->obtaining);
+    if (assign_knows(a->map, fixed))
+        return PORTMAP_EHELD;
+    int error = obtain_given(&a->obtaining, fixed);
+    return error != 0 ? error : (int)fixed;
+}
+
+static int enter_addition(struct map *map, const struct addition *added)
+{
+    map_assign(map, added->placeholder, added->real, (uint32_t)added->protocols << MAP_PROTOCOLS_SHIFT);
+    return map_list(map, added->placeholder);
+}
+
+static int assign(struct assigning *a, unsigned placeholder, unsigned protocols)
+{
+    if (a->added != NULL && atomic_load(&a->map->start_count) + a->added_count == MAP_START_MAX)
+        return PORTMAP_ETOOMANY;
+    int real = find_real(a, placeholder);
+    if (real < 0)
+        return real;
+    const struct addition added = {
+        .placeholder = (uint16_t)placeholder, .real = (uint16_t)real, .protocols = (uint16_t)protocols};
+    if (a->added == NULL)
+        return enter_addition(a->map, &added);
+    a->added[a->added_count++] = added;
+    return 0;
+}
+
+int assign_start(struct assigning *a)
+{
+    const struct portset *ports = a->ports;
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        unsigned protocols = portset_listed(ports, port);
+        if (!portbits_has(&a->first, port) || map_late_protocols(a->map, port) != 0 ||
+            map_real(a->map, port) != 0)
+            continue;
+        if (a->means->stop != NULL && a->means->stop())
+            return -EINTR;
+        int error = assign(a, port, protocols);
+        if (error != 0)
+            return error;
+    }
+    return 0;
+}
+
+/* Whether a run around this one has the number as a real port: its server is there, and goes by its own. */
+static bool is_real_around(const struct map *map, unsigned port)
+{
+    struct map *outer;
+    const char *path = map_about(map, MAP_ABOUT_OUTER, 0);
+    if (path == NULL || map_view(&outer, path) != 0)
+        return false;
+    uint32_t entry = atomic_load(&outer->to_program[port]);
+    bool found = (entry != 0 && (entry & MAP_ALIAS) == 0) || is_real_around(outer, port);
+    map_detach(outer);
+    return found;
+}
+
+/* A number that is a real port, in the map or soon, needs no alias, and can have none. */
+static bool wants_alias(const struct assigning *a, unsigned placeholder)
+{
+    if (!map_is_ephemeral(a->map, placeholder) || atomic_load(&a->map->to_program[placeholder]) != 0)
+        return false;
+    for (unsigned i = 0; i < a->added_count; i++)
+        if (a->added[i].real == placeholder)
+            return false;
+    return !is_real_around(a->map, placeholder);
+}
+
+/* The outer run's alias serves as well, unless its number is a placeholder of this one. */
+static bool inherit_alias(struct assigning *a, unsigned placeholder)
+{
+    unsigned alias = a->outer != NULL ? map_alias(a->outer, placeholder) : 0;
+    return alias != 0 && map_late_protocols(a->map, alias) == 0 &&
+           map_enter_alias(a->map, placeholder, alias, MAP_INHERITED);
+}
+
+/* An alias is leased as a real port is. */
+static int obtain_alias(struct assigning *a, unsigned placeholder)
+{
+    a->problem->step = RUN_STEP_PORT;
+    a->problem->placeholder = placeholder;
+    a->problem->real = 0;
+    return obtain_port(&a->obtaining);
+}
+
+int assign_aliases(struct assigning *a)
+{
+    uint32_t count = atomic_load(&a->map->start_count);
+    for (uint32_t i = 0; i < count; i++) {
+        unsigned port = a->map->start[i];
+        bool inherited = (atomic_load(&a->map->to_kernel[port]) & MAP_INHERITED) != 0;
+        while (wants_alias(a, port) && !(inherited && inherit_alias(a, port))) {
+            int alias = obtain_alias(a, port);
+            if (alias < 0)
+                return alias;
+            if (map_enter_alias(a->map, port, (unsigned)alias, 0))
+                break;
+            assign_avoid(a, (unsigned)alias); /* its number is a placeholder by now */
+            obtain_return(&a->obtaining, (unsigned)alias);
+        }
+    }
+    return 0;
+}
+
+int assign_lease_aliases(struct assigning *a)
+{
+    for (unsigned i = 0; i < a->added_count; i++) {
+        if (!wants_alias(a, a->added[i].placeholder))
+            continue;
+        int alias = obtain_alias(a, a->added[i].placeholder);
+        if (alias < 0)
+            return alias;
+        a->added[i].alias = (uint16_t)alias;
+    }
+    return 0;
+}
+
+int assign_enter_added(struct assigning *a)
+{
+    int error = 0;
+    atomic_store(&a->map->grows, 1);
+    for (unsigned i = 0; i < a->added_count && error == 0; i++)
+        error = enter_addition(a->map, &a->added[i]);
+    for (unsigned i = 0; i < a->added_count && error == 0; i++)
+        if (a->added[i].alias != 0 && !map_enter_alias(a->map, a->added[i].placeholder, a->added[i].alias, 0))
+            assign_give_back(a, a->added[i].alias);
+    return error;
+}
+
+void assign_forget_added(struct assigning *a)
+{
+    while (a->added_count > 0) {
+        const struct addition *added = &a->added[--a->added_count];
+        assign_give_back(a, added->real);
+        assign_give_back(a, added->alias);
+    }
+}

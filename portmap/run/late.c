@@ -1,0 +1,151 @@
+#include "run/late.h"
+
+#include "error.h"
+#include "run/assign.h"
+#include "run/leases.h"
+
+#include <time.h>
+
+/* What is to be put into a run's stock at once is waited for so long, unless its taker was killed. A port
+ * that went from one place to another while both were looked at is found by another look. */
+enum { ON_THEIR_WAY_LOOKS = 50, ON_THEIR_WAY_NANOSECONDS = 50000000, VAIN_LOOKS = 3 };
+
+/* A port whose claim stands, before it is entered in a map that programs look into. */
+static int try_obtain_standing(void *context)
+{
+    struct assigning *a = context;
+    int port = obtain_port(&a->obtaining);
+    if (port < 0 && port != PORTMAP_ETORN)
+        return port;
+    struct addition added = {.real = port > 0 ? (uint16_t)port : 0};
+    a->added = &added;
+    a->added_count = port > 0;
+    int error = assign_settle(a);
+    a->added = NULL;
+    a->added_count = 0;
+    if (error == 0)
+        return port;
+    assign_give_back(a, added.real);
+    return error;
+}
+
+static int obtain_standing(struct assigning *a)
+{
+    return leases_retry(try_obtain_standing, a);
+}
+
+static int add_to_stock(struct assigning *a)
+{
+    int port = obtain_standing(a);
+    if (port < 0)
+        return port;
+    if (!map_stock_put(a->map, (unsigned)port)) {
+        obtain_return(&a->obtaining, (unsigned)port);
+        return 0;
+    }
+    int error = assign_settle(a);
+    if (error != 0 && lease_holder(&a->leases, (unsigned)port) != a->obtaining.want.owner)
+        map_stock_remove(a->map, (unsigned)port);
+    return error;
+}
+
+int run_fill_stock(struct assigning *a, bool may_be_less)
+{
+    bool late = false;
+    a->problem->step = RUN_STEP_PORT;
+    a->problem->placeholder = 0;
+    a->problem->real = 0;
+    for (unsigned i = 0; i < PORTBITS_WORDS && !late; i++)
+        late = (a->map->late[0].word[i] | a->map->late[1].word[i]) != 0;
+    for (unsigned i = 0; late && i < MAP_STOCK; i++) {
+        if (atomic_load(&a->map->stock[i]) != 0)
+            continue;
+        if (!obtain_has_time(&a->obtaining) && may_be_less)
+            return 0;
+        int error = add_to_stock(a);
+        if (error != 0)
+            return error;
+    }
+    return 0;
+}
+
+/* Whether the run has leased a port that is nowhere in the map: then somebody is about to put it there. */
+static bool some_are_on_their_way(const struct assigning *a)
+{
+    for (unsigned port = 1; port < PORT_COUNT; port++)
+        if (lease_holder(&a->leases, port) == a->obtaining.want.owner && !assign_knows(a->map, port))
+            return true;
+    return false;
+}
+
+/*
+ * The port is not taken out of the stock that we fill: others could empty that again before. They may also
+ * have all that is left of the pool, and put into the stock what they do not need.
+ */
+static int assign_late(struct assigning *a, unsigned placeholder, uint32_t *entry)
+{
+    const struct timespec pause = {.tv_nsec = ON_THEIR_WAY_NANOSECONDS / ON_THEIR_WAY_LOOKS};
+    uint32_t before = *entry;
+    unsigned vain = 0;
+    for (unsigned looks = 0;; looks++) {
+        if (map_take_late(a->map, placeholder, entry))
+            return 1;
+        if (*entry != before)
+            return 0;
+        int port = obtain_standing(a);
+        if (port > 0 && map_enter_late(a->map, placeholder, (unsigned)port, entry)) {
+            assign_settle(a);
+            return 1;
+        }
+        if (port > 0) {
+            /* If it was not another that was quicker, it is an ephemeral placeholder. */
+            assign_avoid(a, (unsigned)port);
+            obtain_return(&a->obtaining, (unsigned)port);
+            if (*entry != before)
+                return 0;
+            continue;
+        }
+        if (port != PORTMAP_EXHAUSTED || looks == ON_THEIR_WAY_LOOKS)
+            return port;
+        a->obtaining.means.patience = 0; /* it has been waited for who is dying */
+        if (some_are_on_their_way(a))
+            nanosleep(&pause, NULL);
+        else if (++vain == VAIN_LOOKS)
+            return port;
+    }
+}
+
+int run_find_means(struct run_means *found, const struct home *home, const struct map *map, char *const *env)
+{
+    struct problem problem;
+    found->server = run_server(map, env);
+    obtain_limit(&found->server, OBTAIN_BRIEF_MILLISECONDS);
+    found->means = (struct means){
+        .home = home, .pool = &found->pool, .server = &found->server, .patience = OBTAIN_BRIEF};
+    return pool_load(&found->pool, env, &problem);
+}
+
+void run_refill(struct run *run, const struct means *means)
+{
+    struct run_problem problem;
+    struct assigning a = {.run = run, .means = means, .problem = &problem};
+    if (assign_begin_for_run(&a) != 0)
+        return;
+    run_fill_stock(&a, true);
+    lease_close(&a.leases);
+}
+
+int run_assign_late(struct run *run, const struct means *means, unsigned placeholder, uint32_t *entry)
+{
+    struct run_problem problem;
+    struct assigning a = {.run = run, .means = means, .problem = &problem};
+    int result = assign_begin_for_run(&a);
+    if (result != 0)
+        return result;
+    result = assign_late(&a, placeholder, entry);
+    a.obtaining.means.patience = 0; /* the caller has what it needs */
+    if (result >= 0)
+        run_fill_stock(&a, true);
+    lease_close(&a.leases);
+    return result;
+}

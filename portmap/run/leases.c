@@ -1,0 +1,128 @@
+#include "run/leases.h"
+
+#include "base/lock.h"
+#include "error.h"
+#include "run/rundir.h"
+
+#include <errno.h>
+#include <sys/file.h>
+
+struct recovery {
+    struct lease_table *leases;
+    const struct home *home;
+    int error;
+};
+
+bool leases_enter(struct lease_table *leases, unsigned port, lease_owner owner)
+{
+    return lease_transfer(leases, port, 0, owner) || lease_holder(leases, port) == owner;
+}
+
+bool leases_enter_run(struct lease_table *leases, const struct map *map)
+{
+    lease_owner owner = lease_run_owner(map->run_id);
+    bool all = true;
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        uint32_t back = atomic_load(&map->to_program[port]), there = atomic_load(&map->to_kernel[port]);
+        bool real = back != 0 && !(back & (MAP_ALIAS | MAP_INHERITED | MAP_CHOSEN));
+        bool alias = (there & MAP_ALIAS) != 0 && !(there & MAP_INHERITED);
+        if (real || alias)
+            all = leases_enter(leases, port, owner) && all;
+    }
+    for (unsigned i = 0; i < MAP_STOCK; i++) {
+        unsigned port = atomic_load(&map->stock[i]);
+        if (port != 0)
+            all = leases_enter(leases, port, owner) && all;
+    }
+    return all;
+}
+
+/* A map that cannot be looked at, for want of a descriptor say, may be a living run's: no table is made then.
+ */
+static bool record_run(uint64_t run_id, void *context)
+{
+    struct recovery *recovery = context;
+    char path[PATH_MAX];
+    struct map *map;
+    int error = rundir_path(recovery->home, run_id, path);
+    if (error == 0)
+        error = map_attach(&map, path);
+    if (error == 0) {
+        leases_enter_run(recovery->leases, map);
+        map_detach(map);
+    } else if (error == -EMFILE || error == -ENFILE || error == -ENOMEM) {
+        recovery->error = error;
+    }
+    return recovery->error == 0;
+}
+
+static int make_locked(struct lease_table *leases, const struct home *home)
+{
+    int error = lease_open_existing(leases, home);
+    if (error != -ENOENT && error != PORTMAP_ETORN)
+        return error;
+    error = lease_draft(leases, home);
+    if (error != 0)
+        return error;
+    struct recovery recovery = {.leases = leases, .home = home};
+    error = rundir_each(home, record_run, &recovery);
+    if (error == 0)
+        error = recovery.error;
+    if (error == 0)
+        error = lease_install(home);
+    if (error != 0)
+        lease_close(leases);
+    return error;
+}
+
+int leases_open(struct lease_table *leases, const struct home *home)
+{
+    int error = lease_open_existing(leases, home);
+    if (error != -ENOENT && error != PORTMAP_ETORN)
+        return error;
+    error = lock_wait(home->fd, LOCK_EX);
+    if (error != 0)
+        return error;
+    error = make_locked(leases, home);
+    flock(home->fd, LOCK_UN);
+    return error;
+}
+
+/* The table that is the home's now; the home itself may have been removed with the old one. */
+static int open_fresh(struct lease_table *fresh, const struct home *home)
+{
+    if (home_is_in_place(home))
+        return leases_open(fresh, home);
+    struct home another = *home;
+    int error = home_reopen(&another);
+    if (error == 0)
+        error = leases_open(fresh, &another);
+    home_close(&another);
+    return error;
+}
+
+int leases_retry(int (*try)(void *context), void *context)
+{
+    int result = PORTMAP_ETORN;
+    for (unsigned tries = 0; tries < LEASES_TRIES && result == PORTMAP_ETORN; tries++)
+        result = try(context);
+    return result;
+}
+
+int leases_settle(struct lease_table *leases, const struct home *home, const struct claims *claims)
+{
+    bool all = true;
+    for (unsigned tries = 0; all && tries < LEASES_TRIES; tries++) {
+        struct lease_table fresh;
+        if (lease_is_current(leases, home))
+            return 0;
+        int error = open_fresh(&fresh, home);
+        if (error != 0)
+            return error;
+        all = claims->enter(&fresh, claims->context);
+        if (!claims->shared)
+            lease_close(leases);
+        *leases = fresh;
+    }
+    return PORTMAP_ETORN;
+}

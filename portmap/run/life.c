@@ -1,0 +1,111 @@
+#include "run/life.h"
+
+#include "host/process.h"
+#include "run/map.h"
+#include "run/rundir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A run directory without a map is being made, or its maker died at it; nobody needs this long. */
+enum { MAKING_SECONDS = 10 };
+
+/*
+ * Whether the process that started the run may live. It is judged by its pid only in its own pid namespace;
+ * a run that was made where that could not be read is judged by its lock alone. Where we cannot read ours, it
+ * may be the same one.
+ */
+static bool starter_may_live(const struct map *map)
+{
+    uint32_t here = process_pid_namespace();
+    if (map->pid_namespace == 0)
+        return false;
+    if (here == 0)
+        return true;
+    return map->pid_namespace == here && process_is_alive(map->starter, map->starter_start_time);
+}
+
+/*
+ * One process at a time decides about a run: the exclusive lock with which it asks for members would look
+ * like a member to another. This lock is of the other kind (fcntl(2), "open file description locks"), and
+ * goes with fd.
+ */
+static bool lock_decision(int fd)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    return fcntl(fd, F_OFD_SETLK, &whole) == 0;
+}
+
+/* The state of a run whose map is open and mapped. */
+static enum run_state decide(struct map *map, int fd)
+{
+    if (!lock_decision(fd))
+        return atomic_load(&map->dead_since) != 0 ? RUN_DYING : RUN_ALIVE;
+    bool has_members = flock(fd, LOCK_EX | LOCK_NB) < 0;
+    if (!has_members && atomic_load(&map->ended))
+        return RUN_DEAD;
+    if (has_members || starter_may_live(map)) {
+        flock(fd, LOCK_UN);
+        atomic_store(&map->dead_since, 0);
+        return RUN_ALIVE;
+    }
+    uint64_t now = process_clock(), unset = 0;
+    if (atomic_compare_exchange_strong(&map->dead_since, &unset, now) || now - unset < LIFE_GRACE)
+        return RUN_DYING;
+    return RUN_DEAD;
+}
+
+static enum run_state state_without_map(const struct home *home, const char *directory)
+{
+    struct stat st;
+    struct timespec now;
+    if (fstatat(home->fd, directory, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? RUN_GONE : RUN_ALIVE;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec - st.st_mtim.tv_sec > MAKING_SECONDS ? RUN_DEAD : RUN_ALIVE;
+}
+
+struct life_look life_look(const struct home *home, uint64_t run_id)
+{
+    struct life_look look = {.run_id = run_id};
+    char directory[RUNDIR_NAME_SIZE];
+    rundir_name(directory, run_id);
+    look.fd = map_open(&look.map, home->fd, directory);
+    if (look.fd >= 0)
+        look.state = decide(look.map, look.fd);
+    else if (look.fd == -ENOENT || look.fd == -ENODATA)
+        look.state = state_without_map(home, directory);
+    else /* for want of a descriptor, or of its version's layout, it is not dead */
+        look.state = RUN_ALIVE;
+    return look;
+}
+
+void life_look_away(struct life_look *look)
+{
+    if (look->fd < 0)
+        return;
+    map_detach(look->map);
+    close(look->fd);
+}
+
+enum run_state life_of(const struct home *home, uint64_t run_id)
+{
+    struct life_look look = life_look(home, run_id);
+    life_look_away(&look);
+    return look.state;
+}
+
+enum run_state life_settled(const struct home *home, uint64_t run_id)
+{
+    const struct timespec pause = {.tv_nsec = 20000000};
+    enum run_state state;
+    while ((state = life_of(home, run_id)) == RUN_DYING)
+        nanosleep(&pause, NULL);
+    return state;
+}

@@ -1,0 +1,92 @@
+#include "run/name.h"
+
+#include "base/lock.h"
+#include "base/text.h"
+#include "error.h"
+#include "run/life.h"
+#include "run/rundir.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { LINK_SIZE = NAME_MAX_LENGTH + 8 };
+
+static void link_name(char link[static LINK_SIZE], const char *name)
+{
+    struct text t = text_in(link, LINK_SIZE);
+    text_str(&t, "names/");
+    text_str(&t, name);
+}
+
+bool name_is_valid(const char *name)
+{
+    static const char alnum[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    size_t len = strlen(name);
+    return len > 0 && len <= NAME_MAX_LENGTH && strspn(name, alnum) == len && strchr("._-", *name) == NULL;
+}
+
+const char *name_given(const struct map *map)
+{
+    const char *name = map_about(map, MAP_ABOUT_NAME, 0);
+    return name != NULL && *name != '@' ? name : NULL;
+}
+
+uint64_t name_find(const struct home *home, const char *name)
+{
+    char link[LINK_SIZE], target[32];
+    uint64_t run_id;
+    link_name(link, name);
+    ssize_t len = readlinkat(home->fd, link, target, sizeof target - 1);
+    if (len < 0)
+        return 0;
+    target[len] = '\0';
+    return rundir_id(target, &run_id) ? run_id : 0;
+}
+
+/* Links come and go under the lock of their directory; a descriptor that holds it, or a negated errno. */
+static int lock_names(const struct home *home)
+{
+    return lock_directory(home->fd, "names");
+}
+
+static int claim_locked(const struct home *home, const char *name, uint64_t run_id)
+{
+    char link[LINK_SIZE], target[RUNDIR_NAME_SIZE];
+    link_name(link, name);
+    rundir_name(target, run_id);
+    uint64_t holder = name_find(home, name);
+    if (holder != 0 && holder != run_id && life_of(home, holder) == RUN_ALIVE)
+        return PORTMAP_ENAME;
+    if (unlinkat(home->fd, link, 0) < 0 && errno != ENOENT)
+        return -errno;
+    return symlinkat(target + strlen("runs/"), home->fd, link) < 0 ? -errno : 0;
+}
+
+int name_claim(const struct home *home, const char *name, uint64_t run_id)
+{
+    int lock = lock_names(home);
+    if (lock < 0)
+        return lock;
+    int error = claim_locked(home, name, run_id);
+    lock_release(lock);
+    return error;
+}
+
+void name_forget(const struct home *home, const char *name, uint64_t run_id)
+{
+    char link[LINK_SIZE];
+    link_name(link, name);
+    int lock = lock_names(home);
+    if (name_find(home, name) == run_id)
+        unlinkat(home->fd, link, 0);
+    if (lock >= 0)
+        lock_release(lock);
+}
+
+void name_forget_all(const struct home *home, const struct map *map)
+{
+    const char *name;
+    for (unsigned i = 0; (name = map_about(map, MAP_ABOUT_NAME, i)) != NULL; i++)
+        name_forget(home, name, map->run_id);
+}

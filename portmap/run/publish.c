@@ -1,0 +1,386 @@
+#include "run/publish.h"
+
+#include "base/file.h"
+#include "base/kernel.h"
+#include "base/text.h"
+#include "error.h"
+#include "run/rundir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+/* The formats, by the file's ending. */
+enum format { FORMAT_PLAIN, FORMAT_ENV, FORMAT_JSON };
+
+/* How a file begins; the run's directory comes next. By this a file of ours is told from a user's. */
+static const char comment_head[] = "# portshim ", json_head[] = "{\"run\": \"", json_next[] = "\", \"pid\": ";
+/* What stands there in a .env file that 0.1.0 has written. */
+static const char old_env_head[] = "PORTSHIM_RUN=";
+
+/* A file being written, in pieces of a buffer. */
+struct writer {
+    int fd;
+    int error;
+    struct text text;
+    char buffer[4096];
+};
+
+static void flush(struct writer *w)
+{
+    if (w->error == 0)
+        w->error = file_write(w->fd, w->buffer, w->text.used);
+    w->text = text_in(w->buffer, sizeof w->buffer);
+}
+
+static void put(struct writer *w, const char *s)
+{
+    for (; *s != '\0'; s++) {
+        if (w->text.used + 1 == w->text.size)
+            flush(w);
+        text_char(&w->text, *s);
+    }
+}
+
+static void put_uint(struct writer *w, uint64_t n)
+{
+    char digits[24];
+    struct text t = text_in(digits, sizeof digits);
+    text_uint(&t, n);
+    put(w, digits);
+}
+
+unsigned publish_next(const struct map *map, unsigned after)
+{
+    for (unsigned port = after + 1; port < PORT_COUNT; port++)
+        if (map_real(map, port) != 0)
+            return port;
+    return 0;
+}
+
+static enum format format_of(const char *file)
+{
+    const char *ending = strrchr(file, '.');
+    if (ending != NULL && strcmp(ending, ".json") == 0)
+        return FORMAT_JSON;
+    if (ending != NULL && strcmp(ending, ".env") == 0)
+        return FORMAT_ENV;
+    return FORMAT_PLAIN;
+}
+
+static void write_comment(struct writer *w, const char *run_path)
+{
+    put(w, comment_head);
+    put(w, run_path);
+    put(w, "\n");
+}
+
+static void write_plain(struct writer *w, const struct map *map, const char *run_path)
+{
+    write_comment(w, run_path);
+    for (unsigned port = 0; (port = publish_next(map, port)) != 0;) {
+        put_uint(w, port);
+        put(w, " ");
+        put_uint(w, map_real(map, port));
+        put(w, "\n");
+    }
+}
+
+static void write_env(struct writer *w, const struct map *map, const char *run_path)
+{
+    write_comment(w, run_path);
+    put(w, "PORTSHIM_RUN=");
+    put(w, run_path);
+    put(w, "\n");
+    for (unsigned port = 0; (port = publish_next(map, port)) != 0;) {
+        put(w, "PORTSHIM_PORT_");
+        put_uint(w, port);
+        put(w, "=");
+        put_uint(w, map_real(map, port));
+        put(w, "\n");
+    }
+}
+
+static void write_json(struct writer *w, const struct map *map, const char *run_path)
+{
+    const char *separator = "";
+    put(w, json_head);
+    put(w, run_path); /* of characters that JSON takes as they are (home.h) */
+    put(w, json_next);
+    put_uint(w, (uint64_t)map->starter);
+    put(w, ", \"ports\": [");
+    for (unsigned port = 0; (port = publish_next(map, port)) != 0; separator = ", ") {
+        unsigned protocols = map_entry_protocols(atomic_load(&map->to_kernel[port]));
+        put(w, separator);
+        put(w, "{\"placeholder\": ");
+        put_uint(w, port);
+        put(w, ", \"real\": ");
+        put_uint(w, map_real(map, port));
+        put(w, protocols == PORTMAP_BOTH  ? ", \"protocols\": [\"tcp\", \"udp\"]}"
+               : protocols == PORTMAP_TCP ? ", \"protocols\": [\"tcp\"]}"
+                                          : ", \"protocols\": [\"udp\"]}");
+    }
+    put(w, "]}\n");
+}
+
+static int write_file(int fd, const char *file, const struct map *map, const char *run_path)
+{
+    struct writer w = {.fd = fd};
+    w.text = text_in(w.buffer, sizeof w.buffer);
+    switch (format_of(file)) {
+    case FORMAT_JSON:
+        write_json(&w, map, run_path);
+        break;
+    case FORMAT_ENV:
+        write_env(&w, map, run_path);
+        break;
+    case FORMAT_PLAIN:
+        write_plain(&w, map, run_path);
+        break;
+    }
+    flush(&w);
+    return w.error;
+}
+
+enum { HEAD_SIZE = PATH_MAX + 64 };
+
+/* Reads how a regular file begins: its length, or a negated errno or PORTMAP_ENOTFILE. */
+static int read_head(const char *file, char head[static HEAD_SIZE])
+{
+    struct stat st;
+    if (stat(file, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode)) /* to open a pipe may take forever */
+        return PORTMAP_ENOTFILE;
+    return text_read_file(file, head, HEAD_SIZE);
+}
+
+/* The run that the head of a map file names. What comes after it, or NULL where that is no absolute path. */
+static const char *parse_head(const char *head, char *path, size_t size)
+{
+    static const struct {
+        const char *before, *end;
+    } heads[] = {{comment_head, "\n"}, {old_env_head, "\n"}, {json_head, "\""}};
+    for (unsigned i = 0; i < sizeof heads / sizeof *heads; i++) {
+        size_t before = strlen(heads[i].before), len;
+        if (strncmp(head, heads[i].before, before) != 0)
+            continue;
+        head += before;
+        len = strcspn(head, heads[i].end);
+        struct text t = text_in(path, size);
+        text_bytes(&t, head, len);
+        return t.cut || *path != '/' ? NULL : head + len;
+    }
+    return NULL;
+}
+
+int publish_read_run(const char *file, char *path, size_t size)
+{
+    char head[HEAD_SIZE];
+    int len = read_head(file, head);
+    if (len < 0)
+        return len;
+    return parse_head(head, path, size) == NULL ? PORTMAP_ESYNTAX : 0;
+}
+
+/* A user's own file may begin with a word of ours as well, not with a run's directory after it. */
+static bool is_of_portshim(const char *head)
+{
+    char path[PATH_MAX];
+    uint64_t run_id;
+    const char *rest = parse_head(head, path, sizeof path);
+    const char *name = rest != NULL ? strrchr(path, '/') : NULL;
+    if (name == NULL || !rundir_id(name + 1, &run_id))
+        return false;
+    return *rest != '"' || strncmp(rest, json_next, strlen(json_next)) == 0;
+}
+
+/* 0 where a map file may be written: nothing is there, or nothing is in it, or what portshim wrote. */
+static int check_place(const char *file)
+{
+    char head[HEAD_SIZE];
+    struct stat st;
+    if (lstat(file, &st) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    /* A rename over a device, pipe or directory would destroy it, or fail, and so with /proc/self/fd/1. */
+    if (!S_ISREG(st.st_mode))
+        return PORTMAP_ENOTFILE;
+    if (st.st_size == 0)
+        return 0;
+    int len = read_head(file, head);
+    if (len < 0)
+        return len;
+    return is_of_portshim(head) ? 0 : PORTMAP_EOTHERS;
+}
+
+/* A file's name that /proc tells, as /dev/fd/1 does, is that of an open file, which has another by now, or
+ * none. */
+static bool is_in_proc(int link)
+{
+    struct statfs fs;
+    return fstatfs(link, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+}
+
+/* Whether somebody else may have laid a link where everybody may, for us to write where it leads: by the rule
+ * of proc_sys_fs(5), protected_symlinks, which the kernel has for links that it follows itself. */
+static bool is_trap(const char *path, int link)
+{
+    char directory[PATH_MAX];
+    struct text t = text_in(directory, sizeof directory);
+    struct stat st;
+    uid_t owner = kernel_owner(link);
+    text_bytes(&t, path, (size_t)(strrchr(path, '/') + 1 - path));
+    int fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    bool trap = fd < 0 || fstat(fd, &st) < 0 ||
+                (owner != kernel_euid() && owner != kernel_owner(fd) && (st.st_mode & S_ISVTX) != 0 &&
+                 (st.st_mode & S_IWOTH) != 0);
+    if (fd >= 0)
+        close(fd);
+    return trap;
+}
+
+/* Where a symbolic link leads: the length, 0 when it is none that is to be followed, or a negated errno. */
+static int read_link(const char *path, char target[static PATH_MAX])
+{
+    int link = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    *target = '\0';
+    if (link < 0) /* what cannot be reached, writing will say */
+        return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : 0;
+    ssize_t len = is_in_proc(link) ? -1 : readlinkat(link, "", target, PATH_MAX - 1);
+    int result = len < 0 ? 0 : is_trap(path, link) ? PORTMAP_EFOREIGN : (int)len;
+    close(link);
+    if (len > 0)
+        target[len] = '\0';
+    return result;
+}
+
+int publish_path(const char *file, char path[static PATH_MAX])
+{
+    enum { MOST_LINKS = 40 }; /* as the kernel has it */
+    char target[PATH_MAX];
+    struct text t = text_in(path, PATH_MAX);
+    int error = text_path(&t, file);
+    for (unsigned links = 0; error == 0; links++) {
+        int len = read_link(path, target);
+        if (len <= 0)
+            return len;
+        if (links == MOST_LINKS)
+            return -ELOOP;
+        t.used = *target == '/' ? 0 : (size_t)(strrchr(path, '/') + 1 - path);
+        text_str(&t, target);
+        error = t.cut ? -ENAMETOOLONG : 0;
+    }
+    return error;
+}
+
+/* The temporary name beside a map file, which may be given twice, in two spellings. */
+static int draft_name(const char *file, unsigned i, char draft[static PATH_MAX])
+{
+    struct text t = text_in(draft, PATH_MAX);
+    text_str(&t, file);
+    text_str(&t, ".portshim-");
+    text_uint(&t, (uint64_t)getpid());
+    text_char(&t, '-');
+    text_uint(&t, i);
+    return t.cut ? -ENAMETOOLONG : 0;
+}
+
+static int write_draft(const char *file, unsigned i, const struct map *map, const char *run_path)
+{
+    char draft[PATH_MAX];
+    int error = check_place(file);
+    if (error == 0)
+        error = draft_name(file, i, draft);
+    if (error != 0)
+        return error;
+    unlink(draft);
+    int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return -errno;
+    file_let_owner(fd); /* its run reads it again */
+    error = write_file(fd, file, map, run_path);
+    if (close(fd) < 0 && error == 0)
+        error = -errno;
+    return error;
+}
+
+static int install_draft(const char *file, unsigned i)
+{
+    char draft[PATH_MAX];
+    int error = check_place(file); /* once more: somebody may have put something there meanwhile */
+    if (error == 0)
+        error = draft_name(file, i, draft);
+    return error == 0 && rename(draft, file) < 0 ? -errno : error;
+}
+
+static void remove_draft(const char *file, unsigned i)
+{
+    char draft[PATH_MAX];
+    if (draft_name(file, i, draft) == 0)
+        unlink(draft);
+}
+
+static bool names_run(const char *file, const char *run_path)
+{
+    char named[PATH_MAX];
+    return publish_read_run(file, named, sizeof named) == 0 && strcmp(named, run_path) == 0;
+}
+
+/* Whether a file is left alone: a later run publishes there now, or somebody keeps something else in it. */
+static bool is_anothers(const char *file, const char *run_path, enum publish_occasion occasion)
+{
+    return occasion == PUBLISH_AGAIN && access(file, F_OK) == 0 && !names_run(file, run_path);
+}
+
+/* All are written before the first takes its place: of files that were there, none is lost to another's
+ * error. */
+int publish_files(const struct map *map, const char *run_path, enum publish_occasion occasion,
+                  const char **failed)
+{
+    const char *file;
+    int error = 0;
+    for (unsigned i = 0; error == 0 && (file = map_about(map, MAP_ABOUT_FILE, i)) != NULL; i++) {
+        *failed = file;
+        if (!is_anothers(file, run_path, occasion))
+            error = write_draft(file, i, map, run_path);
+    }
+    for (unsigned i = 0; error == 0 && (file = map_about(map, MAP_ABOUT_FILE, i)) != NULL; i++) {
+        *failed = file;
+        if (!is_anothers(file, run_path, occasion))
+            error = install_draft(file, i);
+    }
+    for (unsigned i = 0; (file = map_about(map, MAP_ABOUT_FILE, i)) != NULL; i++)
+        remove_draft(file, i);
+    return error;
+}
+
+void publish_withdraw(const struct map *map, const char *run_path)
+{
+    const char *file;
+    for (unsigned i = 0; (file = map_about(map, MAP_ABOUT_FILE, i)) != NULL; i++)
+        if (names_run(file, run_path))
+            unlink(file);
+}
+
+int publish_variables(const struct map *map, publish_visit *visit, void *context)
+{
+    unsigned left = PORTSET_START;
+    for (unsigned port = 0; left > 0 && (port = publish_next(map, port)) != 0; left--) {
+        char assignment[32];
+        struct text t = text_in(assignment, sizeof assignment);
+        text_str(&t, "PORTSHIM_PORT_");
+        text_uint(&t, port);
+        text_char(&t, '=');
+        text_uint(&t, map_real(map, port));
+        int error = visit(assignment, context);
+        if (error != 0)
+            return error;
+    }
+    return 0;
+}

@@ -1,0 +1,632 @@
+#include "serve/leases.h"
+
+#include "error.h"
+#include "host/process.h"
+#include "lease/table.h"
+#include "run/leases.h"
+#include "run/life.h"
+#include "run/sweep.h"
+#include "serve/keep.h"
+#include "serve/log.h"
+#include "serve/process.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { BUCKETS = 4096, NOBODY = 0 };
+
+/* Who has asked so recently may want more. */
+#define ASKER_NANOSECONDS UINT64_C(60000000000)
+
+/* A port that is in use without a lease is looked at again after so long, and a request for which nothing
+ * else is left looks at BUSY_LOOKS of them; no more than RETURNED_LOOKS are in line again at once. */
+#define BUSY_NANOSECONDS UINT64_C(1000000000)
+enum { BUSY_LOOKS = 64, RETURNED_LOOKS = 512 };
+
+/* A user may have died processes, and runs that are told of in their home, by the ten thousand: so many of
+ * both are looked at in a second, and a process started no more than so many runs. */
+enum { TICK_LOOKS = 1024, RUNS_OF_A_PROCESS = 16 };
+
+/* A user's leases, counted. Tenants and accounts are numbered from 1. */
+struct account {
+    uid_t uid;
+    unsigned leases;
+    uint32_t next; /* in its bucket, or in the free list */
+};
+
+/* A process with leases. */
+struct tenant {
+    lease_owner owner; /* its word in the table */
+    uint32_t account;
+    uint32_t next; /* in its bucket, or in the free list */
+    uint32_t leases;
+    int pidfd;           /* -1: looked at by the second */
+    uint16_t first;      /* of its ports: a list through port_next */
+    bool ended;          /* the process has died: what is left is kept for runs */
+    uint64_t dead_since; /* process_clock() when its last run was first found dead, else 0 */
+};
+
+/* Somebody who has asked for a port. */
+struct asker {
+    uid_t uid;
+    uint64_t at; /* process_clock(); 0: nobody yet */
+};
+
+/* Ports in the order in which they were used last. */
+struct queue {
+    uint16_t port[PORT_COUNT];
+    unsigned head, count;
+};
+
+struct serve_leases {
+    struct home home; /* opened by us once it has been removed */
+    struct lease_table table;
+    struct portbits pool;
+    unsigned cap;                /* 0: see is_at_cap() */
+    struct asker asker, another; /* who asked last, and who last among all others */
+    unsigned most_pidfd;         /* half of the descriptors are for connections */
+    int epoll;
+    uint64_t tag;
+    struct queue free, busy;
+    uint64_t busy_since[PORT_COUNT];
+    uint16_t port_next[PORT_COUNT], port_before[PORT_COUNT]; /* in its tenant's list; 0 is none */
+    uint32_t port_tenant[PORT_COUNT];                        /* NOBODY: not leased by us */
+    struct tenant tenants[PORT_COUNT];
+    struct account accounts[PORT_COUNT];
+    uint32_t tenant_bucket[BUCKETS], account_bucket[BUCKETS];
+    uint32_t free_tenant, free_account; /* lists of those that were used before */
+    uint32_t tenant_mark, account_mark; /* the highest numbers used so far */
+    uint32_t looked_at;                 /* the last tenant in a tick */
+    struct serve_counts counts;
+};
+
+static void push(struct queue *queue, unsigned port)
+{
+    queue->port[(queue->head + queue->count++) % PORT_COUNT] = (uint16_t)port;
+}
+
+static unsigned pop(struct queue *queue)
+{
+    unsigned port = queue->port[queue->head];
+    queue->head = (queue->head + 1) % PORT_COUNT;
+    queue->count--;
+    return port;
+}
+
+static void put_aside(struct serve_leases *l, unsigned port)
+{
+    l->busy_since[port] = process_clock();
+    push(&l->busy, port);
+}
+
+static uint32_t *account_slot(struct serve_leases *l, uid_t uid)
+{
+    uint32_t *slot = &l->account_bucket[uid % BUCKETS];
+    while (*slot != NOBODY && l->accounts[*slot].uid != uid)
+        slot = &l->accounts[*slot].next;
+    return slot;
+}
+
+/* There are as many accounts as ports, and none without a lease. */
+static uint32_t open_account(struct serve_leases *l, uid_t uid)
+{
+    uint32_t *slot = account_slot(l, uid);
+    if (*slot == NOBODY) {
+        uint32_t number = l->free_account != NOBODY ? l->free_account : ++l->account_mark;
+        l->free_account = l->accounts[number].next;
+        l->accounts[number] = (struct account){.uid = uid};
+        *slot = number;
+    }
+    return *slot;
+}
+
+static void close_account(struct serve_leases *l, uint32_t number)
+{
+    uint32_t *slot = account_slot(l, l->accounts[number].uid);
+    *slot = l->accounts[number].next;
+    l->accounts[number].next = l->free_account;
+    l->free_account = number;
+}
+
+static uint32_t *tenant_slot(struct serve_leases *l, lease_owner owner, uid_t account)
+{
+    uint32_t *slot = &l->tenant_bucket[(unsigned)lease_owner_pid(owner) % BUCKETS];
+    while (*slot != NOBODY &&
+           (l->tenants[*slot].owner != owner || l->accounts[l->tenants[*slot].account].uid != account))
+        slot = &l->tenants[*slot].next;
+    return slot;
+}
+
+/* Without a descriptor, or without room for it, the process is looked at by the second. */
+static void watch(struct serve_leases *l, uint32_t number)
+{
+    struct tenant *tenant = &l->tenants[number];
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = l->tag | number};
+    if (tenant->pidfd >= 0 && ((unsigned)tenant->pidfd > l->most_pidfd ||
+                               epoll_ctl(l->epoll, EPOLL_CTL_ADD, tenant->pidfd, &event) < 0)) {
+        close(tenant->pidfd);
+        tenant->pidfd = -1;
+    }
+}
+
+static void unwatch(struct tenant *tenant)
+{
+    if (tenant->pidfd >= 0)
+        close(tenant->pidfd);
+    tenant->pidfd = -1;
+}
+
+/* The tenant of a process, new or not; pidfd is its or closed. */
+static uint32_t enter(struct serve_leases *l, lease_owner owner, int pidfd, uid_t uid)
+{
+    uint32_t *slot = tenant_slot(l, owner, uid);
+    if (*slot != NOBODY) {
+        if (pidfd >= 0)
+            close(pidfd);
+        return *slot;
+    }
+    uint32_t number = l->free_tenant != NOBODY ? l->free_tenant : ++l->tenant_mark;
+    l->free_tenant = l->tenants[number].next;
+    l->tenants[number] = (struct tenant){.owner = owner, .account = open_account(l, uid), .pidfd = pidfd};
+    *slot = number;
+    l->counts.processes++;
+    watch(l, number);
+    return number;
+}
+
+/* A process that has died is asked for by nobody any more. */
+static void forget_process(struct serve_leases *l, uint32_t number)
+{
+    struct tenant *tenant = &l->tenants[number];
+    *tenant_slot(l, tenant->owner, l->accounts[tenant->account].uid) = tenant->next;
+    unwatch(tenant);
+    tenant->ended = true;
+}
+
+static void leave(struct serve_leases *l, uint32_t number)
+{
+    struct tenant *tenant = &l->tenants[number];
+    if (!tenant->ended)
+        forget_process(l, number);
+    if (l->accounts[tenant->account].leases == 0)
+        close_account(l, tenant->account);
+    tenant->next = l->free_tenant;
+    l->free_tenant = number;
+    l->counts.processes--;
+}
+
+static void enter_lease(struct serve_leases *l, uint32_t number, unsigned port)
+{
+    struct tenant *tenant = &l->tenants[number];
+    l->port_tenant[port] = number;
+    l->port_next[port] = tenant->first;
+    l->port_before[port] = 0;
+    l->port_before[tenant->first] = (uint16_t)port;
+    tenant->first = (uint16_t)port;
+    tenant->leases++;
+    l->accounts[tenant->account].leases++;
+    l->counts.leases++;
+}
+
+/* Takes a port off its tenant's list. The tenant stays, even without a port. */
+static void strike_lease(struct serve_leases *l, unsigned port)
+{
+    struct tenant *tenant = &l->tenants[l->port_tenant[port]];
+    uint16_t before = l->port_before[port], next = l->port_next[port];
+    *(before != 0 ? &l->port_next[before] : &tenant->first) = next;
+    l->port_before[next] = before;
+    l->port_tenant[port] = NOBODY;
+    tenant->leases--;
+    l->accounts[tenant->account].leases--;
+    l->counts.leases--;
+    l->counts.kept -= tenant->ended;
+}
+
+/* What the table says of the port decides who is next: us, or whoever took it over, a run say. */
+static void give_back(struct serve_leases *l, unsigned port, lease_owner owner)
+{
+    bool ours = lease_release(&l->table, port, owner);
+    if (!portbits_has(&l->pool, port))
+        return;
+    if (ours)
+        push(&l->free, port);
+    else
+        put_aside(l, port);
+}
+
+static bool enter_leases(struct lease_table *fresh, void *context)
+{
+    struct serve_leases *l = context;
+    serve_log(SERVE_LOG_NOTICE, "the lease table was replaced: %u leases are entered again",
+              l->counts.leases);
+    for (uint32_t number = 1; number <= l->tenant_mark; number++) {
+        struct tenant *tenant = &l->tenants[number];
+        if (tenant->leases == 0 || lease_renew_owner(fresh, &tenant->owner) != 0)
+            continue;
+        for (unsigned port = tenant->first; port != 0; port = l->port_next[port])
+            leases_enter(fresh, port, tenant->owner);
+    }
+    return true;
+}
+
+/* Somebody may have removed the home, the table with it. */
+static void follow_home(struct serve_leases *l)
+{
+    struct home another = l->home;
+    if (home_is_in_place(&l->home) || home_reopen(&another) != 0)
+        return;
+    home_close(&l->home);
+    l->home = another;
+}
+
+/* Somebody may have damaged or removed the table: ours go into the new one as well. */
+static int settle(struct serve_leases *l)
+{
+    const struct claims claims = {.enter = enter_leases, .context = l};
+    int error = leases_settle(&l->table, &l->home, &claims);
+    if (error == 0)
+        follow_home(l);
+    return error;
+}
+
+static int compare_ages(const void *a, const void *b, void *context)
+{
+    const struct lease_table *table = context;
+    uint32_t one = lease_released_at(table, *(const uint16_t *)a);
+    uint32_t other = lease_released_at(table, *(const uint16_t *)b);
+    return one != other ? (one < other ? -1 : 1) : *(const uint16_t *)a - *(const uint16_t *)b;
+}
+
+static void adopt(struct serve_leases *l, unsigned port, lease_owner owner)
+{
+    pid_t pid = lease_owner_pid(owner);
+    uid_t account = 0;
+    bool foreign;
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    serve_process_look(pid, &account, &foreign);
+    enter_lease(l, enter(l, owner, pidfd, account), port);
+}
+
+/* Leases of dead processes that a server before this one entered in the table. */
+struct inherited {
+    struct serve_leases *l;
+    lease_owner own; /* this process's word */
+    struct portbits ports;
+};
+
+/* Those that runs of this user have stay with them: serve_leases_ended() would have kept them. */
+static void adopt_kept(uid_t uid, void *context)
+{
+    struct inherited *inherited = context;
+    struct serve_leases *l = inherited->l;
+    struct serve_keep keep;
+    uint32_t number = NOBODY;
+    serve_keep_open(&keep, uid);
+    for (unsigned port = 1; keep.table >= 0 && port < PORT_COUNT; port++) {
+        if (!portbits_has(&inherited->ports, port) || !serve_keep_is_named(&keep, port) ||
+            !lease_transfer(&l->table, port, lease_holder(&l->table, port), inherited->own))
+            continue;
+        if (number == NOBODY) {
+            number = enter(l, inherited->own, -1, uid);
+            forget_process(l, number);
+        }
+        enter_lease(l, number, port);
+        l->counts.kept++;
+        portbits_remove(&inherited->ports, port);
+    }
+    serve_keep_close(&keep);
+}
+
+static void take_over(struct serve_leases *l)
+{
+    struct inherited inherited = {.l = l};
+    struct lease_look look = {.table = &l->table};
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        lease_owner holder = lease_holder(&l->table, port);
+        if (lease_kind(holder) != LEASE_SERVED)
+            continue;
+        if (lease_look_has_died(&look, port, holder))
+            portbits_add(&inherited.ports, port);
+        else
+            adopt(l, port, holder);
+    }
+    lease_look_end(&look);
+    if (portbits_count(&inherited.ports) > 0 &&
+        lease_process_owner(&l->table, LEASE_SERVED, getpid(), &inherited.own) == 0)
+        serve_keep_each_user(adopt_kept, &inherited);
+}
+
+static void fill(struct serve_leases *l)
+{
+    take_over(l);
+    for (unsigned port = 1; port < PORT_COUNT; port++)
+        if (l->port_tenant[port] == NOBODY && portbits_has(&l->pool, port))
+            push(&l->free, port);
+    qsort_r(l->free.port, l->free.count, sizeof *l->free.port, compare_ages, &l->table);
+    if (l->counts.leases > 0)
+        serve_log(SERVE_LOG_NOTICE, "%u leases of %u processes are taken over", l->counts.leases,
+                  l->counts.processes);
+}
+
+int serve_leases_open(struct serve_leases **leases, const struct home *home, const struct pool *pool,
+                      unsigned cap, int epoll, uint64_t tag)
+{
+    struct serve_leases *l = calloc(1, sizeof *l);
+    if (l == NULL)
+        return -ENOMEM;
+    /* One by one: all of it at once would touch every page of the tables. */
+    l->home = *home;
+    l->pool = pool->ports;
+    l->cap = cap;
+    l->epoll = epoll;
+    l->tag = tag;
+    l->counts.managed = pool->count;
+    l->most_pidfd = (unsigned)sysconf(_SC_OPEN_MAX) / 2;
+    int error = leases_open(&l->table, home);
+    if (error != 0) {
+        free(l);
+        return error;
+    }
+    fill(l);
+    *leases = l;
+    return 0;
+}
+
+/* Whether this port of a queue can be leased now; it goes into one queue or onto the tenant's list. */
+static int try_port(struct serve_leases *l, unsigned port, const struct lease_want *want)
+{
+    l->counts.checked++;
+    /* Another server of this table has leased it to the very process. */
+    int error =
+        lease_holder(&l->table, port) == want->owner ? PORTMAP_EHELD : lease_claim(&l->table, port, want);
+    if (error == 0)
+        return (int)port;
+    if (error == PORTMAP_EHELD || error == PORTMAP_EINUSE || error == -EACCES) {
+        put_aside(l, port);
+        return 0;
+    }
+    push(&l->free, port);
+    return error;
+}
+
+/* A free port, 0 when there is none, or a code. */
+static int take_port(struct serve_leases *l, lease_owner owner)
+{
+    uint64_t now = process_clock();
+    struct lease_look look = {.table = &l->table};
+    const struct lease_want want = {.owner = owner, .effort = LEASE_FREE_ONLY, .look = &look};
+    int port = 0;
+    l->counts.checked = 0;
+    for (unsigned i = 0; i < RETURNED_LOOKS && l->busy.count > 0 &&
+                         now - l->busy_since[l->busy.port[l->busy.head]] > BUSY_NANOSECONDS;
+         i++)
+        push(&l->free, pop(&l->busy));
+    while (port == 0 && l->free.count > 0)
+        port = try_port(l, pop(&l->free), &want);
+    for (unsigned i = l->busy.count < BUSY_LOOKS ? l->busy.count : BUSY_LOOKS; port == 0 && i > 0; i--)
+        port = try_port(l, pop(&l->busy), &want);
+    lease_look_end(&look);
+    return port;
+}
+
+static void note_asker(struct serve_leases *l, uid_t uid)
+{
+    if (l->asker.uid != uid)
+        l->another = l->asker;
+    l->asker = (struct asker){.uid = uid, .at = process_clock()};
+}
+
+/* Whether another user than this one, which has just asked, has leases or has asked a moment ago. */
+static bool another_is_there(const struct serve_leases *l, unsigned own_leases)
+{
+    return l->counts.leases > own_leases ||
+           (l->another.at != 0 && process_clock() - l->another.at < ASKER_NANOSECONDS);
+}
+
+/*
+ * Without a limit given, root and the server's own user have none; another leaves a quarter of the pool free
+ * where somebody is there to need it.
+ */
+static bool is_at_cap(struct serve_leases *l, uid_t uid)
+{
+    uint32_t number = *account_slot(l, uid);
+    unsigned leases = number != NOBODY ? l->accounts[number].leases : 0;
+    if (l->cap != 0)
+        return leases >= l->cap;
+    if (uid == 0 || uid == geteuid() || !another_is_there(l, leases))
+        return false;
+    return leases >= l->counts.managed - l->counts.managed / 4;
+}
+
+static int lease_port(struct serve_leases *l, pid_t pid, uid_t uid, lease_owner *owner)
+{
+    int error = settle(l);
+    if (error == 0)
+        error = lease_process_owner(&l->table, LEASE_SERVED, pid, owner);
+    if (error != 0)
+        return error;
+    note_asker(l, uid);
+    if (is_at_cap(l, uid))
+        return PORTMAP_ETOOMANY;
+    int port = take_port(l, *owner);
+    return port == 0 ? PORTMAP_EXHAUSTED : port;
+}
+
+/* A claim in a table that was replaced meanwhile may be another's in the new one; then the port is lost. */
+static bool stands(struct serve_leases *l, unsigned port)
+{
+    const struct tenant *tenant = &l->tenants[l->port_tenant[port]];
+    if (settle(l) == 0 && lease_holder(&l->table, port) == tenant->owner)
+        return true;
+    strike_lease(l, port);
+    give_back(l, port, tenant->owner);
+    return false;
+}
+
+struct grant {
+    struct serve_leases *l;
+    pid_t pid;
+    int pidfd; /* -1 once the tenant has it */
+    uid_t account;
+    uint32_t number; /* of the tenant, NOBODY as long as there is none */
+};
+
+static int try_grant(void *context)
+{
+    struct grant *grant = context;
+    lease_owner owner = 0;
+    int port = lease_port(grant->l, grant->pid, grant->account, &owner);
+    if (port < 0)
+        return port;
+    if (grant->number == NOBODY)
+        grant->number = enter(grant->l, owner, grant->pidfd, grant->account);
+    grant->pidfd = -1;
+    enter_lease(grant->l, grant->number, (unsigned)port);
+    return stands(grant->l, (unsigned)port) ? port : PORTMAP_ETORN;
+}
+
+int serve_leases_grant(struct serve_leases *l, pid_t pid, int pidfd, uid_t account)
+{
+    struct grant grant = {l, pid, pidfd, account, NOBODY};
+    int port = leases_retry(try_grant, &grant);
+    if (grant.pidfd >= 0)
+        close(grant.pidfd);
+    if (grant.number != NOBODY && l->tenants[grant.number].leases == 0)
+        leave(l, grant.number);
+    l->counts.allocated += port > 0;
+    return port;
+}
+
+bool serve_leases_release(struct serve_leases *l, unsigned port, uid_t by)
+{
+    settle(l);
+    uint32_t number = l->port_tenant[port];
+    struct tenant *tenant = &l->tenants[number];
+    if (number == NOBODY || (by != 0 && by != l->accounts[tenant->account].uid))
+        return false;
+    strike_lease(l, port);
+    give_back(l, port, tenant->owner);
+    l->counts.released++;
+    if (tenant->leases == 0)
+        leave(l, number);
+    return true;
+}
+
+/*
+ * Whether a port stays leased for a run; that it lives is looked at later, and twice. The table's word
+ * becomes this process's then: whoever shares the table takes ports from the dead.
+ */
+static bool keep_port(struct serve_leases *l, const struct serve_keep *keep, unsigned port, lease_owner from,
+                      lease_owner own)
+{
+    return serve_keep_is_named(keep, port) && lease_transfer(&l->table, port, from, own);
+}
+
+void serve_leases_ended(struct serve_leases *l, uint32_t number)
+{
+    struct tenant *tenant = &l->tenants[number];
+    struct serve_keep keep;
+    settle(l);
+    lease_owner was = tenant->owner, own = 0;
+    unsigned kept = 0;
+    forget_process(l, number);
+    serve_keep_open(&keep, l->accounts[tenant->account].uid);
+    bool may_keep = lease_process_owner(&l->table, LEASE_SERVED, getpid(), &own) == 0;
+    tenant->owner = own;
+    for (unsigned port = tenant->first, next; port != 0; port = next) {
+        next = l->port_next[port];
+        l->counts.kept++;
+        if (may_keep && keep_port(l, &keep, port, was, own)) {
+            kept++;
+            continue;
+        }
+        strike_lease(l, port);
+        give_back(l, port, was);
+        l->counts.reclaimed++;
+    }
+    serve_keep_close(&keep);
+    serve_log(SERVE_LOG_VERBOSE, "process %d has ended, %u of its ports are kept for runs",
+              (int)lease_owner_pid(was), kept);
+    if (tenant->leases == 0)
+        leave(l, number);
+}
+
+static void reclaim(struct serve_leases *l, unsigned port)
+{
+    lease_owner owner = l->tenants[l->port_tenant[port]].owner;
+    strike_lease(l, port);
+    give_back(l, port, owner);
+    l->counts.reclaimed++;
+}
+
+/* A run gives its ports back in its own table when it is known to be dead. */
+static void reclaim_unnamed(struct serve_leases *l, const struct serve_keep *keep, uint32_t number)
+{
+    for (unsigned port = l->tenants[number].first, next; port != 0 && keep->table >= 0; port = next) {
+        next = l->port_next[port];
+        if (!serve_keep_is_named(keep, port))
+            reclaim(l, port);
+    }
+}
+
+/* What is kept for runs goes when they were found dead for a while. Returns how many were looked at. */
+static unsigned look_after_kept(struct serve_leases *l, uint32_t number)
+{
+    struct tenant *tenant = &l->tenants[number];
+    struct serve_keep keep;
+    uint64_t now = process_clock();
+    bool needed = false;
+    serve_keep_open(&keep, l->accounts[tenant->account].uid);
+    reclaim_unnamed(l, &keep, number);
+    for (unsigned port = tenant->first; port != 0 && !needed && keep.asked < RUNS_OF_A_PROCESS;
+         port = l->port_next[port])
+        needed = serve_keep_is_needed(&keep, port);
+    serve_keep_close(&keep);
+    if (needed)
+        tenant->dead_since = 0;
+    else if (tenant->dead_since == 0)
+        tenant->dead_since = now;
+    if (tenant->first != 0 && (needed || now - tenant->dead_since < LIFE_GRACE))
+        return keep.asked;
+    while (tenant->first != 0)
+        reclaim(l, tenant->first);
+    leave(l, number);
+    return keep.asked;
+}
+
+/* What no event tells of a process. Returns how many looks that took. */
+static unsigned look_after(struct serve_leases *l, uint32_t number, struct lease_look *look)
+{
+    const struct tenant *tenant = &l->tenants[number];
+    if (tenant->leases == 0 || (!tenant->ended && tenant->pidfd >= 0))
+        return 0;
+    if (tenant->ended)
+        return 1 + look_after_kept(l, number);
+    if (lease_look_has_died(look, tenant->first, tenant->owner))
+        serve_leases_ended(l, number);
+    return 1;
+}
+
+void serve_leases_tick(struct serve_leases *l)
+{
+    settle(l);
+    /* Among the ports that are taken may be those of runs of this table, which nobody else may ever sweep. */
+    if (l->busy.count > 0)
+        sweep_runs(&l->home, &l->table, SWEEP_SOME, LEASE_FREE_ONLY);
+    struct lease_look look = {.table = &l->table};
+    unsigned looks = 0;
+    for (uint32_t i = 0; i < l->tenant_mark && looks < TICK_LOOKS; i++) {
+        l->looked_at = l->looked_at % l->tenant_mark + 1;
+        looks += look_after(l, l->looked_at, &look);
+    }
+    lease_look_end(&look);
+}
+
+struct serve_counts serve_leases_count(const struct serve_leases *l)
+{
+    return l->counts;
+}

@@ -1,0 +1,160 @@
+#include "serve/request.h"
+
+#include "base/text.h"
+#include "error.h"
+#include "host/process.h"
+#include "serve/log.h"
+#include "serve/process.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static bool is_number(const char *text, uint64_t *number)
+{
+    const char *end = text + strlen(text);
+    return text_take_uint(&text, end, UINT32_MAX, number) && text == end;
+}
+
+static int refuse(unsigned long *count, const char *why, pid_t pid, const struct ucred *peer)
+{
+    ++*count;
+    serve_log(SERVE_LOG_VERBOSE, "no port for process %d, asked by process %d of user %u: %s", (int)pid,
+              (int)peer->pid, peer->uid, why);
+    return 0;
+}
+
+/* Whether the peer may lease for another process than itself, and on whose account. */
+static int check_other(struct serve_refusals *refused, pid_t pid, const struct ucred *peer, uid_t *account)
+{
+    uid_t peer_uid, uid;
+    bool foreign, peer_foreign;
+    if (!serve_process_look(peer->pid, &peer_uid, &peer_foreign))
+        return refuse(&refused->dead, "the client has ended", pid, peer);
+    if (peer_foreign)
+        return refuse(&refused->foreign_namespace, "it is in another pid namespace", pid, peer);
+    if (!serve_process_look(pid, &uid, &foreign))
+        return refuse(&refused->dead, "no such process", pid, peer);
+    if (peer->uid != 0 && uid != peer->uid)
+        return refuse(&refused->not_permitted, "another user's process", pid, peer);
+    *account = uid;
+    return 1;
+}
+
+static int check(struct serve_refusals *refused, pid_t pid, const struct ucred *peer, uid_t *account)
+{
+    *account = peer->uid;
+    if (peer->pid == 0)
+        return refuse(&refused->foreign_namespace, "it is in another pid namespace", pid, peer);
+    if (pid <= 1)
+        return refuse(&refused->init, "not a client's process", pid, peer);
+    /* A process of another pid namespace that happens to be called the same in both is the right one. */
+    return pid == peer->pid ? 1 : check_other(refused, pid, peer, account);
+}
+
+static bool has_ended(int pidfd)
+{
+    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+    return pidfd >= 0 && poll(&ended, 1, 0) == 1;
+}
+
+static int refuse_grant(struct serve_refusals *refused, int error, pid_t pid, const struct ucred *peer)
+{
+    switch (error) {
+    case PORTMAP_ETOOMANY:
+        return refuse(&refused->over_cap, "the user has as many ports as one may have", pid, peer);
+    case PORTMAP_EXHAUSTED:
+        return refuse(&refused->exhausted, "no port is free", pid, peer);
+    case -ESRCH:
+        return refuse(&refused->dead, "no such process", pid, peer);
+    default:
+        serve_log(SERVE_LOG_NOTICE, "cannot lease: %s", portmap_strerror(error));
+        return refuse(&refused->failed, portmap_strerror(error), pid, peer);
+    }
+}
+
+/* The port, or 0. The descriptor is opened before the process is looked at: what is seen then is of no later
+ * process of the same number, as long as this one has not ended. */
+static int lease(struct serve_state *state, pid_t pid, const struct ucred *peer)
+{
+    struct serve_refusals *refused = &state->refused;
+    uid_t account;
+    int pidfd = pid > 1 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+    /* A thread that is not a process' first is -EINVAL, or from Linux 6.16 on -ENOENT. */
+    bool absent = pid > 1 && pidfd < 0 && (errno == ESRCH || errno == EINVAL || errno == ENOENT);
+    int may = check(refused, pid, peer, &account);
+    if (may && (absent || has_ended(pidfd)))
+        may = refuse(&refused->dead, "no such process", pid, peer);
+    if (!may) {
+        if (pidfd >= 0)
+            close(pidfd);
+        return 0;
+    }
+    int port = serve_leases_grant(state->leases, pid, pidfd, account);
+    if (port < 0)
+        return refuse_grant(refused, port, pid, peer);
+    serve_log(SERVE_LOG_VERBOSE, "port %d for process %d of user %u", port, (int)pid, account);
+    return port;
+}
+
+unsigned serve_statistics(const struct serve_state *state, char *text, unsigned size)
+{
+    const struct serve_refusals *r = &state->refused;
+    struct serve_counts counts = serve_leases_count(state->leases);
+    int len = snprintf(
+        text, size,
+        "pid %d\naddress %s\nuptime-seconds %llu\n"
+        "client-request-errors %lu\ndenied-allocations %lu\nnum-ports-managed %u\n"
+        "num-ports-checked-for-last-request %lu\ntotal-allocations %lu\n"
+        "leases %u\nleases-kept-for-runs %u\nprocesses %u\nreclaimed %lu\nreleased %lu\n"
+        "connections %u\ntotal-connections %lu\n"
+        "requests-unparsable %lu\nrequests-too-long %lu\nrequests-too-slow %lu\n"
+        "denied-init %lu\ndenied-dead %lu\ndenied-foreign-namespace %lu\ndenied-not-permitted %lu\n"
+        "denied-over-cap %lu\ndenied-exhausted %lu\ndenied-failed %lu\n",
+        (int)getpid(), state->address, (unsigned long long)((process_clock() - state->started) / 1000000000),
+        r->unparsable + r->too_long + r->too_slow,
+        r->init + r->dead + r->foreign_namespace + r->not_permitted + r->over_cap + r->exhausted + r->failed,
+        counts.managed, counts.checked, counts.allocated, counts.leases, counts.kept, counts.processes,
+        counts.reclaimed, counts.released, state->connections, state->connections_total, r->unparsable,
+        r->too_long, r->too_slow, r->init, r->dead, r->foreign_namespace, r->not_permitted, r->over_cap,
+        r->exhausted, r->failed);
+    return len < 0 ? 0 : (unsigned)len < size ? (unsigned)len : size - 1;
+}
+
+static unsigned write_text(char *answer, const char *text)
+{
+    struct text t = text_in(answer, SERVE_ANSWER_SIZE);
+    text_str(&t, text);
+    return (unsigned)t.used;
+}
+
+unsigned serve_request(struct serve_state *state, const char *request, const struct ucred *peer, char *answer,
+                       unsigned *port)
+{
+    static const char release[] = "release ";
+    uint64_t number;
+    *port = 0;
+    if (strcmp(request, "status") == 0)
+        return serve_statistics(state, answer, SERVE_ANSWER_SIZE);
+    if (strncmp(request, release, sizeof release - 1) == 0 &&
+        is_number(request + sizeof release - 1, &number) && number < PORT_COUNT) {
+        bool released = serve_leases_release(state->leases, (unsigned)number, peer->uid);
+        return released ? write_text(answer, "ok\n") : 0;
+    }
+    request += strspn(request, " \t");
+    if (!is_number(request, &number) || number > INT32_MAX) {
+        state->refused.unparsable++;
+        serve_log(SERVE_LOG_VERBOSE, "not a request, of process %d of user %u", (int)peer->pid, peer->uid);
+        return 0;
+    }
+    *port = (unsigned)lease(state, (pid_t)number, peer);
+    if (*port == 0)
+        return 0;
+    struct text t = text_in(answer, SERVE_ANSWER_SIZE);
+    text_uint(&t, *port);
+    text_char(&t, '\n');
+    return (unsigned)t.used;
+}

@@ -1,0 +1,61 @@
+/* bind(2) and listen(2): where a placeholder becomes a real port, and where a server begins to be there. */
+#include "calls/calls.h"
+#include "rules/choose.h"
+#include "process/attach.h"
+#include "process/copies.h"
+#include "rules/seen.h"
+
+#include <errno.h>
+
+/* Of the real port that the rules have found, or that is to be chosen: 0 or an errno. */
+static int try_real(const struct next *way, int fd, struct outbound *out)
+{
+    int error = EADDRINUSE;
+    if (!out->out_of_reach)
+        do
+            error = way->bind(fd, &out->to.any, out->len) == 0 ? 0 : errno;
+        while (error == EADDRINUSE && rule_retry(&own_view, out));
+    return out->out_of_reach ? -choose_and_bind(&own_view, out, fd) : error;
+}
+
+static int bind_real(const struct next *way, int fd, struct outbound *out)
+{
+    int saved = errno, error = try_real(way, fd, out);
+    rule_bound(&own_view, out, error);
+    errno = error == 0 ? saved : error; /* of an attempt that failed nothing is to be seen */
+    return error == 0 ? 0 : -1;
+}
+
+int call_bind(const struct next *way, int fd, const struct sockaddr *address, socklen_t len)
+{
+    struct outbound out;
+    if (copies_are_told(address, len))
+        return 0;
+    if (call_copy(&out, address, len, RULE_BIND))
+        rule_local(&own_view, fd, &out);
+    if (out.error != 0)
+        return call_refused(&out);
+    if (out.placeholder != 0)
+        return bind_real(way, fd, &out);
+    int result = way->bind(fd, address, len);
+    seen_bind(&own_view, fd, &out, result == 0 ? 0 : errno);
+    return result;
+}
+
+int call_listen(const struct next *way, int fd, int backlog)
+{
+    int result = way->listen(fd, backlog);
+    if (result == 0)
+        view_wake(&own_view);
+    return result;
+}
+
+int bind(int fd, const struct sockaddr *address, socklen_t len)
+{
+    return call_bind(next(), fd, address, len);
+}
+
+int listen(int fd, int backlog)
+{
+    return call_listen(next(), fd, backlog);
+}

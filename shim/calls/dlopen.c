@@ -1,0 +1,50 @@
+/*
+ * dlopen(3) and dlmopen(3). A library that is loaded with RTLD_DEEPBIND looks for functions in itself and in
+ * what it needs before it looks here, and so calls libc's own; while a run is in force the flag is taken
+ * away, but where PORTSHIM_DEEPBIND says "keep". One in another namespace has another libc, which nothing
+ * stands in front of. All three are noted in the map, for portshim-ls(1).
+ */
+#include "process/attach.h"
+#include "process/jump.h"
+#include "rules/seen.h"
+
+#include <dlfcn.h>
+
+#ifdef JUMP_IS_BUILT
+
+/* The flags to load with. */
+static uintptr_t judge(uintptr_t flags)
+{
+    if ((flags & RTLD_DEEPBIND) == 0)
+        return flags;
+    next();
+    if (!own_view.active)
+        return flags;
+    bool keep = attach_keeps_deepbind;
+    seen_load(&own_view, keep ? SIGHTING_DEEPBIND_KEPT : SIGHTING_DEEPBIND);
+    return keep ? flags : flags & ~(uintptr_t)RTLD_DEEPBIND;
+}
+
+JUMP_WAY(dlopen)
+{
+    next_resolve_loader();
+    arguments[1] = judge(arguments[1]);
+    return (void *)next_functions.dlopen;
+}
+
+JUMP_WAY(dlmopen)
+{
+    next_resolve_loader();
+    if ((Lmid_t)arguments[0] == LM_ID_BASE) {
+        arguments[2] = judge(arguments[2]);
+    } else {
+        next();
+        seen_load(&own_view, SIGHTING_DLMOPEN);
+    }
+    return (void *)next_functions.dlmopen;
+}
+
+JUMP(dlopen);
+JUMP(dlmopen);
+
+#endif

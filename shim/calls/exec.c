@@ -1,0 +1,174 @@
+/*
+ * The exec family and posix_spawn(3): a new program stays in the run (carry.h).
+ *
+ * libc's own functions call each other by names that cannot be interposed, so each has a wrapper. All may run
+ * between vfork(2) and exec: the stack is all they use, and borrowed memory.
+ */
+#include "calls/start.h"
+#include "process/attach.h"
+#include "process/carry.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static int execute(const char *path, char *const argv[], char *const envp[])
+{
+    const struct next *libc = next();
+    if (!start_allowed(AT_FDCWD, path, 0))
+        return -1;
+    struct carried carried = CARRY(envp);
+    int result = carried.no_memory ? -1 : libc->execve(path, argv, carried.environment);
+    carry_end(&carried);
+    return result;
+}
+
+static int search(const char *file, char *const argv[], char *const envp[])
+{
+    const struct next *libc = next();
+    if (!start_allowed_in_path(file))
+        return -1;
+    struct carried carried = CARRY(envp);
+    int result = carried.no_memory ? -1 : libc->execvpe(file, argv, carried.environment);
+    carry_end(&carried);
+    return result;
+}
+
+int execve(const char *path, char *const argv[], char *const envp[])
+{
+    return execute(path, argv, envp);
+}
+
+int execv(const char *path, char *const argv[])
+{
+    return execute(path, argv, environ);
+}
+
+int execvp(const char *file, char *const argv[])
+{
+    return search(file, argv, environ);
+}
+
+int execvpe(const char *file, char *const argv[], char *const envp[])
+{
+    return search(file, argv, envp);
+}
+
+int fexecve(int fd, char *const argv[], char *const envp[])
+{
+    const struct next *libc = next();
+    if (!start_allowed(fd, "", AT_EMPTY_PATH))
+        return -1;
+    struct carried carried = CARRY(envp);
+    int result = carried.no_memory ? -1 : libc->fexecve(fd, argv, carried.environment);
+    carry_end(&carried);
+    return result;
+}
+
+int execveat(int dirfd, const char *path, char *const argv[], char *const envp[], int flags)
+{
+    const struct next *libc = next();
+    if (libc->execveat == NULL) {
+        errno = ENOSYS;
+        return -1;
+    }
+    if (!start_allowed(dirfd, path, flags))
+        return -1;
+    struct carried carried = CARRY(envp);
+    int result = carried.no_memory ? -1 : libc->execveat(dirfd, path, argv, carried.environment, flags);
+    carry_end(&carried);
+    return result;
+}
+
+/* How many arguments an execl() has been given, the NULL at the end included. */
+static size_t count_arguments(const char *first, va_list *arguments)
+{
+    size_t count = 1;
+    for (const char *argument = first; argument != NULL; count++)
+        argument = va_arg(*arguments, const char *);
+    return count;
+}
+
+static void collect_arguments(char **argv, const char *first, va_list *arguments)
+{
+    /* execv(3) takes pointers to char, and has never written through them. */
+    *argv = (char *)(uintptr_t)first;
+    while (*argv != NULL)
+        *++argv = va_arg(*arguments, char *);
+}
+
+/* The arguments of an execl() as an array on the caller's stack. `rest` is left behind the NULL. */
+#define ARGUMENTS(first, rest)                                                                    \
+    __extension__({                                                                               \
+        va_list counting;                                                                         \
+        va_copy(counting, rest);                                                                  \
+        char **on_stack = __builtin_alloca(count_arguments(first, &counting) * sizeof *on_stack); \
+        va_end(counting);                                                                         \
+        collect_arguments(on_stack, first, &rest);                                                \
+        on_stack;                                                                                 \
+    })
+
+int execl(const char *path, const char *argument, ...)
+{
+    va_list rest;
+    va_start(rest, argument);
+    char **argv = ARGUMENTS(argument, rest);
+    va_end(rest);
+    return execute(path, argv, environ);
+}
+
+int execlp(const char *file, const char *argument, ...)
+{
+    va_list rest;
+    va_start(rest, argument);
+    char **argv = ARGUMENTS(argument, rest);
+    va_end(rest);
+    return search(file, argv, environ);
+}
+
+int execle(const char *path, const char *argument, ...)
+{
+    va_list rest;
+    va_start(rest, argument);
+    char **argv = ARGUMENTS(argument, rest);
+    char *const *envp = va_arg(rest, char *const *);
+    va_end(rest);
+    return execute(path, argv, envp);
+}
+
+int posix_spawn(pid_t *restrict pid, const char *restrict path,
+                const posix_spawn_file_actions_t *restrict actions,
+                const posix_spawnattr_t *restrict attributes, char *const argv[restrict],
+                char *const envp[restrict])
+{
+    const struct next *libc = next();
+    if (!start_allowed_spawn(actions, path, false))
+        return EPERM;
+    struct carried carried = CARRY(envp);
+    int error = ENOMEM;
+    if (!carried.no_memory)
+        error = libc->posix_spawn(pid, path, actions, attributes, argv, carried.environment);
+    carry_end(&carried);
+    return error;
+}
+
+int posix_spawnp(pid_t *restrict pid, const char *restrict file,
+                 const posix_spawn_file_actions_t *restrict actions,
+                 const posix_spawnattr_t *restrict attributes, char *const argv[restrict],
+                 char *const envp[restrict])
+{
+    const struct next *libc = next();
+    if (!start_allowed_spawn(actions, file, true))
+        return EPERM;
+    struct carried carried = CARRY(envp);
+    int error = ENOMEM;
+    if (!carried.no_memory)
+        error = libc->posix_spawnp(pid, file, actions, attributes, argv, carried.environment);
+    carry_end(&carried);
+    return error;
+}

@@ -1,0 +1,53 @@
+/*
+ * landlock_add_rule(2): a program that confines itself names the ports that it will use, and what the kernel
+ * will see are their real ports. libc has no function for it; it comes through syscall(2).
+ */
+#include "calls/calls.h"
+#include "process/attach.h"
+#include "process/memory.h"
+#include "rules/late.h"
+#include "run/portset.h"
+
+#include <string.h>
+
+/* linux/landlock.h, since the interface's version 4 (Linux 6.7), which is later than headers may be. */
+enum { RULE_NET_PORT = 2, MAY_BIND = 1 };
+
+struct net_port {
+    uint64_t access, port; /* in host byte order */
+};
+
+/* The real port of what a rule allows, 0 when it has none. A late placeholder that is to be bound, or may be
+ * reached, gets it now: later it would be none of those that are allowed. */
+static unsigned real_port(const struct net_port *rule)
+{
+    if (rule->port == 0 || rule->port >= PORT_COUNT)
+        return 0;
+    unsigned port = (unsigned)rule->port;
+    struct view_found found =
+        view_to_kernel(&own_view, port, rule->access & MAY_BIND ? VIEW_BIND : VIEW_REACH);
+    unsigned protocols = map_entry_protocols(found.entry);
+    if (found.entry == 0 && found.map != NULL) {
+        protocols = map_late_protocols(found.map, port);
+        if ((protocols & PORTMAP_TCP) != 0 && !late_is_held(&own_view, found.map, port))
+            late_assign(&own_view, found.map, port, &found.entry);
+    }
+    return (protocols & PORTMAP_TCP) != 0 ? map_entry_port(found.entry) : 0;
+}
+
+long call_landlock_add_rule(long ruleset, long type, long rule, long flags)
+{
+    next();
+    const void *address = (const void *)rule;
+    struct net_port copy;
+    long result = next_functions.syscall(SYS_landlock_add_rule, ruleset, type, rule, flags);
+    if (result != 0 || (int)type != RULE_NET_PORT || !own_view.active ||
+        !memory_is_readable(address, sizeof copy))
+        return result;
+    memcpy(&copy, address, sizeof copy);
+    unsigned real = real_port(&copy);
+    if (real == 0 || real == copy.port)
+        return result;
+    copy.port = real;
+    return next_functions.syscall(SYS_landlock_add_rule, ruleset, type, &copy, flags);
+}

@@ -1,0 +1,45 @@
+#include "process/filter.h"
+
+#include "calls/calls.h"
+
+#include <linux/seccomp.h>
+#include <stdarg.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* A failed attempt, by which libraries find out what the kernel can do, does not count. */
+static long counted(long result)
+{
+    if (result == -1)
+        atomic_fetch_sub(&own_view.filters, 1);
+    return result;
+}
+
+int call_prctl(const struct next *way, int option, unsigned long a, unsigned long b, unsigned long c,
+               unsigned long d)
+{
+    if (option != PR_SET_SECCOMP)
+        return way->prctl(option, a, b, c, d);
+    atomic_fetch_add(&own_view.filters, 1);
+    return (int)counted(way->prctl(option, a, b, c, d));
+}
+
+long call_seccomp(unsigned operation, unsigned flags, void *arguments)
+{
+    next();
+    if (operation != SECCOMP_SET_MODE_STRICT && operation != SECCOMP_SET_MODE_FILTER)
+        return next_functions.syscall(SYS_seccomp, operation, flags, arguments);
+    atomic_fetch_add(&own_view.filters, 1);
+    return counted(next_functions.syscall(SYS_seccomp, operation, flags, arguments));
+}
+
+int prctl(int option, ...)
+{
+    va_list rest;
+    va_start(rest, option);
+    unsigned long a = va_arg(rest, unsigned long), b = va_arg(rest, unsigned long);
+    unsigned long c = va_arg(rest, unsigned long), d = va_arg(rest, unsigned long);
+    va_end(rest);
+    return call_prctl(next(), option, a, b, c, d);
+}

@@ -1,0 +1,89 @@
+/*
+ * system(3), popen(3) and wordexp(3): libc starts the shell by itself, with `environ` as it is.
+ *
+ * Only where that has lost the run, which takes a program that empties its environment, is it replaced for
+ * the time of the call. Another thread may read it meanwhile, or set a variable, upon which libc copies the
+ * array, and a thread may be cancelled in the call: so the replacement is never on a stack and never freed,
+ * but kept for the next call.
+ */
+#include "process/attach.h"
+#include "process/borrow.h"
+#include "process/carry.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <wordexp.h>
+
+#if !__GLIBC_PREREQ(2, 34)
+/* pthread_cleanup_push() has these from libpthread, which a program without threads has not loaded and is not
+ * to load for us: nothing is cancelled there. */
+#pragma weak __pthread_register_cancel
+#pragma weak __pthread_unregister_cancel
+#define __pthread_register_cancel(buffer) \
+    (__pthread_register_cancel != NULL ? __pthread_register_cancel(buffer) : (void)0)
+#define __pthread_unregister_cancel(buffer) \
+    (__pthread_unregister_cancel != NULL ? __pthread_unregister_cancel(buffer) : (void)0)
+#endif
+
+extern char **environ;
+
+/* An environment in place of the program's own. */
+struct replaced {
+    char **own, **instead; /* the latter NULL when nothing was replaced */
+};
+
+static struct replaced replace(void)
+{
+    struct carry found = carry_look(environ);
+    struct replaced replaced = {.own = environ};
+    bool lost = found.preload == NULL || !found.has_run;
+    size_t size = lost ? carry_size(&found) : 0;
+    void *memory = size > 0 ? borrow(size) : NULL;
+    if (memory == NULL)
+        return replaced;
+    carry_write(memory, &found);
+    environ = replaced.instead = memory;
+    return replaced;
+}
+
+static void restore(void *argument)
+{
+    struct replaced *replaced = argument;
+    if (replaced->instead == NULL || environ != replaced->instead)
+        return;
+    environ = replaced->own;
+    borrow_return(replaced->instead);
+}
+
+int system(const char *command)
+{
+    const struct next *libc = next();
+    struct replaced replaced = replace();
+    int status;
+    pthread_cleanup_push(restore, &replaced);
+    status = libc->system(command);
+    pthread_cleanup_pop(1);
+    return status;
+}
+
+FILE *popen(const char *command, const char *mode)
+{
+    const struct next *libc = next();
+    struct replaced replaced = replace();
+    FILE *stream;
+    pthread_cleanup_push(restore, &replaced);
+    stream = libc->popen(command, mode);
+    pthread_cleanup_pop(1);
+    return stream;
+}
+
+int wordexp(const char *restrict words, wordexp_t *restrict expanded, int flags)
+{
+    const struct next *libc = next();
+    struct replaced replaced = replace();
+    int error;
+    pthread_cleanup_push(restore, &replaced);
+    error = libc->wordexp(words, expanded, flags);
+    pthread_cleanup_pop(1);
+    return error;
+}

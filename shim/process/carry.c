@@ -1,0 +1,197 @@
+#include "process/carry.h"
+
+#include "base/text.h"
+#include "process/borrow.h"
+#include "process/memory.h"
+#include "program/preload.h"
+#include "run/compact.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PRELOAD "LD_PRELOAD="
+#define RUN "PORTSHIM_RUN="
+#define COMPACT COMPACT_VARIABLE "="
+
+/* What the process was started with may be overwritten (setproctitle): copies in our own memory. */
+static char library[PATH_MAX];       /* absolute */
+static char library_given[PATH_MAX]; /* as LD_PRELOAD had it */
+static char run_variable[sizeof RUN + PATH_MAX];
+static char compact_variable[sizeof COMPACT + COMPACT_SIZE];
+static bool has_run;
+static const char *_Atomic library_found; /* by ld.so */
+
+void carry_find_library(void)
+{
+    Dl_info self;
+    if (atomic_load(&library_found) == NULL && dladdr((void *)library, &self) != 0)
+        atomic_store(&library_found, self.dli_fname);
+}
+
+bool carry_init(void)
+{
+    struct text absolute = text_in(library, sizeof library),
+                given = text_in(library_given, sizeof library_given);
+    const char *path = atomic_load(&library_found);
+    if (path == NULL)
+        return false;
+    text_str(&given, path);
+    while (strncmp(path, "./", 2) == 0)
+        path += 2;
+    return text_path(&absolute, path) == 0 && strpbrk(library, " :") == NULL;
+}
+
+static bool set_run(const char *run_path)
+{
+    struct text run = text_in(run_variable, sizeof run_variable);
+    text_str(&run, RUN);
+    text_str(&run, run_path);
+    has_run = !run.cut;
+    return has_run;
+}
+
+bool carry_run(const char *run_path, const char *compact)
+{
+    struct text t = text_in(compact_variable, sizeof compact_variable);
+    text_str(&t, COMPACT);
+    text_str(&t, compact);
+    return !t.cut && set_run(run_path);
+}
+
+bool carry_map(const char *run_path, const struct map *map)
+{
+    struct text t = text_in(compact_variable, sizeof compact_variable);
+    text_str(&t, COMPACT);
+    return compact_write(map, compact_variable + t.used, sizeof compact_variable - t.used) &&
+           set_run(run_path);
+}
+
+char *carry_run_variable(void)
+{
+    return run_variable;
+}
+
+/*
+ * The length of a string that may lie anywhere, SIZE_MAX when it runs into memory that cannot be read: each
+ * page is asked about before it is.
+ */
+static size_t length(const char *string)
+{
+    for (size_t i = 0;; i++) {
+        bool new_page = i == 0 || ((uintptr_t)(string + i) & 4095) == 0;
+        if (new_page && !memory_is_readable(string + i, 1))
+            return SIZE_MAX;
+        if (string[i] == '\0')
+            return i;
+    }
+}
+
+static bool begins(const char *string, const char *prefix)
+{
+    return strncmp(string, prefix, strlen(prefix)) == 0;
+}
+
+/* Takes in one entry; false when it cannot be read, for which the kernel will say EFAULT. */
+static bool look_at(struct carry *found, const char *entry)
+{
+    if (!memory_is_readable(entry, 1))
+        return false;
+    /* Ours begin with LD_ or PORTSHIM: only such are read to their end. */
+    if (*entry != 'L' && *entry != 'P')
+        return true;
+    size_t len = length(entry);
+    if (len == SIZE_MAX)
+        return false;
+    if (begins(entry, PRELOAD) && found->preload == NULL) {
+        found->preload = entry + strlen(PRELOAD);
+        found->preload_length = len - strlen(PRELOAD);
+    } else if (begins(entry, RUN)) {
+        found->has_run = true;
+        found->other_run = strcmp(entry, run_variable) != 0;
+    } else if (begins(entry, COMPACT)) {
+        found->has_compact = true;
+    } else if (strcmp(entry, "PORTSHIM=0") == 0) {
+        found->off = true;
+    }
+    return true;
+}
+
+struct carry carry_look(char *const environment[])
+{
+    struct carry found = {.environment = environment};
+    if (environment == NULL || !has_run)
+        return found;
+    for (;; found.count++) {
+        char *const *at = environment + found.count;
+        bool new_page = found.count == 0 || ((uintptr_t)at & 4095) < sizeof *at;
+        if ((new_page && !memory_is_readable(at, sizeof *at)) || (*at != NULL && !look_at(&found, *at))) {
+            found.off = true;
+            return found;
+        }
+        if (*at == NULL)
+            return found;
+    }
+}
+
+/* By hand, the compact variable is not in the program's own environment; what it starts gets it here. */
+static bool is_good(const struct carry *found)
+{
+    bool preloaded = found->preload != NULL && preload_lists(found->preload, library);
+    return preloaded && found->has_run && (found->has_compact || found->other_run);
+}
+
+static size_t preload_size(const struct carry *found)
+{
+    return sizeof PRELOAD + strlen(library) + 1 + found->preload_length;
+}
+
+size_t carry_size(const struct carry *carry)
+{
+    if (!has_run || carry->off || is_good(carry))
+        return 0;
+    return (carry->count + 4) * sizeof(char *) + preload_size(carry);
+}
+
+char *const *carry_write(void *space, const struct carry *carry)
+{
+    char **entries = space, *strings = (char *)(entries + carry->count + 4);
+    size_t used = 0;
+    struct text preload = text_in(strings, preload_size(carry));
+    text_str(&preload, PRELOAD);
+    preload_write(&preload, library, library_given, carry->preload != NULL ? carry->preload : "");
+    entries[used++] = strings;
+    if (!carry->has_run)
+        entries[used++] = run_variable;
+    if (!carry->has_compact && !carry->other_run)
+        entries[used++] = compact_variable;
+    for (size_t i = 0; i < carry->count && carry->environment[i] != NULL; i++)
+        if (!begins(carry->environment[i], PRELOAD))
+            entries[used++] = carry->environment[i];
+    entries[used] = NULL;
+    return entries;
+}
+
+struct carried carry_into(void *stack, size_t size, const struct carry *carry)
+{
+    struct carried carried = {.environment = carry->environment};
+    if (size == 0)
+        return carried;
+    if (stack == NULL)
+        stack = carried.borrowed = borrow(size);
+    carried.no_memory = stack == NULL;
+    if (carried.no_memory)
+        errno = ENOMEM;
+    else
+        carried.environment = carry_write(stack, carry);
+    return carried;
+}
+
+void carry_end(const struct carried *carried)
+{
+    borrow_return(carried->borrowed);
+}

@@ -1,0 +1,159 @@
+#include "process/loaded.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a symbol is looked for by; the GNU hash table is a header of four words, a Bloom filter, buckets, and
+ * a chain of hashes, the lowest bit of which marks the last one of a bucket. */
+struct tables {
+    const ElfW(Sym) * symbols;
+    const char *strings;
+    const ElfW(Half) * versions; /* NULL when the object has none */
+    const uint32_t *gnu_hash, *hash;
+    size_t soname; /* 0 when it has none */
+};
+
+enum { VERSION_IS_HIDDEN = 0x8000 };
+
+/* Not strcmp(3): a sanitizer's runtime may stand in front of that, and be asking us where libc's own is. */
+static bool is_same(const char *a, const char *b)
+{
+    while (*a == *b && *a != '\0') {
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
+
+/* ld.so adds the object's address to what points into it, but for the kernel's vdso. */
+static const void *address(const struct link_map *object, const ElfW(Dyn) * entry)
+{
+    ElfW(Addr) value = entry->d_un.d_ptr;
+    return (const void *)(value < object->l_addr ? object->l_addr + value : value);
+}
+
+static void read_tables(const struct link_map *object, struct tables *tables)
+{
+    tables->symbols = NULL;
+    tables->strings = NULL;
+    tables->versions = NULL;
+    tables->gnu_hash = tables->hash = NULL;
+    tables->soname = 0;
+    for (const ElfW(Dyn) *entry = object->l_ld; entry != NULL && entry->d_tag != DT_NULL; entry++) {
+        if (entry->d_tag == DT_SYMTAB)
+            tables->symbols = address(object, entry);
+        else if (entry->d_tag == DT_STRTAB)
+            tables->strings = address(object, entry);
+        else if (entry->d_tag == DT_VERSYM)
+            tables->versions = address(object, entry);
+        else if (entry->d_tag == DT_GNU_HASH)
+            tables->gnu_hash = address(object, entry);
+        else if (entry->d_tag == DT_HASH)
+            tables->hash = address(object, entry);
+        else if (entry->d_tag == DT_SONAME)
+            tables->soname = entry->d_un.d_val;
+    }
+}
+
+/* Whether a symbol is that function: defined, and not an old version of it. */
+static bool is_function(const struct tables *tables, uint32_t i, const char *name)
+{
+    const ElfW(Sym) *symbol = &tables->symbols[i];
+    return symbol->st_shndx != SHN_UNDEF && ELF64_ST_TYPE(symbol->st_info) == STT_FUNC &&
+           (tables->versions == NULL || (tables->versions[i] & VERSION_IS_HIDDEN) == 0) &&
+           is_same(tables->strings + symbol->st_name, name);
+}
+
+static uint32_t find_by_gnu_hash(const struct tables *tables, const char *name)
+{
+    uint32_t hash = 5381;
+    for (const char *c = name; *c != '\0'; c++)
+        hash = hash * 33 + (unsigned char)*c;
+    const uint32_t *table = tables->gnu_hash, bucket_count = table[0], first = table[1],
+                   filter_words = table[2];
+    const uint32_t *buckets = table + 4 + filter_words * (sizeof(ElfW(Addr)) / sizeof *table);
+    const uint32_t *chain = buckets + bucket_count;
+    uint32_t i = bucket_count > 0 ? buckets[hash % bucket_count] : 0;
+    if (i < first)
+        return STN_UNDEF; /* an empty bucket */
+    for (;; i++) {
+        uint32_t other = chain[i - first];
+        if ((other | 1) == (hash | 1) && is_function(tables, i, name))
+            return i;
+        if (other & 1)
+            return STN_UNDEF;
+    }
+}
+
+/* The older table: two counts, buckets, and for each symbol the next one of its bucket. */
+static uint32_t find_by_hash(const struct tables *tables, const char *name)
+{
+    uint32_t hash = 0;
+    for (const char *c = name; *c != '\0'; c++) {
+        hash = (hash << 4) + (unsigned char)*c;
+        hash = (hash ^ (hash >> 24 & 0xf0)) & 0x0fffffff;
+    }
+    const uint32_t *table = tables->hash, bucket_count = table[0], *buckets = table + 2;
+    const uint32_t *chain = buckets + bucket_count;
+    uint32_t i = bucket_count > 0 ? buckets[hash % bucket_count] : STN_UNDEF;
+    while (i != STN_UNDEF && !is_function(tables, i, name))
+        i = chain[i];
+    return i;
+}
+
+const struct link_map *loaded_self(void)
+{
+    static struct link_map *self;
+    Dl_info info;
+    if (self == NULL && dladdr1((void *)loaded_self, &info, (void **)&self, RTLD_DL_LINKMAP) == 0)
+        self = NULL;
+    return self;
+}
+
+void *loaded_function(const struct link_map *object, const char *name)
+{
+    struct tables tables;
+    uint32_t i = STN_UNDEF;
+    if (object == NULL)
+        return NULL;
+    read_tables(object, &tables);
+    if (tables.symbols == NULL || tables.strings == NULL)
+        return NULL;
+    if (tables.gnu_hash != NULL)
+        i = find_by_gnu_hash(&tables, name);
+    else if (tables.hash != NULL)
+        i = find_by_hash(&tables, name);
+    return i != STN_UNDEF ? (void *)(object->l_addr + tables.symbols[i].st_value) : NULL;
+}
+
+void *loaded_next_function(const char *name)
+{
+    void *function = NULL;
+    const struct link_map *self = loaded_self();
+    for (const struct link_map *object = self != NULL ? self->l_next : NULL;
+         object != NULL && function == NULL; object = object->l_next)
+        function = loaded_function(object, name);
+    return function;
+}
+
+/* The name that an object was built with; NULL when it has none. */
+static const char *soname(const struct link_map *object)
+{
+    struct tables tables;
+    read_tables(object, &tables);
+    return tables.soname != 0 && tables.strings != NULL ? tables.strings + tables.soname : NULL;
+}
+
+bool loaded_second_copy(void)
+{
+    const struct link_map *self = loaded_self();
+    const char *own = self != NULL ? soname(self) : NULL, *other;
+    if (own == NULL)
+        return false;
+    for (const struct link_map *object = self->l_prev; object != NULL; object = object->l_prev)
+        if ((other = soname(object)) != NULL && is_same(other, own))
+            return true;
+    return false;
+}

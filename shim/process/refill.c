@@ -1,0 +1,151 @@
+#include "process/refill.h"
+
+#include "base/text.h"
+#include "error.h"
+#include "lease/home.h"
+#include "lease/pool.h"
+#include "process/carry.h"
+#include "process/next.h"
+#include "rules/late.h"
+#include "run/late.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+extern char **environ;
+
+enum {
+    STACK = 256 * 1024, /* five times what leasing takes: a signal handler may run on it too */
+    /* Kept free around it: valgrind takes a stack pointer that moves by less than 2 000 000 bytes for a call.
+     */
+    GAP = 2 * 1024 * 1024,
+};
+
+/* Memory for one refill: what it needs to know, and its stack. */
+struct filling {
+    ucontext_t caller, own;
+    const struct view *view;
+    struct map *map;
+    unsigned placeholder;
+    uint32_t *entry; /* NULL: all it lacks is its alias */
+    int result;      /* as run_assign_late() */
+    _Alignas(16) char stack[STACK];
+};
+
+/* After chroot or in another mount namespace a home made at this path would be another one, with a lease
+ * table of its own. */
+static bool is_in_reach(void)
+{
+    return access(strchr(carry_run_variable(), '=') + 1, F_OK) == 0;
+}
+
+/* The home that the run is in: the program may have emptied the environment that could tell. */
+static bool open_home(struct home *home)
+{
+    char variable[PATH_MAX + 16];
+    char *environment[] = {variable, NULL};
+    const char *run_path = strchr(carry_run_variable(), '=') + 1;
+    struct text t = text_in(variable, sizeof variable);
+    text_str(&t, "PORTSHIM_HOME=");
+    text_str(&t, run_path);
+    for (unsigned parts = 0; parts < 2; parts++) { /* runs/ID */
+        char *slash = strrchr(variable, '/');
+        if (slash == NULL)
+            return false;
+        *slash = '\0';
+    }
+    return home_open(home, environment) == 0;
+}
+
+static int lease_and_fill(const struct filling *filling)
+{
+    struct run run = {.map = filling->map};
+    struct run_means found;
+    struct home home;
+    if (!is_in_reach() || !open_home(&home))
+        return -ENOENT;
+    int result = run_find_means(&found, &home, run.map, environ);
+    if (result == 0 && filling->entry != NULL) {
+        result = run_assign_late(&run, &found.means, filling->placeholder, filling->entry);
+        if (result >= 0)
+            late_alias(filling->view, run.map, filling->placeholder);
+    } else if (result == 0) {
+        found.means.patience = 0;
+        run_refill(&run, &found.means);
+        late_alias(filling->view, run.map, filling->placeholder);
+    }
+    home_close(&home);
+    return result;
+}
+
+/* makecontext(3) hands over nothing but ints. */
+static void fill_here(unsigned high, unsigned low)
+{
+    struct filling *filling = (void *)(uintptr_t)((uint64_t)high << 32 | low);
+    filling->result = lease_and_fill(filling);
+}
+
+static void filling_free(struct filling *filling)
+{
+    munmap((char *)filling - GAP, sizeof *filling + 2 * GAP);
+}
+
+static struct filling *filling_new(void)
+{
+    char *space = mmap(NULL, sizeof(struct filling) + 2 * GAP, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (space == MAP_FAILED)
+        return NULL;
+    struct filling *filling = (void *)(space + GAP);
+    if (mprotect(filling, sizeof *filling, PROT_READ | PROT_WRITE) == 0)
+        return filling;
+    filling_free(filling);
+    return NULL;
+}
+
+/* A thread may have a stack of 16 KiB. A sanitizer's runtime, which would warn of it on stderr, is passed by.
+ */
+static int fill_on_own_stack(const struct view *view, struct map *map, unsigned placeholder, uint32_t *entry)
+{
+    struct filling *filling = filling_new();
+    if (filling == NULL)
+        return -ENOMEM;
+    filling->view = view;
+    filling->map = map;
+    filling->placeholder = placeholder;
+    filling->entry = entry;
+    getcontext(&filling->own);
+    filling->own.uc_stack = (stack_t){.ss_sp = filling->stack, .ss_size = sizeof filling->stack};
+    filling->own.uc_link = &filling->caller;
+    uint64_t argument = (uintptr_t)filling;
+    next_functions.makecontext(&filling->own, (void (*)(void))fill_here, 2, (unsigned)(argument >> 32),
+                               (unsigned)argument);
+    next_functions.swapcontext(&filling->caller, &filling->own);
+    int result = filling->result;
+    filling_free(filling);
+    return result;
+}
+
+static enum refill meaning_of(int result, const struct map *map)
+{
+    if (result >= 0)
+        return result > 0 ? REFILL_ASSIGNED : REFILL_STANDS;
+    bool may_be_elsewhere = result != PORTMAP_EXHAUSTED && !run_server(map, environ).required;
+    return may_be_elsewhere ? REFILL_OUT_OF_REACH : REFILL_NONE;
+}
+
+enum refill refill(const struct view *view, struct map *map, unsigned placeholder, uint32_t *entry)
+{
+    int saved = errno, cancel;
+    /* bind(2) is no cancellation point, but open(2) is: what is open in here would stay so. */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    enum refill answer = meaning_of(fill_on_own_stack(view, map, placeholder, entry), map);
+    pthread_setcancelstate(cancel, NULL);
+    errno = saved;
+    return answer;
+}

@@ -1,0 +1,124 @@
+#include "rules/kind.h"
+
+#include "base/kernel.h"
+#include "run/portset.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+static bool is_mixed(const struct view *view)
+{
+    return atomic_load_explicit(&view->mixed, memory_order_relaxed);
+}
+
+#ifndef IPPROTO_MPTCP /* glibc before 2.32 */
+#define IPPROTO_MPTCP 262
+#endif
+
+static int option(int fd, int name)
+{
+    int value = 0;
+    socklen_t len = sizeof value;
+    return kernel_getsockopt(fd, SOL_SOCKET, name, &value, &len) == 0 ? value : -1;
+}
+
+static unsigned kind_of_protocol(int protocol)
+{
+    if (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP)
+        return PORTMAP_TCP;
+    return protocol == IPPROTO_UDP ? PORTMAP_UDP : 0;
+}
+
+/* A raw socket may have the protocol of TCP or UDP as well. */
+static bool is_raw(int fd)
+{
+    return option(fd, SO_TYPE) == SOCK_RAW;
+}
+
+unsigned kind_of(const struct view *view, int fd)
+{
+    if (view_is_filtered(view))
+        return 0;
+    unsigned kind = kind_of_protocol(option(fd, SO_PROTOCOL));
+    if (kind != 0 && is_mixed(view) && is_raw(fd))
+        kind = 0;
+    return kind;
+}
+
+bool kind_matches(const struct view *view, int fd, unsigned protocols)
+{
+    bool asks = (protocols != PORTMAP_BOTH || is_mixed(view)) && !view_is_filtered(view);
+    return !asks || (kind_of(view, fd) & protocols) != 0;
+}
+
+/* Families whose addresses are never an IP address with a port. */
+static bool has_no_ports(int family)
+{
+    return family == AF_UNIX || family == AF_NETLINK || family == AF_PACKET;
+}
+
+static void look_at(struct view *view, int fd)
+{
+    int family = is_mixed(view) || view_is_filtered(view) ? -1 : option(fd, SO_DOMAIN);
+    if (family >= 0 && !has_no_ports(family) && (kind_of(view, fd) == 0 || is_raw(fd)))
+        atomic_store(&view->mixed, true);
+}
+
+/* As the kernel reads the numbers in /proc/self/fd: "." and ".." are none. */
+static int descriptor(const char *name)
+{
+    int fd = 0;
+    for (; *name >= '0' && *name <= '9'; name++)
+        fd = fd * 10 + (*name - '0');
+    return *name == '\0' ? fd : -1;
+}
+
+/* False when the list could not be read to its end. */
+static bool look_at_all(struct view *view, int directory)
+{
+    static _Alignas(struct dirent64) char entries[2048]; /* a thread's stack may be small */
+    for (;;) {
+        long size = kernel_call(SYS_getdents64, directory, entries, sizeof entries);
+        if (size <= 0)
+            return size == 0;
+        for (long at = 0; at < size;) {
+            const struct dirent64 *entry = (const void *)(entries + at);
+            look_at(view, descriptor(entry->d_name));
+            at += entry->d_reclen;
+        }
+    }
+}
+
+void kind_init(struct view *view)
+{
+    int directory = kernel_open(AT_FDCWD, "/proc/self/fd");
+    if (directory < 0 || !look_at_all(view, directory))
+        atomic_store(&view->mixed, true); /* nobody knows */
+    if (directory >= 0)
+        kernel_close(directory);
+}
+
+void kind_received(struct view *view, struct msghdr *message)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        int fd;
+        for (size_t at = CMSG_LEN(0); at + sizeof fd <= c->cmsg_len; at += sizeof fd) {
+            memcpy(&fd, (const char *)c + at, sizeof fd);
+            look_at(view, fd);
+        }
+    }
+}
+
+void kind_note_made(struct view *view, int family, int type, int protocol)
+{
+    int kind = type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK);
+    bool ours = (family == AF_INET || family == AF_INET6) && (kind == SOCK_STREAM || kind == SOCK_DGRAM) &&
+                (protocol == 0 || kind_of_protocol(protocol) != 0);
+    if (!ours && !has_no_ports(family))
+        atomic_store(&view->mixed, true);
+}

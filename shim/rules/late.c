@@ -1,0 +1,43 @@
+#include "rules/late.h"
+
+#include "host/probe.h"
+#include "rules/kind.h"
+
+/* Unless it is the real port of a run around this one: that run's server is there, and goes by its own
+ * number. */
+bool late_alias(const struct view *view, struct map *map, unsigned placeholder)
+{
+    return view_is_real_around(view, map, placeholder) || map_alias_late(map, placeholder);
+}
+
+enum refill late_assign(const struct view *view, struct map *map, unsigned placeholder, uint32_t *entry)
+{
+    uint32_t before = *entry;
+    bool assigned = map_take_late(map, placeholder, entry);
+    if (!assigned && *entry != before)
+        return REFILL_STANDS;
+    if ((assigned && late_alias(view, map, placeholder)) || view_is_filtered(view))
+        return assigned ? REFILL_ASSIGNED : REFILL_NONE;
+    enum refill answer = view->refill(view, map, placeholder, assigned ? NULL : entry);
+    return assigned ? REFILL_ASSIGNED : answer;
+}
+
+void late_note_given(const struct view *view, int fd, unsigned port)
+{
+    for (unsigned i = 0; view->map[i] != NULL; i++) {
+        struct map *map = view->map[i];
+        if (atomic_load_explicit(&map->grows, memory_order_relaxed) == 0 || !map_is_ephemeral(map, port) ||
+            map_late_protocols(map, port) == 0)
+            continue;
+        if (kind_matches(view, fd, map_late_protocols(map, port)))
+            atomic_fetch_or(&map->given[port / 64], UINT64_C(1) << (port % 64));
+        return;
+    }
+}
+
+bool late_is_held(const struct view *view, const struct map *map, unsigned port)
+{
+    if ((atomic_load(&map->given[port / 64]) >> (port % 64) & 1) == 0)
+        return false;
+    return view_is_filtered(view) || probe_port(port) == PROBE_TAKEN;
+}

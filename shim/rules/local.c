@@ -1,0 +1,205 @@
+#include "rules/local.h"
+
+#include "base/kernel.h"
+
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+static struct in6_addr *known; /* IPv4 ones as v4-mapped */
+static unsigned known_count, known_room;
+
+struct request {
+    struct nlmsghdr header;
+    union {
+        struct rtmsg route;
+        struct ifaddrmsg address;
+    } body;
+    char attributes[64];
+};
+
+union reply {
+    struct nlmsghdr header;
+    char bytes[8192];
+};
+
+/* The answer about one route is small, and a signal handler's stack may be. */
+union short_reply {
+    struct nlmsghdr header;
+    char bytes[512];
+};
+
+static int open_route(void)
+{
+    return kernel_socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+}
+
+static bool ask(int fd, const struct request *request)
+{
+    return kernel_call(SYS_sendto, fd, request, (size_t)request->header.nlmsg_len, 0, NULL, 0) > 0;
+}
+
+static long hear(int fd, void *reply, size_t size)
+{
+    return kernel_call(SYS_recvfrom, fd, reply, size, 0, NULL, NULL);
+}
+
+static void add_attribute(struct request *request, unsigned short type, const void *data, unsigned short len)
+{
+    struct rtattr *attribute = (void *)((char *)request + NLMSG_ALIGN(request->header.nlmsg_len));
+    attribute->rta_type = type;
+    attribute->rta_len = (unsigned short)RTA_LENGTH(len);
+    memcpy(RTA_DATA(attribute), data, len);
+    request->header.nlmsg_len = NLMSG_ALIGN(request->header.nlmsg_len) + RTA_ALIGN(RTA_LENGTH(len));
+}
+
+/* A page more at first, then twice as much; false when there is no memory. */
+static bool make_room(void)
+{
+    size_t used = known_room * sizeof *known, size = used > 0 ? 2 * used : 4096;
+    void *more = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (more == MAP_FAILED)
+        return false;
+    if (used > 0) {
+        memcpy(more, known, used);
+        munmap(known, used);
+    }
+    known = more;
+    known_room = (unsigned)(size / sizeof *known);
+    return true;
+}
+
+static void remember(int family, const void *address)
+{
+    if (known_count == known_room && !make_room())
+        return;
+    struct in6_addr *to = &known[known_count++];
+    if (family == AF_INET6) {
+        memcpy(to, address, sizeof *to);
+    } else {
+        *to = (struct in6_addr){.s6_addr = {[10] = 0xff, [11] = 0xff}};
+        memcpy(&to->s6_addr[12], address, sizeof(struct in_addr));
+    }
+}
+
+static void remember_message(const struct nlmsghdr *header)
+{
+    const struct ifaddrmsg *message = NLMSG_DATA(header);
+    const void *address = NULL;
+    unsigned left = header->nlmsg_len - (unsigned)NLMSG_LENGTH(sizeof *message);
+    for (const struct rtattr *a = IFA_RTA(message); RTA_OK(a, left); a = RTA_NEXT(a, left))
+        /* Of a point-to-point link IFA_ADDRESS is the other end. */
+        if (a->rta_type == IFA_LOCAL || (a->rta_type == IFA_ADDRESS && address == NULL))
+            address = RTA_DATA(a);
+    if (address != NULL)
+        remember(message->ifa_family, address);
+}
+
+static void remember_all(int fd)
+{
+    union reply reply;
+    struct request request = {.header = {.nlmsg_len = NLMSG_LENGTH(sizeof request.body.address),
+                                         .nlmsg_type = RTM_GETADDR,
+                                         .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP}};
+    if (!ask(fd, &request))
+        return;
+    for (long got; (got = hear(fd, &reply, sizeof reply)) > 0;) {
+        unsigned left = (unsigned)got;
+        for (struct nlmsghdr *h = &reply.header; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+            if (h->nlmsg_type != RTM_NEWADDR)
+                return;
+            remember_message(h);
+        }
+    }
+}
+
+void local_init(void)
+{
+    known_count = 0;
+    int fd = open_route();
+    if (fd < 0)
+        return;
+    remember_all(fd);
+    kernel_close(fd);
+}
+
+static bool is_known(int family, const void *address)
+{
+    struct in6_addr wanted = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
+    if (family == AF_INET6)
+        memcpy(&wanted, address, sizeof wanted);
+    else
+        memcpy(&wanted.s6_addr[12], address, sizeof(struct in_addr));
+    for (unsigned i = 0; i < known_count; i++)
+        if (memcmp(&known[i], &wanted, sizeof wanted) == 0)
+            return true;
+    return false;
+}
+
+/* The type of the route to an address: RTN_LOCAL, RTN_BROADCAST, ... RTN_UNSPEC when there is none. */
+static unsigned route_type(int fd, int family, const void *address, unsigned short len, uint32_t scope)
+{
+    union short_reply reply;
+    struct request request = {
+        .header = {.nlmsg_len = NLMSG_LENGTH(sizeof request.body.route),
+                   .nlmsg_type = RTM_GETROUTE,
+                   .nlmsg_flags = NLM_F_REQUEST},
+        .body.route = {.rtm_family = (unsigned char)family, .rtm_dst_len = (unsigned char)(len * 8)}};
+    add_attribute(&request, RTA_DST, address, len);
+    if (scope != 0)
+        add_attribute(&request, RTA_OIF, &scope, sizeof scope);
+    if (!ask(fd, &request) || hear(fd, &reply, sizeof reply) < (long)NLMSG_LENGTH(sizeof(struct rtmsg)) ||
+        reply.header.nlmsg_type != RTM_NEWROUTE)
+        return RTN_UNSPEC;
+    const struct rtmsg *route = NLMSG_DATA(&reply.header);
+    return route->rtm_type;
+}
+
+static bool ask_kernel(const struct view *view, int family, const void *address, unsigned short len,
+                       uint32_t scope)
+{
+    bool ours;
+    int fd = view_is_filtered(view) ? -1 : open_route();
+    if (fd < 0) {
+        ours = is_known(family, address);
+    } else {
+        unsigned type = route_type(fd, family, address, len, scope);
+        ours = type == RTN_LOCAL || type == RTN_BROADCAST || type == RTN_ANYCAST;
+        kernel_close(fd);
+    }
+    return ours;
+}
+
+static bool has_ipv4(const struct view *view, struct in_addr address)
+{
+    uint32_t bits = ntohl(address.s_addr);
+    if (bits >> 24 == 127 || bits == INADDR_ANY || bits == INADDR_BROADCAST || bits >> 28 == 14)
+        return true;
+    return ask_kernel(view, AF_INET, &address, sizeof address, 0);
+}
+
+static bool has_ipv6(const struct view *view, const struct sockaddr_in6 *address)
+{
+    const struct in6_addr *bits = &address->sin6_addr;
+    if (IN6_IS_ADDR_V4MAPPED(bits)) {
+        struct in_addr ipv4;
+        memcpy(&ipv4, &bits->s6_addr[12], sizeof ipv4);
+        return has_ipv4(view, ipv4);
+    }
+    if (IN6_IS_ADDR_LOOPBACK(bits) || IN6_IS_ADDR_UNSPECIFIED(bits) || IN6_IS_ADDR_MULTICAST(bits))
+        return true;
+    return ask_kernel(view, AF_INET6, bits, sizeof *bits, address->sin6_scope_id);
+}
+
+bool local_has(const struct view *view, const union address *address, socklen_t len)
+{
+    struct sockaddr_in6 scoped = {0};
+    if (address->any.sa_family != AF_INET6)
+        return has_ipv4(view, address->ipv4.sin_addr);
+    memcpy(&scoped, &address->ipv6, len < ADDRESS_IPV6 ? ADDRESS_SHORT_IPV6 : ADDRESS_IPV6);
+    return has_ipv6(view, &scoped);
+}
