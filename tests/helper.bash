@@ -38,6 +38,8 @@ start() {
     local name=$1
     shift
     [[ $(type -t "$1") == file ]]
+    # Both files are there when this returns: a test may list them.
+    touch "$(test_dir)/$name."{out,err}
     "$@" >"$(test_dir)/$name.out" 2>"$(test_dir)/$name.err" 3>&- &
     pid=$!
     STARTED+=("$pid")
