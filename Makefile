@@ -95,7 +95,7 @@ $B/libportshim.so: $(SHIM_OBJECTS) $B/libportshim.map
 -include $(wildcard $B/*/*.d $B/*/*/*.d)
 
 # Small programs that the tests run: plain users of libc, built without anything of ours.
-TEST_PROGRAMS = $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/*.c))
+TEST_PROGRAMS = $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/*.c tests/unit/*.c))
 
 $B/tests/%: tests/%.c $(wildcard tests/*.h) Makefile $B/flags
 	@mkdir -p $(@D)
@@ -116,6 +116,12 @@ $B/tests/there_and_back: tests/there_and_back.c $(LIBRARY_OBJECTS) $B/shim/rules
 	@mkdir -p $(@D)
 	$(CC) $(STANDARD) -Wall -Wextra -Wshadow $(CFLAGS) -iquote portmap -iquote shim -pthread -o $@ $< \
 		$(LIBRARY_OBJECTS) $B/shim/rules/view.o
+
+# And those of tests/unit, each of which tests modules that know no process that is intercepted.
+UNIT_OBJECTS = $(LIBRARY_OBJECTS) $B/portmap/base/json.o $(patsubst %.c,$B/%.o,$(wildcard shim/rules/*.c))
+$B/tests/unit/%: tests/unit/%.c tests/unit/unit.h $(UNIT_OBJECTS) Makefile $B/flags
+	@mkdir -p $(@D)
+	$(CC) $(STANDARD) -Wall -Wextra -Wshadow $(CFLAGS) -iquote portmap -iquote shim -pthread -o $@ $< $(UNIT_OBJECTS)
 
 check: all $(TEST_PROGRAMS)
 	scripts/test-deps

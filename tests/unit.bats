@@ -1,0 +1,17 @@
+# What the modules promise in their headers, each asked by a program of tests/unit that is linked with them. It prints a
+# sentence for each promise, and "not ok" where one is broken.
+load helper
+
+unit() {
+    "$BATS_TEST_DIRNAME/../build/tests/unit/$1"
+}
+
+@test "port specifications" {
+    unit portset
+}
+
+@test "every program of tests/unit is run here" {
+    for program in "$BATS_TEST_DIRNAME"/unit/*.c; do
+        grep -qx "    unit $(basename "$program" .c)" "$BATS_TEST_FILENAME" || fail "not run: $program"
+    done
+}
