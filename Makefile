@@ -94,34 +94,38 @@ $B/libportshim.so: $(SHIM_OBJECTS) $B/libportshim.map
 
 -include $(wildcard $B/*/*.d $B/*/*/*.d)
 
-# Small programs that the tests run: plain users of libc, built without anything of ours.
-TEST_PROGRAMS = $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/*.c tests/unit/*.c))
+# Small programs that the tests run, and what measures the shim: plain users of libc, built without anything of ours.
+TEST_PROGRAMS = $(patsubst tests/programs/%.c,$B/tests/%,$(wildcard tests/programs/*.c)) \
+	$(patsubst %.c,$B/%,$(wildcard tests/unit/*.c))
+TEST_COMPILE = $(CC) $(STANDARD) -Wall -Wextra -Wshadow $(CFLAGS) -pthread -o $@ $<
 
-$B/tests/%: tests/%.c $(wildcard tests/*.h) Makefile $B/flags
+$B/tests/%: tests/programs/%.c $(wildcard tests/programs/*.h) Makefile $B/flags
 	@mkdir -p $(@D)
-	$(CC) $(STANDARD) -Wall -Wextra -Wshadow $(CFLAGS) -pthread -o $@ $<
+	$(TEST_COMPILE)
 
-# But for the one that measures the library.
-$B/tests/bench_leases: tests/bench_leases.c $B/libportmap.a Makefile
+$B/scripts/bench: scripts/bench.c Makefile $B/flags
 	@mkdir -p $(@D)
-	$(CC) $(STANDARD) -Wall -Wextra -Wshadow $(CFLAGS) -I. -pthread -o $@ $< $B/libportmap.a
+	$(TEST_COMPILE)
 
-# And one that is a user of libportmap itself.
-$B/tests/given_rights: tests/given_rights.c $B/libportmap.a Makefile
+# Users of libportmap: what measures it, and one that tests run.
+$B/scripts/bench_leases: scripts/bench_leases.c $B/libportmap.a Makefile
 	@mkdir -p $(@D)
-	$(CC) $(STANDARD) -Wall -Wextra -Wshadow $(CFLAGS) -Iportmap -pthread -o $@ $< $B/libportmap.a
+	$(TEST_COMPILE) -I. $B/libportmap.a
+
+$B/tests/given_rights: tests/programs/given_rights.c $B/libportmap.a Makefile
+	@mkdir -p $(@D)
+	$(TEST_COMPILE) -Iportmap $B/libportmap.a
 
 # And one that holds maps and what a process sees of them against each other, through the interfaces of both houses.
-$B/tests/there_and_back: tests/there_and_back.c $(LIBRARY_OBJECTS) $B/shim/rules/view.o Makefile
+$B/tests/there_and_back: tests/programs/there_and_back.c $(LIBRARY_OBJECTS) $B/shim/rules/view.o Makefile
 	@mkdir -p $(@D)
-	$(CC) $(STANDARD) -Wall -Wextra -Wshadow $(CFLAGS) -iquote portmap -iquote shim -pthread -o $@ $< \
-		$(LIBRARY_OBJECTS) $B/shim/rules/view.o
+	$(TEST_COMPILE) -iquote portmap -iquote shim $(LIBRARY_OBJECTS) $B/shim/rules/view.o
 
 # And those of tests/unit, each of which tests modules that know no process that is intercepted.
 UNIT_OBJECTS = $(LIBRARY_OBJECTS) $B/portmap/base/json.o $(patsubst %.c,$B/%.o,$(wildcard shim/rules/*.c))
 $B/tests/unit/%: tests/unit/%.c tests/unit/unit.h $(UNIT_OBJECTS) Makefile $B/flags
 	@mkdir -p $(@D)
-	$(CC) $(STANDARD) -Wall -Wextra -Wshadow $(CFLAGS) -iquote portmap -iquote shim -pthread -o $@ $< $(UNIT_OBJECTS)
+	$(TEST_COMPILE) -iquote portmap -iquote shim $(UNIT_OBJECTS)
 
 check: all $(TEST_PROGRAMS)
 	scripts/test-deps
@@ -139,7 +143,7 @@ check-long: check
 	ASAN_OPTIONS=verify_asan_link_order=0 PORTSHIM_BUILD=$(CURDIR)/$S/both \
 		$(BATS) tests
 	$(MAKE) B=$S/threads CFLAGS="-O1 -g -fsanitize=thread" $S/threads/libportmap.so.$(ABI)
-	$(CC) $(STANDARD) -O1 -g -fsanitize=thread -I. -o $S/threads/c_api tests/c_api/c_api.c \
+	$(CC) $(STANDARD) -O1 -g -fsanitize=thread -I. -o $S/threads/c_api tests/programs/c_api/c_api.c \
 		$S/threads/libportmap.so.$(ABI) -Wl,-rpath,$(CURDIR)/$S/threads
 	$S/threads/c_api threads 'threads 20'
 	$(MAKE) B=$S/dynamic STATIC= $S/dynamic/portshim
@@ -154,13 +158,13 @@ lint:
 	@clang-format --dry-run --Werror portmap/*.[ch] portmap/*/*.[ch] shim/*/*.[ch]
 	@clang-tidy --quiet portmap/*.c portmap/*/*.c shim/*/*.c -- $(STANDARD) $(DEFINES) -iquote portmap -iquote shim 2>/dev/null
 	@scripts/check-house $B/lint/gcc
-	@shellcheck -x .ci/run $(wildcard scripts/*) tests/*.bash tests/*.bats
+	@shellcheck -x .ci/run $(filter-out %.c,$(wildcard scripts/*)) tests/*.bash tests/*.bats
 
 demo: all
 	scripts/test-deps demo
 	scripts/demo
 
-bench: all $B/tests/bench $B/tests/bench_leases
+bench: all $B/scripts/bench $B/scripts/bench_leases
 	scripts/bench
 	scripts/bench-leases
 

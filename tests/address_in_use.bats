@@ -2,7 +2,7 @@
 load helper
 load bare
 
-address_in_use=$BATS_TEST_DIRNAME/../build/tests/address_in_use
+address_in_use=$ROOT/build/tests/address_in_use
 
 setup() {
     cd "$(test_dir)"

@@ -2,7 +2,7 @@
 load helper
 load bare
 
-addresses=$BATS_TEST_DIRNAME/../build/tests/addresses
+addresses=$ROOT/build/tests/addresses
 
 setup() {
     cd "$(test_dir)"

@@ -9,7 +9,7 @@ setup() {
     strangers # whoever binds a placeholder itself is told that it is in use
     # A server that takes its time: joining lasts as long as that.
     local given=${PORTSHIM_POOL#"$(placeholders),"}
-    start server /usr/bin/python3 "$BATS_TEST_DIRNAME/fake_portserver.py" "$PWD/socket" slow 0.1 "$given"
+    start server /usr/bin/python3 "$PROGRAMS/fake_portserver.py" "$PWD/socket" slow 0.1 "$given"
     within 10 grep -qsx ready server.out
 }
 

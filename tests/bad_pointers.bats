@@ -2,7 +2,7 @@
 load helper
 load bare
 
-bad_pointers=$BATS_TEST_DIRNAME/../build/tests/bad_pointers
+bad_pointers=$ROOT/build/tests/bad_pointers
 
 setup() {
     cd "$(test_dir)"
@@ -22,5 +22,5 @@ setup() {
 }
 
 @test "the same holds on an older kernel, and under a filter that was there before the program" {
-    same_as_bare "$BATS_TEST_DIRNAME/../build/tests/old_kernel" "$bad_pointers" libc "${bare_ports[@]}"
+    same_as_bare "$ROOT/build/tests/old_kernel" "$bad_pointers" libc "${bare_ports[@]}"
 }

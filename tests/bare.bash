@@ -16,7 +16,7 @@ placeholders() {
 
 # strangers: from here on the host has servers of its own on these numbers.
 strangers() {
-    start strangers /usr/bin/python3 "$BATS_TEST_DIRNAME/stranger.py" "${bare_ports[@]}"
+    start strangers /usr/bin/python3 "$PROGRAMS/stranger.py" "${bare_ports[@]}"
     within 10 grep -qsx ready strangers.out
 }
 

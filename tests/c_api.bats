@@ -5,7 +5,7 @@ load helper
 build() {
     local output=$1
     shift
-    "${CC:-gcc}" -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -o "$output" "$BATS_TEST_DIRNAME/c_api/c_api.c" "$@"
+    "${CC:-gcc}" -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -o "$output" "$PROGRAMS/c_api/c_api.c" "$@"
 }
 
 flags() {

@@ -8,6 +8,6 @@ setup() {
 
 @test "threads, children, copies of descriptors and receivers of them all know a socket by the placeholder" {
     bare_ports 1
-    same_as_bare "$BATS_TEST_DIRNAME/../build/tests/descriptors" "${bare_ports[0]}"
+    same_as_bare "$ROOT/build/tests/descriptors" "${bare_ports[0]}"
     assert_equal "$(grep -c "127.0.0.1\]:${bare_ports[0]}\$" wrapped.out)" 13
 }

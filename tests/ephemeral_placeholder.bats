@@ -4,7 +4,7 @@ load helper
 load bare
 load network
 
-ephemeral=$BATS_TEST_DIRNAME/../build/tests/ephemeral
+ephemeral=$ROOT/build/tests/ephemeral
 
 setup() {
     cd "$(test_dir)"

@@ -1,7 +1,7 @@
 # A program that is started with an environment that has lost the run stays in the run all the same.
 load helper
 
-execs=$BATS_TEST_DIRNAME/../build/tests/execs
+execs=$ROOT/build/tests/execs
 
 setup() {
     cd "$(test_dir)"

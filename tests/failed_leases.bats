@@ -63,7 +63,7 @@ is_ended_by_sigpipe() {
 # A server that answers the first question, and then takes its time.
 slow_server() {
     server=@${SUITE_DIR##*/}.$BATS_SUITE_TEST_NUMBER
-    start server "$BATS_TEST_DIRNAME/fake_portserver.py" "$server" say "${ports[0]}\n" "|||||||${ports[1]}\n" ok
+    start server "$PROGRAMS/fake_portserver.py" "$server" say "${ports[0]}\n" "|||||||${ports[1]}\n" ok
     within 10 grep -qs ready server.out
 }
 

@@ -8,7 +8,7 @@ setup() {
     as_root || skip 'only root makes a set-user-ID program that is another user'"'"'s'
     umask 022
     unset PORTSHIM_POOL PORTSHIM_HOME
-    cp "$BATS_TEST_DIRNAME/../build/tests/given_rights" program
+    cp "$ROOT/build/tests/given_rights" program
     ! findmnt -nT . -o OPTIONS | grep -qw nosuid || skip "$PWD is mounted nosuid"
     echo "the words of root" >secret
     chmod 600 secret
@@ -18,7 +18,7 @@ setup() {
 
 # give KIND: the program has rights of that kind.
 give() {
-    cp "$BATS_TEST_DIRNAME/../build/tests/given_rights" program
+    cp "$ROOT/build/tests/given_rights" program
     case $1 in
     user) chmod 4755 program ;;
     group) chmod 2755 program ;;

@@ -2,6 +2,8 @@
 bats_require_minimum_version 1.8.0
 
 ROOT=$(cd "${BATS_TEST_DIRNAME}/.." && pwd)
+# The sources of the programs that tests run. What make built of those in C is in $ROOT/build/tests.
+PROGRAMS=$ROOT/tests/programs
 # What is tested: make check-long names other builds.
 BUILD=${PORTSHIM_BUILD:-$ROOT/build}
 PATH=$SUITE_DIR:$BUILD:$PATH:/usr/sbin:/sbin
@@ -110,7 +112,7 @@ own_pool() {
 squatter() {
     local ports
     IFS=, read -ra ports <<<"$PORTSHIM_POOL"
-    start squatter /usr/bin/python3 "$BATS_TEST_DIRNAME/squatter.py" "$PORTSHIM_POOL" $((${#ports[@]} / 3))
+    start squatter /usr/bin/python3 "$PROGRAMS/squatter.py" "$PORTSHIM_POOL" $((${#ports[@]} / 3))
     within 10 grep -qs ready squatter.out
 }
 

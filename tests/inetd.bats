@@ -5,7 +5,7 @@ copies=3
 
 setup() {
     cd "$(test_dir)"
-    cp "$BATS_TEST_DIRNAME/activated.py" .
+    cp "$PROGRAMS/activated.py" .
 }
 
 # start_inetd NAME: as an ordinary user: root's would write its pid into /run.

@@ -40,7 +40,7 @@ all_bound() {
 
 @test "forty at one moment get them from a port server that takes its time" {
     own_pool 200
-    start server /usr/bin/python3 "$BATS_TEST_DIRNAME/fake_portserver.py" "$PWD/socket" slow 0.05 "$PORTSHIM_POOL"
+    start server /usr/bin/python3 "$PROGRAMS/fake_portserver.py" "$PWD/socket" slow 0.05 "$PORTSHIM_POOL"
     within 10 grep -qsx ready server.out
     export PORTSERVER_ADDRESS=$PWD/socket
     all_bound 40 portshim run -p all -- "$at_once" threads 40 1 9001
@@ -72,7 +72,7 @@ END
     while port=$(portshim pick $$ 2>/dev/null); do picks+=("$port"); done
     mapfile -t stock < <(comm -23 <(tr , '\n' <<<"$PORTSHIM_POOL" | sort) <(printf '%s\n' "${picks[@]}" | sort))
     assert_equal "${#stock[@]}" 16
-    start strangers /usr/bin/python3 "$BATS_TEST_DIRNAME/stranger.py" "${stock[@]}"
+    start strangers /usr/bin/python3 "$PROGRAMS/stranger.py" "${stock[@]}"
     within 10 grep -qsx ready strangers.out
     portshim release "${picks[@]}"
     touch taken
@@ -81,7 +81,7 @@ END
 
 @test "valgrind and AddressSanitizer have nothing to say of a thread that leases" {
     all_ports
-    gcc -D_GNU_SOURCE -fsanitize=address -o sanitized "$BATS_TEST_DIRNAME/at_once.c" -pthread
+    gcc -D_GNU_SOURCE -fsanitize=address -o sanitized "$PROGRAMS/at_once.c" -pthread
     export ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0
     all_bound 40 "${in_network[@]}" portshim run -p all -- ./sanitized threads 2 20 9001
     type -P valgrind >/dev/null || skip "valgrind is not installed"

@@ -13,7 +13,7 @@ binds() {
     local name=$1 numbers
     mapfile -t numbers < <(seq 9001 9040)
     start "$name" portshim run -p all -m "$name.json" -- \
-        /usr/bin/python3 "$BATS_TEST_DIRNAME/out_of_reach.py" "${@:2}" 9001 40
+        /usr/bin/python3 "$PROGRAMS/out_of_reach.py" "${@:2}" 9001 40
     within 30 grep -qsx ready "$name.out"
     assert_equal "$(cat "$name.out" "$name.err")" ready
     run portshim wait -t 20 "$name.json" "${numbers[@]}"
@@ -107,7 +107,7 @@ END
     portshim serve --address "$PWD/socket" --pool "$PORTSHIM_POOL"
     STARTED+=("$(portshim serve --address "$PWD/socket" --status | sed -n 's/^pid //p')")
     export PORTSERVER_ADDRESS=$PWD/socket
-    start program portshim run --require-portserver -p all -- /usr/bin/python3 "$BATS_TEST_DIRNAME/out_of_reach.py" user 9001 20
+    start program portshim run --require-portserver -p all -- /usr/bin/python3 "$PROGRAMS/out_of_reach.py" user 9001 20
     within 30 grep -qsx ready program.out
     assert_equal "$(grep -c 'AF_INET SOCK_STREAM Address already in use' program.out)" 4
 }

@@ -6,8 +6,8 @@ pool_size=50
 setup() {
     cd "$(test_dir)"
     own_pool "$pool_size"
-    hold=$BATS_TEST_DIRNAME/../build/tests/hold
-    start observer "$BATS_TEST_DIRNAME/observer.py" sock
+    hold=$ROOT/build/tests/hold
+    start observer "$PROGRAMS/observer.py" sock
     observer=$pid
     within 10 grep -qs ready observer.out
 }

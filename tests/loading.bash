@@ -1,8 +1,8 @@
-# A program, and libraries that it and they find by RUNPATH and $ORIGIN. See loading/program.c.
+# A program, and libraries that it and they find by RUNPATH and $ORIGIN. See programs/loading/program.c.
 
 # loading_build [OPTION]...: program, lib/libone.so, lib/deep/lib{two,three,four}.so in the working directory.
 loading_build() {
-    local name source=$BATS_TEST_DIRNAME/loading
+    local name source=$PROGRAMS/loading
     mkdir -p lib/deep
     # shellcheck disable=SC2016 # ld.so replaces it
     gcc "$@" -fPIC -shared -Wl,-rpath,'$ORIGIN/deep',--enable-new-dtags -o lib/libone.so "$source/library.c"

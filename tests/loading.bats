@@ -66,7 +66,7 @@ print(s.getsockname()[1])"
 
 @test "beside another preloaded library, however that finds the next function, no call goes in a circle" {
     for how in 1 2 3 4 5; do
-        gcc -D_GNU_SOURCE -DHOW=$how -fPIC -shared -o "other$how.so" "$BATS_TEST_DIRNAME/loading/interposer.c" -ldl
+        gcc -D_GNU_SOURCE -DHOW=$how -fPIC -shared -o "other$how.so" "$PROGRAMS/loading/interposer.c" -ldl
         for list in "$PWD/other$how.so:$PORTSHIM_LIB" "$PORTSHIM_LIB:$PWD/other$how.so"; do
             for way in direct deepbind dlsym dlvsym; do
                 run -0 portshim run -p 2 --reveal -- env LD_PRELOAD="$list" ./program bind 2 $way
@@ -79,7 +79,7 @@ print(s.getsockname()[1])"
 
 @test "a program under ThreadSanitizer or AddressSanitizer, which ask dlsym before libc is at work, starts" {
     for sanitizer in thread address; do
-        gcc -D_GNU_SOURCE "-fsanitize=$sanitizer" -o sanitized "$BATS_TEST_DIRNAME/loading/program.c" -ldl
+        gcc -D_GNU_SOURCE "-fsanitize=$sanitizer" -o sanitized "$PROGRAMS/loading/program.c" -ldl
         export ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0
         run -0 portshim run -p 2 --reveal -- ./sanitized bind 2 direct
         leased "$output"

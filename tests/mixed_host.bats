@@ -6,7 +6,7 @@ load serve
 setup() {
     cd "$(test_dir)"
     own_pool 300
-    start observer /usr/bin/python3 "$BATS_TEST_DIRNAME/mixed_observer.py" sock
+    start observer /usr/bin/python3 "$PROGRAMS/mixed_observer.py" sock
     observer=$pid
     within 10 grep -qs ready observer.out
 }
@@ -15,7 +15,7 @@ setup() {
 client() {
     local kind
     for kind; do
-        start "$kind.${#clients[@]}" /usr/bin/python3 "$BATS_TEST_DIRNAME/mixed_client.py" \
+        start "$kind.${#clients[@]}" /usr/bin/python3 "$PROGRAMS/mixed_client.py" \
             "$kind" "$PWD/sock" "$ADDRESS" "$ROOT/build/tests/hold"
         clients+=("$pid")
     done

@@ -10,7 +10,7 @@ setup() {
 
 start_copies() {
     for ((i = 0; i < copies; i++)); do
-        start "$i" portshim run -p 9000-9002 -m "$i.json" -- node "$BATS_TEST_DIRNAME/node_cluster.js" "$i" "$1"
+        start "$i" portshim run -p 9000-9002 -m "$i.json" -- node "$PROGRAMS/node_cluster.js" "$i" "$1"
         primaries+=("$pid")
     done
 }

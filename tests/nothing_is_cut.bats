@@ -125,7 +125,7 @@ signal.pause()'
     mkdir -p "$directory"
     printf 'int main(void) { return 0; }' | gcc -static -x c -o "$directory/static-one" -
     run portshim run -p 8080 --strict -- "$(type -P env)" "PATH=$directory" \
-        "$BATS_TEST_DIRNAME/../build/tests/exec_calls" static-one
+        "$ROOT/build/tests/exec_calls" static-one
     for way in execvp execvpe execlp posix_spawnp; do
         assert_line --regexp "^$way static-one: (errno became [0-9]+ )?EPERM "
     done

@@ -12,7 +12,7 @@ setup() {
 # same HOW KIND PORT [OPTION...]: in a run on that placeholder, by `-p $3` or an option's, the kernel holds what it holds
 # without.
 same() {
-    local status=0 words=("$BATS_TEST_DIRNAME/../build/tests/other_kinds" "$1" "$2" "${3%/*}")
+    local status=0 words=("$ROOT/build/tests/other_kinds" "$1" "$2" "${3%/*}")
     "${in_network[@]}" "${words[@]}" >bare.out 2>bare.err || status=$?
     if grep -q 'cannot be made' bare.err; then
         echo "# no socket of the kind $2: $(tail -n 1 bare.err)" >&3
@@ -93,7 +93,7 @@ EOF
 }
 
 @test "what they bind is not taken for a port that somebody forgot to list" {
-    local program=$BATS_TEST_DIRNAME/../build/tests/other_kinds
+    local program=$ROOT/build/tests/other_kinds
     # shellcheck disable=SC2016 # expanded by the inner shell
     "${in_network[@]}" portshim ports -- sh -c '"$0" made udplite 9090 >out; "$0" made raw 9091 >>out' "$program" >listed 2>&1
     grep -q udplite: out || skip "no such socket can be made"

@@ -7,7 +7,7 @@ setup() {
 }
 
 @test "four copies of a Java suite with hard-coded ports pass at the same time" {
-    four_at_once 9000-9002 java -XX:TieredStopAtLevel=1 "$BATS_TEST_DIRNAME/pairs_java.java"
+    four_at_once 9000-9002 java -XX:TieredStopAtLevel=1 "$PROGRAMS/pairs_java.java"
     for i in 0 1 2 3; do
         assert_equal "$(cat "client-$i.out")" passed
     done

@@ -18,7 +18,7 @@ setup() {
     done
     for ((i = 0; i < copies; i++)); do
         real "$i.json" 11211/udp
-        client "$i" /usr/bin/python3 "$BATS_TEST_DIRNAME/memcached_udp.py" "$i"
+        client "$i" /usr/bin/python3 "$PROGRAMS/memcached_udp.py" "$i"
     done
     clients_end
 }

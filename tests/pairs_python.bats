@@ -7,5 +7,5 @@ setup() {
 }
 
 @test "four copies of a Python suite with hard-coded ports pass at the same time" {
-    four_at_once 9000-9005 /usr/bin/python3 "$BATS_TEST_DIRNAME/pairs_python.py"
+    four_at_once 9000-9005 /usr/bin/python3 "$PROGRAMS/pairs_python.py"
 }

@@ -1,5 +1,5 @@
 # Servers that answer with their name, and clients that ask for it: peer.py.
-peer=(/usr/bin/python3 "$BATS_TEST_DIRNAME/peer.py")
+peer=(/usr/bin/python3 "$PROGRAMS/peer.py")
 
 # serve NAME PORTS COMMAND...: a server of that name, TCP and UDP, at the ports of a list with spaces, started by a
 # command such as portshim run.

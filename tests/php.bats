@@ -34,7 +34,7 @@ start_copy() {
     nginx_copy "$1" 8080
     printf 'fastcgi_param %s;\n' 'REQUEST_METHOD GET' "SCRIPT_FILENAME $PWD/$1/php.php" >"$1/fastcgi.conf"
     sed -i 's|location / |location /php { fastcgi_pass 127.0.0.1:9000; include fastcgi.conf; } &|' "$1/nginx.conf"
-    cp "$BATS_TEST_DIRNAME/php.php" "$1"
+    cp "$PROGRAMS/php.php" "$1"
     printf '%s\n' '[global]' "error_log = $PWD/$1/fpm.log" '[www]' 'listen = 127.0.0.1:9000' 'pm = static' \
         'pm.max_children = 2' >"$1/fpm.conf"
     if as_root; then
@@ -61,7 +61,7 @@ is_ready() {
     for copy in "${copies[@]}"; do
         within 20 is_ready "$copy"
         expected=$(printf '%s\n' "curl: $copy" "socket: $copy" 'peer: 127.0.0.1 8080' "pgsql: cluster-$copy")
-        run -0 php "$copy" "$BATS_TEST_DIRNAME/php.php"
+        run -0 php "$copy" "$PROGRAMS/php.php"
         assert_output "$expected"
         real "$copy.json" 9000 >/dev/null
         assert_equal "$(curl -sS --max-time 10 "http://127.0.0.1:$(real "$copy.json" 8080)/php" | tr -d '\r')" "$expected"
@@ -70,7 +70,7 @@ is_ready() {
 
 @test "several servers by PHP's sockets have one port, and a client of each run reaches its own" {
     for copy in "${copies[@]}"; do
-        start "$copy" portshim run -p 8080 -m "$copy.json" -- "$php" "$BATS_TEST_DIRNAME/php_serve.php" "$copy"
+        start "$copy" portshim run -p 8080 -m "$copy.json" -- "$php" "$PROGRAMS/php_serve.php" "$copy"
     done
     for copy in "${copies[@]}"; do
         assert_equal "$(socat -T 10 - "TCP4:127.0.0.1:$(real "$copy.json" 8080)" </dev/null)" "$copy 8080"

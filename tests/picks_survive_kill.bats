@@ -7,8 +7,8 @@ pool_size=900
 setup() {
     cd "$(test_dir)"
     own_pool "$pool_size"
-    picker=$BATS_TEST_DIRNAME/../build/tests/picker
-    start observer "$BATS_TEST_DIRNAME/observer.py" sock
+    picker=$ROOT/build/tests/picker
+    start observer "$PROGRAMS/observer.py" sock
     observer=$pid
     within 10 grep -qs ready observer.out
 }

@@ -5,7 +5,7 @@ load network
 
 setup() {
     cd "$(test_dir)"
-    places=$BATS_TEST_DIRNAME/../build/tests/places
+    places=$ROOT/build/tests/places
 }
 
 # calls_between_marks TRACE: the names of the system calls in it, between begin and end.
@@ -25,7 +25,7 @@ calls_between_marks() {
 
 @test "so too on an older kernel" {
     bare_ports 2
-    local old_kernel=$BATS_TEST_DIRNAME/../build/tests/old_kernel
+    local old_kernel=$ROOT/build/tests/old_kernel
     strace -f -o bare.trace "$old_kernel" "$places" twice 127.0.0.1 "${bare_ports[@]}"
     strace -f -o wrapped.trace \
         portshim run -p "$(placeholders)" -- "$old_kernel" "$places" twice 127.0.0.1 "${bare_ports[@]}"

@@ -41,7 +41,7 @@ sys.exit(s.recv(1) != b"")' "$PORTSERVER_ADDRESS" 2>/dev/null
 # fake MODE...: a server that fails so.
 fake() {
     rm -f server.out
-    start server "$BATS_TEST_DIRNAME/fake_portserver.py" "$PORTSERVER_ADDRESS" "$@"
+    start server "$PROGRAMS/fake_portserver.py" "$PORTSERVER_ADDRESS" "$@"
     server=$pid
     within 10 grep -qs ready server.out
 }

@@ -16,7 +16,7 @@ setup() {
 # slow_server ANSWER...: it answers the first question when there is a file "answer".
 slow_server() {
     rm -f server.out answer
-    start server "$BATS_TEST_DIRNAME/fake_portserver.py" "$server" after answer "$@"
+    start server "$PROGRAMS/fake_portserver.py" "$server" after answer "$@"
     within 10 grep -qs ready server.out
 }
 

@@ -6,8 +6,8 @@ load helper
 execs=$ROOT/build/tests/execs
 calls=$ROOT/build/tests/exec_calls
 places=$ROOT/build/tests/exec_places
-signals=(/usr/bin/python3 "$BATS_TEST_DIRNAME/signals.py" 8080)
-terminal=(/usr/bin/python3 "$BATS_TEST_DIRNAME/terminal.py")
+signals=(/usr/bin/python3 "$PROGRAMS/signals.py" 8080)
+terminal=(/usr/bin/python3 "$PROGRAMS/terminal.py")
 
 setup() {
     cd "$(test_dir)"

@@ -14,7 +14,7 @@ answers() {
 is_reborn() {
     local way=$1 port pids generation i
     for i in 0 1; do
-        start "$i" portshim run -p 9000 -m "$i.json" -- /usr/bin/python3 "$BATS_TEST_DIRNAME/self_exec.py" "$way"
+        start "$i" portshim run -p 9000 -m "$i.json" -- /usr/bin/python3 "$PROGRAMS/self_exec.py" "$way"
         pids[i]=$pid
     done
     for i in 0 1; do
@@ -52,7 +52,7 @@ own_address() {
     for ports in all 9000-11000; do
         for i in 0 1; do
             start "$ports$i" portshim run -p "$ports" -m "$ports$i.json" -- \
-                /usr/bin/python3 "$BATS_TEST_DIRNAME/late_bind.py" root "$(own_address)"
+                /usr/bin/python3 "$PROGRAMS/late_bind.py" root "$(own_address)"
         done
         for i in 0 1; do
             port=$(real "$ports$i.json" 9000/tcp)

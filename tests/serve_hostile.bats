@@ -23,7 +23,7 @@ prompt() {
 
 setup() {
     cd "$(test_dir)"
-    cp "$BATS_TEST_DIRNAME/hostile.py" . # where everybody can read it
+    cp "$PROGRAMS/hostile.py" . # where everybody can read it
     own_pool 2000
     prompt portshim serve --address "$ADDRESS"
     adopt "$ADDRESS"
@@ -64,7 +64,7 @@ withstands() {
     present=$pid
     [[ $(say "$present\n") ]]
     attack "$@"
-    prompt /usr/bin/python3 "$BATS_TEST_DIRNAME/honest.py" "$ADDRESS" 200 >honest
+    prompt /usr/bin/python3 "$PROGRAMS/honest.py" "$ADDRESS" 200 >honest
     for attacker in "${attackers[@]}"; do
         stop "$attacker"
     done

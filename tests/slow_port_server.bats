@@ -10,7 +10,7 @@ setup() {
 
 # serve_slowly SECONDS: a server with the pool's ports.
 serve_slowly() {
-    start server /usr/bin/python3 "$BATS_TEST_DIRNAME/fake_portserver.py" "$PWD/socket" slow "$1" "$PORTSHIM_POOL"
+    start server /usr/bin/python3 "$PROGRAMS/fake_portserver.py" "$PWD/socket" slow "$1" "$PORTSHIM_POOL"
     within 10 grep -qsx ready server.out
 }
 

@@ -19,7 +19,7 @@ is_safe() {
 }
 
 @test "the statistics of a server that is not ours are" {
-    start server "$BATS_TEST_DIRNAME/fake_portserver.py" "$ADDRESS" say 'pid 1\naddress \x1b]0;owned\x07\x1b[31m\x9b\xc2\x9b\x08\nleases 3\n'
+    start server "$PROGRAMS/fake_portserver.py" "$ADDRESS" say 'pid 1\naddress \x1b]0;owned\x07\x1b[31m\x9b\xc2\x9b\x08\nleases 3\n'
     within 10 grep -qs ready server.out
     run --separate-stderr portshim serve --address "$ADDRESS" --status
     assert_success

@@ -8,7 +8,7 @@ setup() {
         skip 'this machine neither builds nor runs 32-bit programs: Debian has gcc-multilib for amd64'
     fi
     make -s -C "$ROOT" B="$PWD/build" CC='gcc -m32' CFLAGS='-O2 -Wno-psabi' "$PWD/build/portshim" "$PWD/build/libportshim.so"
-    gcc -m32 -O2 -o time64 "$BATS_TEST_DIRNAME/time64.c"
+    gcc -m32 -O2 -o time64 "$PROGRAMS/time64.c"
     PATH=$PWD/build:$PATH
     export PORTSHIM_LIB=$PWD/build/libportshim.so
 }

@@ -2,7 +2,7 @@
 load helper
 load bare
 
-suite=$BATS_TEST_DIRNAME/../build/tests/suite
+suite=$ROOT/build/tests/suite
 
 setup() {
     cd "$(test_dir)"

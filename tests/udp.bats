@@ -4,7 +4,7 @@ load helper
 load bare
 load network
 
-programs=$BATS_TEST_DIRNAME/../build/tests
+programs=$ROOT/build/tests
 
 setup() {
     cd "$(test_dir)"

@@ -2,7 +2,7 @@
 load helper
 load bare
 
-unspecified_family=$BATS_TEST_DIRNAME/../build/tests/unspecified_family
+unspecified_family=$ROOT/build/tests/unspecified_family
 
 setup() {
     cd "$(test_dir)"
