@@ -44,7 +44,7 @@ options_in_page() {
 }
 
 @test "every variable that is read or set is in portshim(1) and in the README" {
-    grep -ohE '"(PORTSHIM|PYSYS)(_[A-Z]+)*(_|=)?"' "$ROOT"/portmap/*.[ch] "$ROOT"/shim/*.[ch] |
+    grep -rohE '"(PORTSHIM|PYSYS)(_[A-Z]+)*(_|=)?"' "$ROOT/portmap" "$ROOT/shim" |
         tr -d '"=' | sed 's/_$//' | grep -vx PORTSHIM_MULTIARCH | sort -u >variables
     grep -qx PORTSHIM_RUN variables
     while read -r variable; do
