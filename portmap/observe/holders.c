@@ -12,11 +12,11 @@
 
 enum { EXAMPLES = 3, COUNTED = 1024 };
 
-/* Owners of one kind, and how many ports they have. */
+/* Owners of one kind, runs or processes, and how many ports they have in all. */
 struct owners {
     lease_owner owners[COUNTED];
     unsigned count, ports;
-    bool more; /* than could be told apart */
+    bool more; /* there are more owners than COUNTED */
 };
 
 static void describe_run(struct text *t, const struct home *home, uint64_t run_id)
@@ -64,7 +64,7 @@ static void add_owner(struct owners *o, lease_owner owner)
         o->owners[o->count++] = owner;
 }
 
-/* "by 2 runs (web pid 123, pid 124)" */
+/* Writes " by 2 runs (web pid 123, pid 124)". */
 static void describe_owners(struct text *t, const struct home *home, const struct owners *o, const char *one,
                             const char *many)
 {

@@ -30,7 +30,7 @@ const char *survey_name(const struct survey *survey)
     return name_given(survey->map);
 }
 
-/* The run around this one, when it is that which has the port. */
+/* Whether run_id is the run in which this one was started. */
 static bool is_outer(const struct survey *survey, uint64_t run_id)
 {
     const char *outer = map_about(survey->map, MAP_ABOUT_OUTER, 0), *slash;
@@ -71,7 +71,7 @@ static void look_at_port(struct survey *survey, unsigned placeholder, const stru
         look_at_lease(port, survey, leases);
 }
 
-/* There may be more of them each time: late ones. */
+/* Fills in at most the ports counted first: late assignments may add more meanwhile. */
 static int look_at_ports(struct survey *survey, const struct lease_table *leases)
 {
     unsigned count = 0;
@@ -85,7 +85,7 @@ static int look_at_ports(struct survey *survey, const struct lease_table *leases
     return 0;
 }
 
-/* While its starter is at it, a run has not all of its ports; it may also go while it is opened. */
+/* A run that is not ready yet counts as absent; one that vanishes meanwhile as ended. */
 static int view_map(struct survey *survey)
 {
     int error = map_view(&survey->map, survey->path);
@@ -166,7 +166,7 @@ int survey_all(struct survey *surveys, unsigned most, const struct home *home)
     return (int)c.count;
 }
 
-/* A port that is looked at, and a socket that was found on it. */
+/* A port to find sockets on, and a socket that was found on one. */
 struct wanted_port {
     unsigned real;
     struct survey_port *port;
@@ -216,7 +216,7 @@ static void want_socket(struct looking *looking, const struct wanted_socket *wan
     looking->sockets[looking->socket_count++] = *wanted;
 }
 
-/* The protocol that it can be talked to by, if it can. */
+/* The protocol by which clients can reach the socket, or 0. */
 static unsigned served_by(const struct sockdiag_socket *socket)
 {
     if (socket->protocol == IPPROTO_UDP)
@@ -233,7 +233,7 @@ static void note_state(struct survey_port *port, const struct sockdiag_socket *s
     port->used |= served_by(socket);
 }
 
-/* One real port may be of a run and of the runs inside of it. */
+/* Notes the socket for each run that has the port: a run shares real ports with the runs started in it. */
 static void note_socket(const struct sockdiag_socket *socket, void *context)
 {
     struct looking *looking = context;
@@ -251,7 +251,7 @@ static void note_socket(const struct sockdiag_socket *socket, void *context)
     }
 }
 
-/* A process is told of once for each of its sockets. The array grows when its length is a power of two. */
+/* Called once for each socket of a process. The array doubles when its length is a power of two. */
 static void add_owner(const struct wanted_socket *socket, pid_t pid)
 {
     struct survey_port *port = socket->port;
@@ -298,7 +298,7 @@ static int find_owners(struct looking *looking)
     return 0;
 }
 
-/* The ports whose sockets this process can see; false when there is no memory. */
+/* Lists the ports whose sockets this process can see. False when there is no memory. */
 static bool want_ports(struct looking *looking, struct survey *surveys, unsigned count)
 {
     unsigned all = 0;

@@ -41,8 +41,7 @@ static void publish_late(const struct watch *watch)
     uint32_t count = atomic_load(&map->late_count);
     if (atomic_exchange(&map->late_published, count) == count)
         return;
-    /* Another command may have seen more meanwhile, and its files, written after these, be replaced by them.
-     */
+    /* Another command may write newer files meanwhile, and ours replace them: then write again. */
     do {
         count = atomic_load(&map->late_published);
         if (publish_files(map, watch->path, PUBLISH_AGAIN, &failed) != 0) {
@@ -70,7 +69,7 @@ void watch_look_after(const struct watch *watch)
     fill_stock(watch);
 }
 
-/* Whether a file, of any length, has this text in it, or may have. */
+/* Whether a file of any length contains this text, or cannot be opened for want of a descriptor. */
 static bool file_has(int dir, const char *name, const char *text)
 {
     static char buffer[65536];
@@ -79,11 +78,11 @@ static bool file_has(int dir, const char *name, const char *text)
     bool found = false;
     int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        found = errno == EMFILE || errno == ENFILE; /* what cannot be read may be there */
+        found = errno == EMFILE || errno == ENFILE;
     while (fd >= 0 && !found && (got = read(fd, buffer + kept, sizeof buffer - kept)) > 0) {
         size_t have = kept + (size_t)got;
         found = memmem(buffer, have, text, len) != NULL;
-        kept = have < len ? have : len - 1; /* it may lie across two reads */
+        kept = have < len ? have : len - 1; /* the text may lie across two reads */
         memmove(buffer, buffer + have - kept, kept);
     }
     if (fd >= 0)
@@ -92,8 +91,8 @@ static bool file_has(int dir, const char *name, const char *text)
 }
 
 /*
- * Exec drops the mapping that says the run is alive, and the new program has it again only when ld.so has
- * loaded it. Meanwhile its environment names the run.
+ * At exec a process loses the mapping of the map by which the run counts as alive, and has it again when
+ * ld.so has loaded the library. Meanwhile only its environment names the run.
  */
 static bool somebody_may_join(const struct watch *watch)
 {

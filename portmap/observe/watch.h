@@ -1,6 +1,6 @@
 /*
- * Watching one run from outside, until it is there, lives no more, or something listens on a placeholder: for
- * portshim wait. port and env look once.
+ * Watching one run from outside. `portshim wait` waits until the run appears, until it ends, or until
+ * something listens on a placeholder; `portshim port` and `env` look once.
  */
 #ifndef PORTMAP_OBSERVE_WATCH_H
 #define PORTMAP_OBSERVE_WATCH_H
@@ -16,35 +16,35 @@
 /* A run that a command looks at without joining it. */
 struct watch {
     const struct home *home;
-    const char *word; /* RUN as the person wrote it */
+    const char *word; /* RUN as the user wrote it */
     char path[PATH_MAX];
     uint64_t run_id;
-    struct map *map;   /* NULL while there is no such run */
-    uint64_t deserted; /* process_clock() when nobody was found to be in the run or to join it, else 0 */
+    struct map *map;   /* NULL until the run is found */
+    uint64_t deserted; /* process_clock() when no process was found in the run or about to join, else 0 */
 };
 
 /*
- * Looks for the run: 0 when it is there and alive, PORTMAP_ENORUN or PORTMAP_EENDED when it is not (yet: last
- * time's map file names a dead one), or another code of error.h.
+ * Looks for the run. Returns 0 when it is alive; PORTMAP_ENORUN or PORTMAP_EENDED when it is not, or not yet:
+ * a map file may still name the dead run of last time; or another code of error.h.
  */
 int watch_find(struct watch *watch);
 
 /*
- * What a command does for a run it looks at, as no process of the run can: late assignments go into the map
- * files, and the stock for more of them is filled. Errors are nobody's: the next command tries again.
+ * Does for the run what its own processes cannot: writes late assignments into the map files, and fills the
+ * stock of ports for more of them. Ignores errors: the next command tries again.
  */
 void watch_look_after(const struct watch *watch);
 
 /*
- * Whether the run, found before, still has a process. What has been without one for LIFE_GRACE has none;
- * sooner, what was twice found so, WATCH_PAUSE apart, when no process of this host is about to join: none has
+ * Whether a run that was found still has a process. It has none when it was without one for LIFE_GRACE; or,
+ * sooner, when two looks WATCH_PAUSE apart found no process in it and none about to join, which would have
  * the run in its environment.
  */
 bool watch_is_alive(struct watch *watch);
 
 /*
- * Whether anything listens for a placeholder: a TCP socket in LISTEN, or a bound UDP socket, on its real
- * port, for the protocols asked for. 1 or 0, or a negated errno. diag is sockdiag_open()'s descriptor.
+ * Whether a listening TCP socket or a bound UDP socket, as `protocols` asks, is on the placeholder's real
+ * port. Returns 1, 0, or a negated errno. diag is a descriptor of sockdiag_open().
  */
 int watch_is_listening(const struct watch *watch, int diag, unsigned placeholder, unsigned protocols);
 

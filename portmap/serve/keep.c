@@ -50,13 +50,13 @@ static int open_home_of(uid_t uid)
     return home;
 }
 
-/* Whether a file could not be opened for another reason than the file. */
+/* Whether opening a file failed for want of a descriptor or of memory, which says nothing about the file. */
 static bool lacks_means(void)
 {
     return errno == EMFILE || errno == ENFILE || errno == ENOMEM;
 }
 
-/* Another user's map is not mapped, as map_open() would: its owner may cut it short at any time. */
+/* Tests the lock without mapping the map, as map_open() would: its owner may truncate it at any time. */
 static bool is_locked(int home, uid_t uid, uint64_t run_id)
 {
     char name[RUNDIR_NAME_SIZE], path[RUNDIR_NAME_SIZE + 4];
@@ -117,7 +117,7 @@ void serve_keep_close(struct serve_keep *keep)
         close(keep->home);
 }
 
-/* Whose home it is by its name, and by its owner. */
+/* Whether the directory is a default home: its name has the number of its owner, *uid. */
 static bool is_home(int tmp, const char *name, uid_t *uid)
 {
     static const char prefix[] = "portshim-";

@@ -1,10 +1,10 @@
 /*
- * Ports of the server that a run still needs although the process they were leased for has died.
+ * Leased ports that a run still needs although the process they were leased for has died.
  *
- * portshim run leases for its first process, which may be gone while the run lives on (a server that goes to
- * the background). The run's own user has the port in a lease table, which is told apart from the server's by
- * its home: the server looks there, and at the run's map, whose lock every process of the run holds. Only
- * root, or a server of the same user, may look.
+ * `portshim run` leases for its first process. That process may end before the run does: a server that goes
+ * to the background leaves its first process. The run's user has the port in a lease table of their own, in
+ * their home. The port server reads that table, and tests the lock on the run's map, which every process of
+ * the run holds. Only root, or a server of the same user, may read there.
  */
 #ifndef PORTMAP_SERVE_KEEP_H
 #define PORTMAP_SERVE_KEEP_H
@@ -13,34 +13,34 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* What one user has, while one question after the other is asked about it. */
+/* One user's home and lease table, opened for a series of questions about their ports. */
 struct serve_keep {
     uid_t uid;
-    int home, table; /* -1 when there is none, or it may not be looked at */
-    bool unknown;    /* for want of a descriptor or of memory: then every port is one that a run needs */
-    uint64_t run_id; /* that was asked about last */
-    bool alive;      /* and the answer */
-    unsigned asked;  /* how many answers had to be looked for */
+    int home, table; /* -1 when missing or not accessible */
+    bool unknown;    /* no descriptor or memory to open the table: every port counts as needed */
+    uint64_t run_id; /* the run that was last asked about */
+    bool alive;      /* the answer for that run */
+    unsigned asked;  /* how many runs were tested so far */
 };
 
 /*
- * Opens that user's default home. What the user put there is trusted with nothing but the answer below: no
- * link is followed and no other file system entered, so nothing that blocks is opened.
+ * Opens that user's default home. The user may have put anything there, so no link is followed and no other
+ * file system entered: nothing is opened that could block the server.
  */
 void serve_keep_open(struct serve_keep *keep, uid_t uid);
 
-/* Whether the lease table there says that a run has the port. */
+/* Whether the user's lease table says that a run has the port. */
 bool serve_keep_is_named(const struct serve_keep *keep, unsigned port);
 
 /*
- * Whether it says so, and a process of the run lives. A run is between two processes for a moment at every
- * exec: false means dead when said twice, with LIFE_GRACE in between.
+ * Whether the user's lease table says that a run has the port, and a process of that run lives. At every exec
+ * a run has no process for a moment: only two answers of false, LIFE_GRACE apart, mean that it is dead.
  */
 bool serve_keep_is_needed(struct serve_keep *keep, unsigned port);
 
 void serve_keep_close(struct serve_keep *keep);
 
-/* Calls visit for each user who seems to have a default home. */
+/* Calls visit for each user who has a directory in /tmp named as a default home. */
 void serve_keep_each_user(void (*visit)(uid_t uid, void *context), void *context);
 
 #endif

@@ -19,68 +19,69 @@
 
 enum { BUCKETS = 4096, NOBODY = 0 };
 
-/* Who has asked so recently may want more. */
+/* A user who asked for a port so recently counts as present: see is_at_cap(). */
 #define ASKER_NANOSECONDS UINT64_C(60000000000)
 
-/* A port that is in use without a lease is looked at again after so long, and a request for which nothing
- * else is left looks at BUSY_LOOKS of them; no more than RETURNED_LOOKS are in line again at once. */
+/* A port found in use though not leased goes to the queue `busy`. After BUSY_NANOSECONDS the next request
+ * moves it back to `free`, at most RETURNED_LOOKS ports at once. A request for which `free` has no port tries
+ * up to BUSY_LOOKS busy ones. */
 #define BUSY_NANOSECONDS UINT64_C(1000000000)
 enum { BUSY_LOOKS = 64, RETURNED_LOOKS = 512 };
 
-/* A user may have died processes, and runs that are told of in their home, by the ten thousand: so many of
- * both are looked at in a second, and a process started no more than so many runs. */
+/* A user may have ten thousands of dead processes and of runs in their home. One tick looks at TICK_LOOKS of
+ * both, RUNS_OF_A_PROCESS runs for one process. */
 enum { TICK_LOOKS = 1024, RUNS_OF_A_PROCESS = 16 };
 
-/* A user's leases, counted. Tenants and accounts are numbered from 1. */
+/* How many leases a user has. Tenants and accounts are numbered from 1. */
 struct account {
     uid_t uid;
     unsigned leases;
-    uint32_t next; /* in its bucket, or in the free list */
+    uint32_t next; /* account of the bucket, or of the free list */
 };
 
 /* A process with leases. */
 struct tenant {
-    lease_owner owner; /* its word in the table */
+    lease_owner owner; /* how the lease table names it */
     uint32_t account;
-    uint32_t next; /* in its bucket, or in the free list */
+    uint32_t next; /* tenant of the bucket, or of the free list */
     uint32_t leases;
-    int pidfd;           /* -1: looked at by the second */
-    uint16_t first;      /* of its ports: a list through port_next */
-    bool ended;          /* the process has died: what is left is kept for runs */
-    uint64_t dead_since; /* process_clock() when its last run was first found dead, else 0 */
+    int pidfd;           /* -1: serve_leases_tick() looks whether it lives */
+    uint16_t first;      /* the first of its ports, a list through port_next */
+    bool ended;          /* the process has died, and its leases are kept for runs */
+    uint64_t dead_since; /* process_clock() when no living run was first found for its ports, else 0 */
 };
 
-/* Somebody who has asked for a port. */
+/* A user who has asked for a port. */
 struct asker {
     uid_t uid;
     uint64_t at; /* process_clock(); 0: nobody yet */
 };
 
-/* Ports in the order in which they were used last. */
+/* Ports, the least recently used first. */
 struct queue {
     uint16_t port[PORT_COUNT];
     unsigned head, count;
 };
 
 struct serve_leases {
-    struct home home; /* opened by us once it has been removed */
+    struct home home; /* the caller's, until follow_home() opens another */
     struct lease_table table;
     struct portbits pool;
     unsigned cap;                /* 0: see is_at_cap() */
-    struct asker asker, another; /* who asked last, and who last among all others */
-    unsigned most_pidfd;         /* half of the descriptors are for connections */
+    struct asker asker, another; /* who asked last, and the last other user before */
+    unsigned most_pidfd;         /* the other half of the descriptors is for connections */
     int epoll;
     uint64_t tag;
     struct queue free, busy;
     uint64_t busy_since[PORT_COUNT];
-    uint16_t port_next[PORT_COUNT], port_before[PORT_COUNT]; /* in its tenant's list; 0 is none */
-    uint32_t port_tenant[PORT_COUNT];                        /* NOBODY: not leased by us */
+    uint16_t port_next[PORT_COUNT], port_before[PORT_COUNT]; /* the tenant's list of ports; 0 ends it */
+    uint32_t port_tenant[PORT_COUNT];                        /* NOBODY: not leased by this server */
     struct tenant tenants[PORT_COUNT];
     struct account accounts[PORT_COUNT];
     uint32_t tenant_bucket[BUCKETS], account_bucket[BUCKETS];
-    uint32_t free_tenant, free_account; /* lists of those that were used before */
+    uint32_t free_tenant, free_account; /* lists of numbers to use again */
     uint32_t tenant_mark, account_mark; /* the highest numbers used so far */
-    uint32_t looked_at;                 /* the last tenant in a tick */
+    uint32_t looked_at;                 /* the tenant at which the last tick stopped */
     struct serve_counts counts;
 };
 
@@ -111,7 +112,7 @@ static uint32_t *account_slot(struct serve_leases *l, uid_t uid)
     return slot;
 }
 
-/* There are as many accounts as ports, and none without a lease. */
+/* Always finds room: there are as many accounts as ports, and each has a lease. */
 static uint32_t open_account(struct serve_leases *l, uid_t uid)
 {
     uint32_t *slot = account_slot(l, uid);
@@ -141,7 +142,7 @@ static uint32_t *tenant_slot(struct serve_leases *l, lease_owner owner, uid_t ac
     return slot;
 }
 
-/* Without a descriptor, or without room for it, the process is looked at by the second. */
+/* Adds the tenant's pidfd to epoll, or closes it where that fails: serve_leases_tick() looks then. */
 static void watch(struct serve_leases *l, uint32_t number)
 {
     struct tenant *tenant = &l->tenants[number];
@@ -160,7 +161,7 @@ static void unwatch(struct tenant *tenant)
     tenant->pidfd = -1;
 }
 
-/* The tenant of a process, new or not; pidfd is its or closed. */
+/* Finds or makes the tenant of a process. Takes pidfd over: a tenant that is there has its own. */
 static uint32_t enter(struct serve_leases *l, lease_owner owner, int pidfd, uid_t uid)
 {
     uint32_t *slot = tenant_slot(l, owner, uid);
@@ -178,7 +179,7 @@ static uint32_t enter(struct serve_leases *l, lease_owner owner, int pidfd, uid_
     return number;
 }
 
-/* A process that has died is asked for by nobody any more. */
+/* Removes a dead process from its bucket, so that enter() does not find it, and closes its pidfd. */
 static void forget_process(struct serve_leases *l, uint32_t number)
 {
     struct tenant *tenant = &l->tenants[number];
@@ -226,7 +227,7 @@ static void strike_lease(struct serve_leases *l, unsigned port)
     l->counts.kept -= tenant->ended;
 }
 
-/* What the table says of the port decides who is next: us, or whoever took it over, a run say. */
+/* The port is free when this server still had it in the table; a run, say, may have taken it over. */
 static void give_back(struct serve_leases *l, unsigned port, lease_owner owner)
 {
     bool ours = lease_release(&l->table, port, owner);
@@ -253,7 +254,7 @@ static bool enter_leases(struct lease_table *fresh, void *context)
     return true;
 }
 
-/* Somebody may have removed the home, the table with it. */
+/* Opens the home anew where somebody has removed it, with the table in it. */
 static void follow_home(struct serve_leases *l)
 {
     struct home another = l->home;
@@ -263,7 +264,7 @@ static void follow_home(struct serve_leases *l)
     l->home = another;
 }
 
-/* Somebody may have damaged or removed the table: ours go into the new one as well. */
+/* Opens the table anew where somebody has damaged or removed it, and enters our leases in the new one. */
 static int settle(struct serve_leases *l)
 {
     const struct claims claims = {.enter = enter_leases, .context = l};
@@ -291,14 +292,14 @@ static void adopt(struct serve_leases *l, unsigned port, lease_owner owner)
     enter_lease(l, enter(l, owner, pidfd, account), port);
 }
 
-/* Leases of dead processes that a server before this one entered in the table. */
+/* Leases in the table that an earlier server gave to processes that have died. */
 struct inherited {
     struct serve_leases *l;
-    lease_owner own; /* this process's word */
+    lease_owner own; /* how the table names this server */
     struct portbits ports;
 };
 
-/* Those that runs of this user have stay with them: serve_leases_ended() would have kept them. */
+/* Keeps the inherited ports that runs of this user have, as serve_leases_ended() would have done. */
 static void adopt_kept(uid_t uid, void *context)
 {
     struct inherited *inherited = context;
@@ -358,7 +359,7 @@ int serve_leases_open(struct serve_leases **leases, const struct home *home, con
     struct serve_leases *l = calloc(1, sizeof *l);
     if (l == NULL)
         return -ENOMEM;
-    /* One by one: all of it at once would touch every page of the tables. */
+    /* Assigning a whole struct here would write to every page of the arrays. */
     l->home = *home;
     l->pool = pool->ports;
     l->cap = cap;
@@ -376,11 +377,12 @@ int serve_leases_open(struct serve_leases **leases, const struct home *home, con
     return 0;
 }
 
-/* Whether this port of a queue can be leased now; it goes into one queue or onto the tenant's list. */
+/* Leases a port just taken off a queue and returns it. Otherwise puts it into a queue and returns 0, or a
+ * code. */
 static int try_port(struct serve_leases *l, unsigned port, const struct lease_want *want)
 {
     l->counts.checked++;
-    /* Another server of this table has leased it to the very process. */
+    /* lease_claim() would succeed where another server of this table has leased the port to this process. */
     int error =
         lease_holder(&l->table, port) == want->owner ? PORTMAP_EHELD : lease_claim(&l->table, port, want);
     if (error == 0)
@@ -393,7 +395,7 @@ static int try_port(struct serve_leases *l, unsigned port, const struct lease_wa
     return error;
 }
 
-/* A free port, 0 when there is none, or a code. */
+/* Leases a free port and returns it, 0 when there is none, or a code. */
 static int take_port(struct serve_leases *l, lease_owner owner)
 {
     uint64_t now = process_clock();
@@ -420,7 +422,7 @@ static void note_asker(struct serve_leases *l, uid_t uid)
     l->asker = (struct asker){.uid = uid, .at = process_clock()};
 }
 
-/* Whether another user than this one, which has just asked, has leases or has asked a moment ago. */
+/* Whether a user other than the one who has just asked has leases, or asked within ASKER_NANOSECONDS. */
 static bool another_is_there(const struct serve_leases *l, unsigned own_leases)
 {
     return l->counts.leases > own_leases ||
@@ -428,8 +430,8 @@ static bool another_is_there(const struct serve_leases *l, unsigned own_leases)
 }
 
 /*
- * Without a limit given, root and the server's own user have none; another leaves a quarter of the pool free
- * where somebody is there to need it.
+ * The default where no cap is given: none for root and the server's own user; any other user leaves a quarter
+ * of the pool free while another user is present.
  */
 static bool is_at_cap(struct serve_leases *l, uid_t uid)
 {
@@ -456,7 +458,8 @@ static int lease_port(struct serve_leases *l, pid_t pid, uid_t uid, lease_owner 
     return port == 0 ? PORTMAP_EXHAUSTED : port;
 }
 
-/* A claim in a table that was replaced meanwhile may be another's in the new one; then the port is lost. */
+/* Whether the lease just made is ours in the current table. If the table was replaced meanwhile and another
+ * process has the port in the new one, the lease is undone. */
 static bool stands(struct serve_leases *l, unsigned port)
 {
     const struct tenant *tenant = &l->tenants[l->port_tenant[port]];
@@ -472,7 +475,7 @@ struct grant {
     pid_t pid;
     int pidfd; /* -1 once the tenant has it */
     uid_t account;
-    uint32_t number; /* of the tenant, NOBODY as long as there is none */
+    uint32_t number; /* the tenant's, NOBODY until there is one */
 };
 
 static int try_grant(void *context)
@@ -517,8 +520,8 @@ bool serve_leases_release(struct serve_leases *l, unsigned port, uid_t by)
 }
 
 /*
- * Whether a port stays leased for a run; that it lives is looked at later, and twice. The table's word
- * becomes this process's then: whoever shares the table takes ports from the dead.
+ * Whether a run has the port; look_after_kept() finds out later whether that run lives. If so, the lease
+ * becomes the server's: others who share the table take ports from dead processes.
  */
 static bool keep_port(struct serve_leases *l, const struct serve_keep *keep, unsigned port, lease_owner from,
                       lease_owner own)
@@ -563,7 +566,7 @@ static void reclaim(struct serve_leases *l, unsigned port)
     l->counts.reclaimed++;
 }
 
-/* A run gives its ports back in its own table when it is known to be dead. */
+/* Frees the ports that the user's table has for no run any more: the run was swept there. */
 static void reclaim_unnamed(struct serve_leases *l, const struct serve_keep *keep, uint32_t number)
 {
     for (unsigned port = l->tenants[number].first, next; port != 0 && keep->table >= 0; port = next) {
@@ -573,7 +576,7 @@ static void reclaim_unnamed(struct serve_leases *l, const struct serve_keep *kee
     }
 }
 
-/* What is kept for runs goes when they were found dead for a while. Returns how many were looked at. */
+/* Frees the ports kept for runs once those were dead for LIFE_GRACE. Returns how many runs it tested. */
 static unsigned look_after_kept(struct serve_leases *l, uint32_t number)
 {
     struct tenant *tenant = &l->tenants[number];
@@ -598,7 +601,7 @@ static unsigned look_after_kept(struct serve_leases *l, uint32_t number)
     return keep.asked;
 }
 
-/* What no event tells of a process. Returns how many looks that took. */
+/* Finds out what epoll does not report about a process or its runs. Returns how many looks that took. */
 static unsigned look_after(struct serve_leases *l, uint32_t number, struct lease_look *look)
 {
     const struct tenant *tenant = &l->tenants[number];
@@ -614,7 +617,7 @@ static unsigned look_after(struct serve_leases *l, uint32_t number, struct lease
 void serve_leases_tick(struct serve_leases *l)
 {
     settle(l);
-    /* Among the ports that are taken may be those of runs of this table, which nobody else may ever sweep. */
+    /* Busy ports may be those of dead runs in this table, which perhaps nobody else sweeps. */
     if (l->busy.count > 0)
         sweep_runs(&l->home, &l->table, SWEEP_SOME, LEASE_FREE_ONLY);
     struct lease_look look = {.table = &l->table};

@@ -1,7 +1,7 @@
 /*
- * What `portshim serve` has leased to whom: the lease table (table.h) holds every lease, so that other users
- * of that table keep away from the port and a server that comes after this one finds it. Here is what the
- * table does not say: which process to watch, and whose account a lease is on.
+ * What `portshim serve` has leased to whom. The lease table (table.h) holds every lease, so that other users
+ * of the table keep away from the port and the server's successor finds it. This module adds what the table
+ * does not hold: which process to watch, and which user's account a lease counts on.
  */
 #ifndef PORTMAP_SERVE_LEASES_H
 #define PORTMAP_SERVE_LEASES_H
@@ -15,36 +15,37 @@
 
 struct serve_leases;
 
-/* What happened so far, and what is. */
+/* Numbers for the server's statistics. */
 struct serve_counts {
-    unsigned managed, leases, processes, kept; /* now; kept: for runs whose first process has died */
-    unsigned long allocated, reclaimed, released;
-    unsigned long checked; /* how many ports were looked at for the last request */
+    unsigned managed, leases, processes, kept;    /* now; kept: for runs whose first process has died */
+    unsigned long allocated, reclaimed, released; /* since the start */
+    unsigned long checked;                        /* how many ports the last request tried */
 };
 
 /*
- * Opens the home's lease table and takes over what a server before this one leased to processes that live.
- * cap: how many leases one user may have; 0: as portshim-serve(1) says. 0 or a code of error.h. epoll gets a
- * descriptor for each process with a lease; its event's data is `tag` and the number for
- * serve_leases_ended().
+ * Opens the home's lease table and takes over the leases that an earlier server gave to processes that still
+ * live. cap is how many leases one user may have, 0 for the default in portshim-serve(1). Returns 0 or a code
+ * of error.h. Adds to epoll a descriptor for each process with a lease, whose event data is `tag` ORed with
+ * the number to pass to serve_leases_ended().
  */
 int serve_leases_open(struct serve_leases **leases, const struct home *home, const struct pool *pool,
                       unsigned cap, int epoll, uint64_t tag);
 
 /*
- * Leases a port to a process, on that user's account. pidfd is of that process, checked to live, and taken
- * over in any case. The port, PORTMAP_ETOOMANY when the account is at its cap, PORTMAP_EXHAUSTED when no port
- * is free, -ESRCH when the process has died, or another code. The least recently used port is given.
+ * Leases the least recently used free port to a process, on that user's account. pidfd is the process's
+ * descriptor, found alive by the caller; it belongs to this module afterwards, also on failure. Returns the
+ * port, PORTMAP_ETOOMANY when the account is at its cap, PORTMAP_EXHAUSTED when no port is free, -ESRCH when
+ * the process has died, or another code.
  */
 int serve_leases_grant(struct serve_leases *leases, pid_t pid, int pidfd, uid_t account);
 
-/* Gives a port back: for root, or on whose account it is. False when it is not theirs. */
+/* Gives a port back. False when user `by` is neither root nor the one whose account it is on. */
 bool serve_leases_release(struct serve_leases *leases, unsigned port, uid_t by);
 
-/* A process has died, as epoll says: its ports are free, unless a run needs them. */
+/* To be called when epoll reports a process's death. Frees its ports, but for those that a run needs. */
 void serve_leases_ended(struct serve_leases *leases, uint32_t number);
 
-/* To be called every second or so: looks after what no event tells. */
+/* To be called every second or so. Finds the deaths of processes and runs that no event reports. */
 void serve_leases_tick(struct serve_leases *leases);
 
 struct serve_counts serve_leases_count(const struct serve_leases *leases);

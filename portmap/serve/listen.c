@@ -15,11 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Whoever connects waits for all that did so before: no user can put more than this in front of another. The
- * next ones wait in connect(2), which is in turn as well. */
+/* Clients are served in the order in which they connect. A short backlog limits how many connections one user
+ * can put before another's; clients beyond it wait in connect(2), in order too. */
 enum { BACKLOG = 128 };
 
-/* -EADDRINUSE when somebody listens there, 0 when the file is a dead server's or there is none. */
+/* 0 when there is no file or a dead server's, -EADDRINUSE when somebody listens on it. */
 static int check_dead(const struct sockaddr_un *address, socklen_t len)
 {
     struct stat st;
@@ -34,11 +34,12 @@ static int check_dead(const struct sockaddr_un *address, socklen_t len)
     close(fd);
     if (error == ECONNREFUSED)
         return 0;
-    return error == EAGAIN ? -EADDRINUSE : -error; /* EAGAIN: its backlog is full */
+    return error == EAGAIN ? -EADDRINUSE : -error; /* EAGAIN: the server's backlog is full */
 }
 
-/* Of two servers that find a dead one's file, the second has to see the first one's: the directory is locked
- * meanwhile, if it can be read. Whoever has the lock for two seconds is no server that starts. */
+/* Locks the directory, if it can be read, so that of two servers that start at once the second finds the
+ * first one's socket, not the dead server's file. Goes on without the lock after two seconds: a server that
+ * starts does not hold it so long. */
 static int lock_directory_of(const char *path)
 {
     enum { TRIES = 100 };
@@ -52,8 +53,7 @@ static int lock_directory_of(const char *path)
     return fd;
 }
 
-/* For every user from the first moment on: at a path that others can write, chmod(2) could be led elsewhere.
- */
+/* Binds with a mode for every user. A chmod(2) afterwards could hit a file that another user put there. */
 static int bind_for_all(int fd, const struct sockaddr_un *address, socklen_t len)
 {
     mode_t mask = umask(0111);
@@ -100,7 +100,7 @@ int serve_listen(struct serve_listener *listener, const char *address)
     struct text t = text_in(absolute, sizeof absolute);
     socklen_t len;
     *listener = (struct serve_listener){.fd = -1};
-    /* The daemon's working directory is another. */
+    /* The path must be absolute: the daemon changes its working directory. */
     int error = *address == '@' || *address == '\0' ? 0 : text_path(&t, address);
     if (error == 0)
         error = unix_address_parse(t.used > 0 ? absolute : address, &parsed, &len);

@@ -19,10 +19,10 @@
 static enum serve_log_level most_said;
 static bool on_stderr = true;
 static int output = STDERR_FILENO;
-static int logger = -1; /* the syslog daemon */
+static int logger = -1; /* connected to the syslog daemon */
 
-/* A terminal or pipe that has room for a byte may wait for the rest of the line. Opened again it does not,
- * and those who share stderr do not notice. */
+/* A write to a terminal or pipe could block although poll(2) reports room. Opening it again gives a
+ * descriptor that can be non-blocking without changing the stderr that other processes share. */
 static void open_output(void)
 {
     struct stat st;
@@ -31,7 +31,7 @@ static void open_output(void)
     output = fd >= 0 ? fd : STDERR_FILENO;
 }
 
-/* As openlog(3), whose syslog(3) waits for a daemon that does not read. */
+/* Replaces openlog(3): syslog(3) would block while the syslog daemon does not read. */
 static void open_logger(void)
 {
     static const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = _PATH_LOG};
@@ -61,7 +61,7 @@ static void log_to_stderr(const struct tm *local, long nanoseconds, const char *
     int len = snprintf(line, sizeof line, "%02d:%02d:%02d.%03ld portshim serve: %s\n", local->tm_hour,
                        local->tm_min, local->tm_sec, nanoseconds / 1000000, message);
     if (poll(&room, 1, 0) == 1 && write(output, line, (size_t)len) < 0)
-        return; /* a log that cannot be written is nobody's concern but its reader's */
+        return; /* nothing is left to report the failure to */
 }
 
 static bool send_to_logger(const char *line, size_t len)
@@ -77,7 +77,7 @@ static void log_to_syslog(const struct tm *local, int priority, const char *mess
                        (int)getpid(), message);
     if (send_to_logger(line, (size_t)len))
         return;
-    open_logger(); /* there is another one now, maybe */
+    open_logger(); /* the syslog daemon may have been restarted */
     send_to_logger(line, (size_t)len);
 }
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Not by the owner of /proc/PID: that is root's where a process has dropped its privileges. */
+/* The owner of /proc/PID would not do: it is root for a process that has dropped its privileges. */
 bool serve_process_look(pid_t pid, uid_t *uid, bool *foreign)
 {
     char path[32], uids[64];

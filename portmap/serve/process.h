@@ -1,5 +1,5 @@
 /*
- * Whose process it is, as far as a port server wants to know.
+ * Whose a process is, and whether it is in the port server's pid namespace.
  */
 #ifndef PORTMAP_SERVE_PROCESS_H
 #define PORTMAP_SERVE_PROCESS_H
@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* The real user of a process, and whether it is in another pid namespace than this one; false when that
+/* Finds the real user of a process, and whether it is in another pid namespace than this one. False when that
  * cannot be read. */
 bool serve_process_look(pid_t pid, uid_t *uid, bool *foreign);
 

@@ -27,7 +27,7 @@ static int refuse(unsigned long *count, const char *why, pid_t pid, const struct
     return 0;
 }
 
-/* Whether the peer may lease for another process than itself, and on whose account. */
+/* Whether the peer may lease for a process other than itself, and on which user's account. */
 static int check_other(struct serve_refusals *refused, pid_t pid, const struct ucred *peer, uid_t *account)
 {
     uid_t peer_uid, uid;
@@ -51,7 +51,8 @@ static int check(struct serve_refusals *refused, pid_t pid, const struct ucred *
         return refuse(&refused->foreign_namespace, "it is in another pid namespace", pid, peer);
     if (pid <= 1)
         return refuse(&refused->init, "not a client's process", pid, peer);
-    /* A process of another pid namespace that happens to be called the same in both is the right one. */
+    /* When the numbers are equal, the peer asks for itself, even if its number in its own namespace is the
+     * same by chance. */
     return pid == peer->pid ? 1 : check_other(refused, pid, peer, account);
 }
 
@@ -76,14 +77,14 @@ static int refuse_grant(struct serve_refusals *refused, int error, pid_t pid, co
     }
 }
 
-/* The port, or 0. The descriptor is opened before the process is looked at: what is seen then is of no later
- * process of the same number, as long as this one has not ended. */
+/* The port, or 0. Opens the pidfd before check() reads the process: as long as the pidfd has not ended, what
+ * check() read was not about a later process of the same number. */
 static int lease(struct serve_state *state, pid_t pid, const struct ucred *peer)
 {
     struct serve_refusals *refused = &state->refused;
     uid_t account;
     int pidfd = pid > 1 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
-    /* A thread that is not a process' first is -EINVAL, or from Linux 6.16 on -ENOENT. */
+    /* pidfd_open(2) fails with EINVAL, from Linux 6.16 on with ENOENT, for a thread other than the first. */
     bool absent = pid > 1 && pidfd < 0 && (errno == ESRCH || errno == EINVAL || errno == ENOENT);
     int may = check(refused, pid, peer, &account);
     if (may && (absent || has_ended(pidfd)))

@@ -1,5 +1,5 @@
 /*
- * What a client of `portshim serve` asks for, and whether it may have it.
+ * Requests of clients of `portshim serve`: what they ask for, and whether they may have it.
  */
 #ifndef PORTMAP_SERVE_REQUEST_H
 #define PORTMAP_SERVE_REQUEST_H
@@ -8,10 +8,10 @@
 
 #include <sys/socket.h>
 
-/* The longest request without its newline; portpicker's server takes as much. */
+/* The longest request without its newline, the same as portpicker's server. */
 enum { SERVE_REQUEST_MAX = 20, SERVE_ANSWER_SIZE = 2048 };
 
-/* Why requests were refused, and how often. */
+/* How often requests were refused, by reason. */
 struct serve_refusals {
     unsigned long unparsable, too_long, too_slow;
     unsigned long init, dead, foreign_namespace, not_permitted, over_cap, exhausted, failed;
@@ -27,22 +27,22 @@ struct serve_state {
 };
 
 /*
- * Answers one request, a text without its newline, of the process at the other end (SO_PEERCRED). Writes the
- * answer into answer[SERVE_ANSWER_SIZE] and returns its length, 0 for a refusal: the connection is closed
- * then without a word, as portpicker's server does. *port is what was leased, 0 when nothing was.
+ * Answers one request, a text without its newline, of the process `peer` (SO_PEERCRED). Writes the answer
+ * into answer[SERVE_ANSWER_SIZE] and returns its length. Returns 0 for a refusal: the caller closes the
+ * connection without an answer, as portpicker's server does. *port is the leased port, 0 when there is none.
  *
  *     PID              leases a port for that process: PORT
- *     release PORT     gives it back: ok
- *     status           statistics, a line each
+ *     release PORT     gives a port back: ok
+ *     status           writes the statistics, one a line
  *
- * A process of the server's pid namespace may lease for itself; for another that it calls by its number
- * there, when that is its user's or it is root. Never for pid 1: a client that has lost its parent names it
- * by mistake.
+ * A process of the server's pid namespace may lease for itself, for a process of the same user, and as root
+ * for any process. Nobody may lease for pid 1, which a client names by mistake when its parent has ended.
  */
 unsigned serve_request(struct serve_state *state, const char *request, const struct ucred *peer, char *answer,
                        unsigned *port);
 
-/* The statistics as `status` has them; their length. Names of portpicker's server are its own. */
+/* Writes the statistics that `status` answers, and returns their length. Numbers that portpicker's server has
+ * too bear its names. */
 unsigned serve_statistics(const struct serve_state *state, char *text, unsigned size);
 
 #endif

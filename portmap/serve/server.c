@@ -20,10 +20,10 @@
 
 enum { MOST_CONNECTIONS = 4096, ACCEPTED_AT_ONCE = 64, EVENTS = 256 };
 
-/* Descriptors that are the server's own, or that one request takes while it is answered. */
+/* RESERVED_DESCRIPTORS is for the server's own descriptors and those that answering a request opens. */
 enum { RESERVED_DESCRIPTORS = 24, FEWEST_CONNECTIONS = 4 };
 
-/* What an event is about: the high half of its data. The low half is a number. */
+/* The high half of an event's data says what the event is about, the low half its number. */
 #define TAG_LISTENER (UINT64_C(1) << 32)
 #define TAG_SIGNAL (UINT64_C(2) << 32)
 #define TAG_CONNECTION (UINT64_C(3) << 32)
@@ -37,15 +37,15 @@ struct connection {
     struct ucred peer;
     uint64_t deadline; /* process_clock() */
     unsigned used;
-    char request[SERVE_REQUEST_MAX + 2]; /* with its newline */
-    int older, newer;                    /* in the order of their deadlines */
+    char request[SERVE_REQUEST_MAX + 2]; /* with its newline and a '\0' */
+    int older, newer;                    /* neighbours in the order of deadlines */
 };
 
 struct server {
     struct serve_state state;
     int epoll, listener, signals;
     bool stop;
-    unsigned most, most_of_a_user; /* connections */
+    unsigned most, most_of_a_user; /* connections at once */
     struct connection connections[MOST_CONNECTIONS];
     int oldest, newest;
     int unused; /* a list through `older` */
@@ -82,7 +82,7 @@ static void give_up(struct server *s, int number, unsigned long *count, const ch
     end_connection(s, number);
 }
 
-/* The oldest connection, of a certain user where `of` is not NULL. */
+/* The oldest connection, or the oldest of user *of where `of` is not NULL. */
 static int oldest_of(const struct server *s, const uid_t *of)
 {
     int number = s->oldest;
@@ -99,7 +99,7 @@ static unsigned connections_of(const struct server *s, uid_t uid)
     return count;
 }
 
-/* Room for one more of that user. */
+/* Closes the oldest connections where there is no room for one more of that user. */
 static void make_room(struct server *s, uid_t uid)
 {
     static const char why[] = "too many connections, the oldest is closed";
@@ -134,7 +134,7 @@ static int enter_connection(struct server *s, int fd)
     return number;
 }
 
-/* A lease that its client does not hear of is nobody's. */
+/* Releases the leased port again where the client cannot be told of it. */
 static void answer(struct server *s, int number)
 {
     struct connection *c = &s->connections[number];
@@ -147,7 +147,7 @@ static void answer(struct server *s, int number)
     end_connection(s, number);
 }
 
-/* Takes in what has come. True when the connection goes on. */
+/* Reads what has arrived, and answers a complete request. True when the connection stays open for more. */
 static bool read_request(struct server *s, int number)
 {
     struct connection *c = &s->connections[number];
@@ -173,7 +173,7 @@ static bool read_request(struct server *s, int number)
     return false;
 }
 
-/* Most requests are there when the connection is. */
+/* Reads at once, as most requests arrive with their connection, and asks epoll only for the rest. */
 static void serve_new(struct server *s, int fd)
 {
     int number = enter_connection(s, fd);
@@ -182,7 +182,7 @@ static void serve_new(struct server *s, int fd)
         end_connection(s, number);
 }
 
-/* What epoll is to say about the listener: EPOLLIN or nothing. */
+/* Sets what epoll reports about the listener: EPOLLIN, or 0 for nothing. */
 static void listen_for(const struct server *s, uint32_t events)
 {
     struct epoll_event event = {.events = events, .data.u64 = TAG_LISTENER};
@@ -199,7 +199,7 @@ static void accept_some(struct server *s)
             give_up(s, s->oldest, &s->state.refused.too_slow, "no descriptor is left");
         } else {
             if (errno == EMFILE || errno == ENFILE)
-                listen_for(s, 0); /* until the next tick: epoll would say the same again and again */
+                listen_for(s, 0); /* until the next tick: epoll would report it without end */
             break;
         }
     }
@@ -250,8 +250,8 @@ static int milliseconds_until(uint64_t then, uint64_t now)
 }
 
 /*
- * Deaths first and new connections last: what an event of this batch is about is not ended, and its number
- * given away again, by the event before it.
+ * Takes deaths first and new connections last. A lease or connection made earlier in the batch could reuse
+ * the number that a later event of the batch means.
  */
 static void take_events(struct server *s, const struct epoll_event *events, int count)
 {
@@ -296,13 +296,13 @@ static int open_signals(struct server *s)
     sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGUSR1);
     sigprocmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN); /* a log that nobody reads any more is no reason to end */
+    signal(SIGPIPE, SIG_IGN); /* the server goes on when nobody reads its log any more */
     s->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     return s->signals < 0 ? -errno : add(s, s->signals, TAG_SIGNAL);
 }
 
-/* A descriptor for each connection and each process that has leases, half of them for connections: those who
- * connect and say nothing must not leave an honest client's request without the ones that it takes. */
+/* Each connection and each process with leases takes a descriptor. Limits connections to half of them, so
+ * that silent clients do not use up those that answering a request needs. */
 static void share_descriptors(struct server *s)
 {
     struct rlimit limit;
@@ -341,7 +341,7 @@ static int open_server(struct server *s, const struct serve_settings *settings,
     return error == 0 ? add(s, s->listener, TAG_LISTENER) : error;
 }
 
-/* From here on the daemon says nothing to whoever started it. */
+/* Leaves the stderr that the daemon shares with the process that started it, then tells that it serves. */
 static void tell_ready(int ready)
 {
     int nothing = ready >= 0 ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;

@@ -1,8 +1,9 @@
 /*
  * The port server: one thread, one epoll, every descriptor non-blocking.
  *
- * A client has so many seconds for its one request. Those of one user are limited, and the oldest goes first:
- * whoever connects and says nothing takes nothing from others. All memory is bounded by fixed tables.
+ * A client has five seconds to send its one request. Connections are limited, in all and for each user: at
+ * the limit the oldest is closed, so that clients that connect and send nothing keep no others out. All
+ * memory is in tables of a fixed size.
  */
 #ifndef PORTMAP_SERVE_SERVER_H
 #define PORTMAP_SERVE_SERVER_H
@@ -14,14 +15,14 @@
 struct serve_settings {
     const struct home *home;
     const struct pool *pool;
-    const char *address; /* for people */
-    unsigned cap;        /* leases of one user; 0: as portshim-serve(1) says */
-    int ready;           /* written to and closed once requests are answered; -1 for none */
+    const char *address; /* for messages */
+    unsigned cap;        /* leases of one user; 0 for the default in portshim-serve(1) */
+    int ready;           /* gets one byte once requests are answered, and is closed; -1 for none */
 };
 
 /*
- * Serves until SIGTERM, SIGINT or SIGHUP; SIGUSR1 logs statistics. 0 or a code of error.h; the leases stay in
- * the lease table either way.
+ * Serves until SIGTERM, SIGINT or SIGHUP; SIGUSR1 logs the statistics. Returns 0 or a code of error.h. The
+ * leases stay in the lease table.
  */
 int serve(const struct serve_settings *settings, const struct serve_listener *listener);
 
