@@ -18,10 +18,10 @@ union address {
 };
 
 enum {
-    ADDRESS_HEAD = 4, /* bytes that the family and the port take */
+    ADDRESS_HEAD = 4, /* bytes of the family and the port */
     ADDRESS_IPV4 = sizeof(struct sockaddr_in),
     ADDRESS_IPV6 = sizeof(struct sockaddr_in6),
-    /* RFC 2133's sockaddr_in6 had no scope; the kernel still takes it (SIN6_LEN_RFC2133). */
+    /* RFC 2133's sockaddr_in6 had no sin6_scope_id; the kernel still takes that length (SIN6_LEN_RFC2133). */
     ADDRESS_SHORT_IPV6 = offsetof(struct sockaddr_in6, sin6_scope_id),
 };
 
@@ -33,7 +33,10 @@ static inline bool address_is_ip(const union address *address)
     return address->any.sa_family == AF_INET || address->any.sa_family == AF_INET6;
 }
 
-/* Whether so many bytes are an address whose port the kernel would look at. */
+/*
+ * Whether len is a length that the kernel accepts for an address of this family: at least IPv6's for
+ * AF_INET6, at least IPv4's for any other, at most that of the union.
+ */
 static inline bool address_is_whole(const union address *address, socklen_t len)
 {
     socklen_t least = address->any.sa_family == AF_INET6 ? ADDRESS_SHORT_IPV6 : ADDRESS_IPV4;

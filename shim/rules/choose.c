@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <sys/syscall.h>
 
-/* Most numbers of the kernel's range mean nothing in a run. */
+/* How many of the kernel's choices are tried: most of them have no meaning in the run yet, so one will do. */
 enum { TRIES = 32 };
 
 static int bind_to(struct outbound *out, int fd, unsigned port)
@@ -15,7 +15,11 @@ static int bind_to(struct outbound *out, int fd, unsigned port)
     return kernel_bind(fd, &out->to.any, out->len);
 }
 
-/* Whether a port that is held now can be the placeholder's; also when another has given it one meanwhile. */
+/*
+ * Enters a port, which a socket holds now, as the placeholder's real port. False when the port means
+ * something in the run already. True with out->fresh unset when another thread or process has assigned the
+ * placeholder meanwhile: out->entry is then that assignment.
+ */
 static bool enter(const struct view *view, struct outbound *out, unsigned port)
 {
     uint32_t before = out->entry;
@@ -25,8 +29,10 @@ static bool enter(const struct view *view, struct outbound *out, unsigned port)
     return out->fresh || out->entry != before;
 }
 
-/* Chooses with sockets of our own, which hold the port for both protocols on every address; false when they
- * cannot be had. */
+/*
+ * Lets the kernel choose for sockets of our own, which hold the port for TCP and UDP on every address until
+ * it is entered. False when no socket can be opened, or when none of the ports will do.
+ */
 static bool choose(const struct view *view, struct outbound *out)
 {
     for (unsigned tries = 0; tries < TRIES; tries++) {
@@ -50,8 +56,9 @@ static unsigned own_port(int fd)
 }
 
 /*
- * Takes a port that the kernel chose from a socket again: connect(2) with AF_UNSPEC does, for TCP only from
- * the state of a listener (tcp_disconnect()).
+ * Makes a socket give up the port that the kernel chose for it: connect(2) with AF_UNSPEC does. A TCP socket
+ * must listen first, as tcp_disconnect() releases nothing in a socket that is neither listening nor
+ * connected.
  */
 static bool unbind(int fd)
 {
@@ -60,7 +67,9 @@ static bool unbind(int fd)
     return kernel_connect(fd, &none, sizeof none) == 0;
 }
 
-/* With no descriptor left there is but the program's own socket to choose with: for its protocol and address.
+/*
+ * Lets the kernel choose for the program's own socket, when no other can be opened. The port is then known to
+ * be free for this socket's protocol and address only.
  */
 static int choose_with_itself(const struct view *view, struct outbound *out, int fd)
 {
@@ -91,7 +100,7 @@ static int choose_any_way(const struct view *view, struct outbound *out, int fd)
         if (!out->fresh)
             out->entry = map_share_late(out->map, out->placeholder);
         error = bind_to(out, fd, map_entry_port(out->entry));
-        /* A stranger may have been quicker, now that our sockets are closed. */
+        /* Our sockets are closed by now, so a stranger may have taken the port: choose another one. */
         if (error != -EADDRINUSE || !out->fresh)
             break;
     }

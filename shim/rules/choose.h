@@ -1,7 +1,8 @@
 /*
- * A port of the kernel's choice for a late placeholder, where none can be leased: after chroot(2), as another
- * user, with no descriptor left. It is nobody else's while its socket is there. No lease keeps it afterwards:
- * the kernel may give it to others, and bind(2) is then told that it is in use.
+ * A late placeholder (rules/late.h) for which no port can be leased, as after chroot(2), as another user or
+ * with no descriptor left, gets a port that the kernel chooses. No other program can get that port while it
+ * is bound. Afterwards no lease keeps it: the kernel may give it to another program, and the next bind(2) of
+ * the placeholder then fails with EADDRINUSE.
  */
 #ifndef SHIM_RULES_CHOOSE_H
 #define SHIM_RULES_CHOOSE_H
@@ -9,8 +10,9 @@
 #include "rules/rules.h"
 
 /*
- * Binds a socket for which rule_local() or rule_retry() found none in reach, and enters the port in the map.
- * 0 or the kernel's negated errno; out->entry is filled in. errno is left alone. No cancellation point.
+ * Binds socket fd, for which rule_local() or rule_retry() set out->out_of_reach, to a port of the kernel's
+ * choice, enters the port in out->map and sets out->entry. Returns 0 or a negated errno, the kernel's or
+ * EADDRINUSE when no port will do. Leaves errno alone. No cancellation point.
  */
 int choose_and_bind(const struct view *view, struct outbound *out, int fd);
 

@@ -32,7 +32,7 @@ static unsigned kind_of_protocol(int protocol)
     return protocol == IPPROTO_UDP ? PORTMAP_UDP : 0;
 }
 
-/* A raw socket may have the protocol of TCP or UDP as well. */
+/* The protocol does not tell: a raw socket may have that of TCP or UDP. */
 static bool is_raw(int fd)
 {
     return option(fd, SO_TYPE) == SOCK_RAW;
@@ -54,7 +54,7 @@ bool kind_matches(const struct view *view, int fd, unsigned protocols)
     return !asks || (kind_of(view, fd) & protocols) != 0;
 }
 
-/* Families whose addresses are never an IP address with a port. */
+/* Families in which no address has an IP port. */
 static bool has_no_ports(int family)
 {
     return family == AF_UNIX || family == AF_NETLINK || family == AF_PACKET;
@@ -67,7 +67,7 @@ static void look_at(struct view *view, int fd)
         atomic_store(&view->mixed, true);
 }
 
-/* As the kernel reads the numbers in /proc/self/fd: "." and ".." are none. */
+/* The descriptor that an entry of /proc/self/fd names; -1 for "." and "..". */
 static int descriptor(const char *name)
 {
     int fd = 0;
@@ -76,10 +76,10 @@ static int descriptor(const char *name)
     return *name == '\0' ? fd : -1;
 }
 
-/* False when the list could not be read to its end. */
+/* False when the directory could not be read to its end. */
 static bool look_at_all(struct view *view, int directory)
 {
-    static _Alignas(struct dirent64) char entries[2048]; /* a thread's stack may be small */
+    static _Alignas(struct dirent64) char entries[2048]; /* not on the stack, which may be small */
     for (;;) {
         long size = kernel_call(SYS_getdents64, directory, entries, sizeof entries);
         if (size <= 0)
@@ -96,7 +96,7 @@ void kind_init(struct view *view)
 {
     int directory = kernel_open(AT_FDCWD, "/proc/self/fd");
     if (directory < 0 || !look_at_all(view, directory))
-        atomic_store(&view->mixed, true); /* nobody knows */
+        atomic_store(&view->mixed, true); /* unknown: assume the worst */
     if (directory >= 0)
         kernel_close(directory);
 }

@@ -1,12 +1,13 @@
 /*
- * Which sockets are translated: stream sockets of TCP and MPTCP, datagram sockets of UDP. Where an address of
- * another kind has a port it is something else: a raw socket's protocol, a ping socket's identifier, a port
- * of SCTP or UDP-Lite.
+ * Which sockets are translated: those of TCP, MPTCP and UDP. In an address of another kind of socket, the
+ * field of the port means something else: a raw socket's protocol, a ping socket's identifier, a port of SCTP
+ * or UDP-Lite.
  *
- * The kernel tells a socket's kind, and is asked only where the port is one of ours. Most processes never
- * have a socket of another kind. In them it is asked only for a placeholder of one protocol: a process is
- * known to have others once it made one by socket(2), inherited one at exec, or received one in a message.
- * Under a filter nothing is asked, and every socket is taken for one that matches.
+ * The kernel tells a socket's kind (getsockopt(2)). It is asked only when a port means something in the run,
+ * and then only if the placeholder is for one protocol or the process is `mixed`: it may have sockets of
+ * another kind, because it made one with socket(2), inherited one at exec or received one in a message. Most
+ * processes never do. Once the program has installed a seccomp filter (process/filter.h), nothing is asked
+ * and every socket matches.
  */
 #ifndef SHIM_RULES_KIND_H
 #define SHIM_RULES_KIND_H
@@ -15,23 +16,21 @@
 
 #include <sys/socket.h>
 
-/* Looks at the descriptors that this process, whose view it is, was started with. Called once, at attach. */
+/* Looks at the descriptors that the calling process was started with. Called once, at attach. */
 void kind_init(struct view *view);
 
-/* Notes that the process has made a socket, by socket(2)'s arguments. */
+/* Notes that the process has made a socket; the arguments are those of socket(2). */
 void kind_note_made(struct view *view, int family, int type, int protocol);
 
-/* The kind of a socket: PORTMAP_TCP, PORTMAP_UDP, or 0 when it is another or cannot be asked. Leaves errno
- * alone. */
+/* PORTMAP_TCP, PORTMAP_UDP, or 0 when the socket is of another kind or the kernel cannot be asked. Leaves
+ * errno alone. */
 unsigned kind_of(const struct view *view, int fd);
 
-/*
- * Whether a socket is one that a placeholder of these protocols (PORTMAP_TCP, PORTMAP_UDP or both) is about.
- * Leaves errno alone. Async-signal-safe.
- */
+/* Whether a placeholder for these protocols (PORTMAP_TCP, PORTMAP_UDP or both) applies to the socket. Leaves
+ * errno alone. Async-signal-safe. */
 bool kind_matches(const struct view *view, int fd, unsigned protocols);
 
-/* Looks at the descriptors that came with a message, once it was received. Leaves errno alone. */
+/* Looks at the descriptors that came with a received message (SCM_RIGHTS). Leaves errno alone. */
 void kind_received(struct view *view, struct msghdr *message);
 
 #endif

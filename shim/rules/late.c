@@ -3,8 +3,8 @@
 #include "host/probe.h"
 #include "rules/kind.h"
 
-/* Unless it is the real port of a run around this one: that run's server is there, and goes by its own
- * number. */
+/* The real port of an outer run needs no alias: the socket on that number is the outer run's server, which
+ * programs call by that run's placeholder. */
 bool late_alias(const struct view *view, struct map *map, unsigned placeholder)
 {
     return view_is_real_around(view, map, placeholder) || map_alias_late(map, placeholder);

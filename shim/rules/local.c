@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-static struct in6_addr *known; /* IPv4 ones as v4-mapped */
+static struct in6_addr *known; /* the interfaces' addresses, IPv4 ones as v4-mapped */
 static unsigned known_count, known_room;
 
 struct request {
@@ -27,7 +27,7 @@ union reply {
     char bytes[8192];
 };
 
-/* The answer about one route is small, and a signal handler's stack may be. */
+/* Room for the answer about one route. We may run on the small stack of a signal handler. */
 union short_reply {
     struct nlmsghdr header;
     char bytes[512];
@@ -57,7 +57,7 @@ static void add_attribute(struct request *request, unsigned short type, const vo
     request->header.nlmsg_len = NLMSG_ALIGN(request->header.nlmsg_len) + RTA_ALIGN(RTA_LENGTH(len));
 }
 
-/* A page more at first, then twice as much; false when there is no memory. */
+/* Makes `known` one page long, or twice as long as it is. False when there is no memory. */
 static bool make_room(void)
 {
     size_t used = known_room * sizeof *known, size = used > 0 ? 2 * used : 4096;
@@ -92,7 +92,7 @@ static void remember_message(const struct nlmsghdr *header)
     const void *address = NULL;
     unsigned left = header->nlmsg_len - (unsigned)NLMSG_LENGTH(sizeof *message);
     for (const struct rtattr *a = IFA_RTA(message); RTA_OK(a, left); a = RTA_NEXT(a, left))
-        /* Of a point-to-point link IFA_ADDRESS is the other end. */
+        /* On a point-to-point link IFA_ADDRESS is the other end's, and IFA_LOCAL ours. */
         if (a->rta_type == IFA_LOCAL || (a->rta_type == IFA_ADDRESS && address == NULL))
             address = RTA_DATA(a);
     if (address != NULL)
@@ -140,7 +140,7 @@ static bool is_known(int family, const void *address)
     return false;
 }
 
-/* The type of the route to an address: RTN_LOCAL, RTN_BROADCAST, ... RTN_UNSPEC when there is none. */
+/* The type of the route to an address, such as RTN_LOCAL; RTN_UNSPEC when there is none. */
 static unsigned route_type(int fd, int family, const void *address, unsigned short len, uint32_t scope)
 {
     union short_reply reply;

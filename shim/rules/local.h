@@ -1,5 +1,5 @@
 /*
- * Whether an address is this host's: of the network namespace of who asks, whatever process it asks for.
+ * Whether an address is this host's, as seen from the network namespace of the calling process.
  */
 #ifndef SHIM_RULES_LOCAL_H
 #define SHIM_RULES_LOCAL_H
@@ -7,15 +7,15 @@
 #include "rules/address.h"
 #include "rules/view.h"
 
-/* Reads the addresses of all interfaces, for the time when no descriptor can be had. Called once, at attach.
- */
+/* Notes the addresses of all interfaces, for when no descriptor can be opened. Called once, at attach. */
 void local_init(void);
 
 /*
- * True for what a datagram or connection reaches on this host: loopback, the unspecified address, v4-mapped
- * ones of either, multicast groups and broadcast addresses, and what the kernel's routing table calls local.
- * Loopback and the unspecified address are known by their bits; for others the kernel is asked
- * (rtnetlink(7)). Leaves errno alone. No cancellation point. The address is whole; its port does not matter.
+ * True for an address by which a datagram or connection reaches this host: loopback, unspecified, multicast
+ * and 255.255.255.255, which their bits tell, v4-mapped ones included; and those whose route the kernel calls
+ * local, broadcast or anycast (rtnetlink(7)). Where no descriptor can be opened, or a seccomp filter of the
+ * program's is installed, the addresses that local_init() noted decide instead of the kernel. The address is
+ * whole; its port does not matter. Leaves errno alone. No cancellation point.
  */
 bool local_has(const struct view *view, const union address *address, socklen_t len);
 

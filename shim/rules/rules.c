@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-/* A stock that a stranger has whole, and some that it took the moment they were leased. */
+/* Enough when a stranger holds the whole stock, and takes as many ports again as soon as they are leased. */
 enum { MOST_SWAPS = 2 * MAP_STOCK };
 
 static bool is_nobodys(const struct outbound *out)
@@ -33,7 +33,7 @@ bool rule_concerns(const struct view *view, struct outbound *out, enum rule_use 
     return !is_nobodys(out) || (view->discover && ip && use != RULE_BIND);
 }
 
-/* The protocols that a placeholder is for, whether it has its real port or is to get one. */
+/* The protocols of a placeholder, whether it has its real port or will get one. */
 static unsigned protocols_of(const struct outbound *out)
 {
     return out->entry != 0 ? map_entry_protocols(out->entry)
@@ -48,7 +48,7 @@ static bool assign(const struct view *view, struct outbound *out, unsigned place
     return out->fresh;
 }
 
-/* What a call gets for a late placeholder that can have no real port is `refusal`. */
+/* Gives a late placeholder its first real port. If there is none to give, the call fails with `refusal`. */
 static void assign_first(const struct view *view, struct outbound *out, int refusal)
 {
     unsigned placeholder = address_port(&out->to);
@@ -63,7 +63,7 @@ static void assign_first(const struct view *view, struct outbound *out, int refu
         out->error = refusal;
 }
 
-/* The last step of both ways to the kernel. */
+/* Puts the real port into the address; a late placeholder without one gets it first. */
 static void finish(const struct view *view, struct outbound *out, int refusal)
 {
     unsigned port = address_port(&out->to);
@@ -83,7 +83,7 @@ void rule_local(const struct view *view, int fd, struct outbound *out)
         return;
     finish(view, out, EADDRINUSE);
     if (out->out_of_reach)
-        out->error = 0; /* the kernel will choose one */
+        out->error = 0; /* the asker lets the kernel choose a port */
 }
 
 bool rule_retry(const struct view *view, struct outbound *out)
@@ -100,7 +100,7 @@ void rule_bound(const struct view *view, const struct outbound *out, int error)
 {
     if (error == 0) {
         view_note_bound(view, out->placeholder);
-        view_wake(view); /* a UDP socket is there now; a TCP one will be at listen() */
+        view_wake(view); /* a UDP server can be reached now, a TCP one from listen() on */
     } else {
         view_log(view, MAP_EVENT_REFUSED, out->placeholder, map_entry_port(out->entry), error);
     }
@@ -110,7 +110,8 @@ void rule_destination(const struct view *view, int fd, struct outbound *out)
 {
     if (view->discover)
         seen_destination(view, fd, out);
-    /* Nobody in this run can be there, and who is at the number itself is a stranger. */
+    /* Refuse when there is no real port: no server of this run can be there, and one on the placeholder's own
+     * number is a stranger. */
     if (!is_nobodys(out) && kind_matches(view, fd, protocols_of(out)) && local_has(view, &out->to, out->len))
         finish(view, out, ECONNREFUSED);
 }
@@ -118,7 +119,7 @@ void rule_destination(const struct view *view, int fd, struct outbound *out)
 void rule_back(const struct view *view, int fd, union address *address, socklen_t len, enum owner owner)
 {
     if (len < ADDRESS_IPV4)
-        return; /* nothing was written, and the pointer may be a bad one */
+        return; /* the kernel wrote no address, and the pointer may be bad */
     if (!address_is_ip(address) || !address_is_whole(address, len))
         return;
     uint32_t entry = view_to_program(view, address_port(address));

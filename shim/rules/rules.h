@@ -1,8 +1,8 @@
 /*
- * What becomes of a socket address on its way to the kernel, and on its way to the program.
+ * How the port in a socket address is rewritten on its way to the kernel, and on its way back to the program.
  *
- * The rules know no process: they look at a view of one, at copies that the asker has made of its addresses,
- * and at its sockets by a descriptor that the asker has. It is the asker who makes the program's calls.
+ * The rules do not know which process makes the call. Their caller, the asker, passes them a view of that
+ * process (rules/view.h), a copy of the address and a descriptor of the socket. The asker makes the call.
  */
 #ifndef SHIM_RULES_RULES_H
 #define SHIM_RULES_RULES_H
@@ -10,50 +10,55 @@
 #include "rules/address.h"
 #include "rules/view.h"
 
-/* An address on its way to the kernel. The asker fills in the first two. */
+/* An address on its way to the kernel. The asker fills in the first two fields. */
 struct outbound {
-    union address to; /* a copy of what the program says; where placeholder is set, what the kernel is told */
-    socklen_t len;    /* of the program's address */
-    unsigned placeholder; /* host byte order; 0: the call is made as the program makes it */
-    int error;            /* the call is not made, and fails with this errno; else 0 */
-    uint32_t entry;       /* the view's */
-    struct map *map;      /* where that is, or is to be, unless it was known at start */
-    bool fresh;           /* a late placeholder that this very call gave its real port */
-    bool out_of_reach;    /* a late one for which none can be leased: to be chosen (choose.h) */
-    unsigned swaps;       /* how often rule_retry() gave it another one */
+    union address to;     /* the program's address; the rules put the real port into it */
+    socklen_t len;        /* of that address, as the program says */
+    unsigned placeholder; /* host byte order; 0: make the call as the program makes it */
+    int error;            /* if not 0: do not make the call, fail with this errno */
+    uint32_t entry;       /* of the port, as the view has it; 0 while it has no real port */
+    struct map *map;      /* holds that entry, or will; NULL if it was known at attach */
+    bool fresh;           /* this very call gave a late placeholder its real port */
+    bool out_of_reach;    /* no port can be leased: use choose_and_bind() (rules/choose.h) */
+    unsigned swaps;       /* how often rule_retry() has replaced the real port */
 };
 
-/* What an address is given to. AF_UNSPEC counts as IPv4 in bind(2) (inet_bind()) and in a datagram's
- * destination (udp_sendmsg()); connect(2) it tells to disconnect. */
+/* What the program does with the address. The kernel takes AF_UNSPEC for IPv4 in bind(2) (inet_bind()) and in
+ * a datagram's destination (udp_sendmsg()); in connect(2) it means to disconnect. */
 enum rule_use { RULE_BIND, RULE_CONNECT, RULE_DATAGRAM };
 
 /*
- * Looks at the first ADDRESS_HEAD bytes of out->to, whose other fields it sets, but for the length: false
- * when the call is none of ours. Else the asker copies the other bytes and asks rule_local() or
- * rule_destination().
+ * Whether the rules may change the call, judged by out->len and the first ADDRESS_HEAD bytes of out->to. Sets
+ * all other fields of *out. When true, the asker copies the rest of the address and calls rule_local() or
+ * rule_destination(). Makes no system call.
  */
 bool rule_concerns(const struct view *view, struct outbound *out, enum rule_use use);
 
-/* For bind(2): a placeholder becomes its real port, on any address. A late placeholder gets its real port
- * here. */
+/* For bind(2): replaces a placeholder by its real port, whatever the IP address. A late placeholder gets its
+ * real port here. Sets out->placeholder unless nothing changes, and out->error or out->out_of_reach when
+ * there is no real port. */
 void rule_local(const struct view *view, int fd, struct outbound *out);
 
-/* After bind(2) of that real port, which said it is in use: whether to try again with another one, which is
- * in out->to then. Nobody has been told the number yet that a stranger has taken. */
+/*
+ * After bind(2) of that real port failed with EADDRINUSE: true when out->to now has another real port to
+ * bind. Only a port that this very call assigned is replaced, as no program has seen its number yet. When
+ * false, look at out->out_of_reach.
+ */
 bool rule_retry(const struct view *view, struct outbound *out);
 
-/* After the last bind(2), that failed with `error` or did not (0). errno is left alone. */
+/* After the last bind(2) of a placeholder, whose errno is `error`, or 0: notes the port as bound and wakes
+ * `portshim wait`, or logs the error. Leaves errno alone. */
 void rule_bound(const struct view *view, const struct outbound *out, int error);
 
-/* For a destination: a placeholder becomes its real port when the address is this host's. */
+/* For a destination: replaces a placeholder by its real port when the address is this host's. Sets
+ * out->placeholder unless nothing changes, and out->error when there is no real port. */
 void rule_destination(const struct view *view, int fd, struct outbound *out);
 
+/* Whose an address is: the socket's own, or a peer's, which is translated only when it is this host's. */
 enum owner { OWNER_SELF, OWNER_PEER };
 
-/*
- * Towards the program: a whole address that the kernel gave, OWNER_SELF for the socket's own, OWNER_PEER for
- * one that is translated only when it is this host's.
- */
+/* Towards the program: replaces a real port by its placeholder in an address of len bytes, which the kernel
+ * wrote. One that is cut short is left as it is. */
 void rule_back(const struct view *view, int fd, union address *address, socklen_t len, enum owner owner);
 
 #endif

@@ -14,7 +14,7 @@ static void note(const struct view *view, struct map *map, struct sighting sight
 
 void seen_bind(const struct view *view, int fd, const struct outbound *out, int error)
 {
-    struct map *map = view->map[0]; /* without a map nobody can be told */
+    struct map *map = view->map[0]; /* sightings are kept in the map */
     unsigned port = address_port(&out->to);
     if (map == NULL || (error != 0 && error != EADDRINUSE) || out->len < ADDRESS_IPV4)
         return;
@@ -38,7 +38,7 @@ void seen_destination(const struct view *view, int fd, const struct outbound *ou
         note(view, map, (struct sighting){.kind = SIGHTING_CONNECT, .port = port, .protocols = kind});
 }
 
-/* Also in the runs around this one: their ports are meant as well. */
+/* Outer runs are told too: the library that was loaded gets past their placeholders as well. */
 void seen_load(const struct view *view, enum sighting_kind kind)
 {
     for (unsigned i = 0; view->map[i] != NULL; i++)

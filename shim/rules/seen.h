@@ -1,6 +1,6 @@
 /*
- * What a program does besides its placeholders, noted for the people who look at the run (sighting.h): fixed
- * ports that nobody listed, and libraries that are loaded past this one.
+ * Notes what a program does that is not rewritten, for people who look at the run (run/sighting.h): it uses
+ * fixed ports that nobody listed, or loads libraries whose calls do not come through this one.
  */
 #ifndef SHIM_RULES_SEEN_H
 #define SHIM_RULES_SEEN_H
@@ -9,16 +9,17 @@
 #include "run/sighting.h"
 
 /*
- * After bind(2) of an address with no placeholder in it, of which the first ADDRESS_HEAD bytes are known:
- * `error` is 0 or its errno. Makes no system call, unless all fixed ports are being discovered. Leaves errno
- * alone.
+ * After bind(2) of an address without a placeholder, of which out->to has at least the first ADDRESS_HEAD
+ * bytes; `error` is 0 or the errno of bind(2). Makes no system call unless the process is `mixed`
+ * (rules/kind.h) or all fixed ports are being discovered. Leaves errno alone.
  */
 void seen_bind(const struct view *view, int fd, const struct outbound *out, int error);
 
-/* Before a connection or datagram to a port of this host, while all fixed ports are being discovered. */
+/* Before a connection or datagram, while all fixed ports are being discovered: notes a port of this host. */
 void seen_destination(const struct view *view, int fd, const struct outbound *out);
 
-/* A library is loaded past this one, or would have been: one of the kinds of sighting that say so. */
+/* Notes that the program loads a library by which its calls get past this one, or would have without us; kind
+ * is SIGHTING_DEEPBIND, SIGHTING_DEEPBIND_KEPT or SIGHTING_DLMOPEN. */
 void seen_load(const struct view *view, enum sighting_kind kind);
 
 #endif

@@ -1,10 +1,10 @@
 /*
- * A run's assignments as one process sees them: the library has one view, of the process that it is in.
+ * A run's assignments as one process sees them. The library has one view: of the process that it is in.
  *
- * What is known at attach is copied into the view: the map of a late joiner's run may be beyond reach after
- * chroot or setuid, and a load from memory of its own is all that a call costs. Only for late assignments,
- * and ports that a command added since, are the shared maps asked: the run's own, then those of the runs
- * around it.
+ * The assignments known at attach are copied into the view, so that a call costs one load from the process's
+ * own memory, and so that a process which cannot open the map (after chroot or setuid) has them too: it reads
+ * them from a variable (run/compact.h). The shared maps are asked only about late assignments and ports that
+ * a command added since: first the map of the process's own run, then those of the runs around it.
  */
 #ifndef SHIM_RULES_VIEW_H
 #define SHIM_RULES_VIEW_H
@@ -15,54 +15,53 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { VIEW_MAPS = 16 /* runs inside runs */ };
+enum { VIEW_MAPS = 16 /* nested runs, and the NULL at the end */ };
 
-/* What came of assigning a late placeholder. */
+/* What came of assigning a real port to a late placeholder. */
 enum refill {
-    REFILL_ASSIGNED, /* it was this call that did */
-    REFILL_STANDS,   /* another did, or the entry is in use already */
-    REFILL_NONE, /* no port is left, the run's port server gives none, or a seccomp filter forbids to ask */
-    REFILL_OUT_OF_REACH, /* none can be leased from here: after chroot, as another user, with no descriptor
-                            left */
+    REFILL_ASSIGNED, /* this call assigned it */
+    REFILL_STANDS,   /* another call did, or the entry is in use and stays */
+    REFILL_NONE, /* no port is left, the port server gives none, or a seccomp filter keeps us from asking */
+    REFILL_OUT_OF_REACH, /* this process cannot lease: after chroot, as another user, with no descriptor */
 };
 
 struct view {
-    bool active;                /* anything may be rewritten at all */
+    bool active;                /* else nothing is rewritten */
     bool reveal;                /* the program sees real ports */
-    bool discover;              /* every fixed port is noted (seen.h) */
-    struct map *map[VIEW_MAPS]; /* innermost first, NULL at the end and where no map could be opened */
+    bool discover;              /* every fixed port is noted (rules/seen.h) */
+    struct map *map[VIEW_MAPS]; /* innermost first, then NULL; all NULL when no map could be opened */
 
-    /* The process: its number when it attached, for the log, and its program, for what is seen of it. */
+    /* The process: its pid when it attached, for the log, and its program, for sightings (rules/seen.h). */
     int pid;
     struct view_program {
         uint64_t device, inode; /* sighting_device() */
         const char *name;
     } program;
-    /* It may have sockets of another kind than placeholders are about (kind.h). Never taken back: descriptors
-     * are not tracked. */
+    /* The process may have sockets of kinds that are not translated (rules/kind.h). Once true it stays true,
+     * as nobody notes when such a socket is closed. */
     atomic_bool mixed;
-    /* How many seccomp filters of its own it has, which may end it for a call that the program never makes:
-     * then nothing is asked of the kernel that can be done without. Counted before one is installed: a thread
-     * that looks meanwhile may be under it already. */
+    /* How many seccomp filters the program has installed. Such a filter may kill the process for a system
+     * call that the program never makes, so while there is one we make no call that we can do without. A
+     * filter is counted before it is installed, as it may hit other threads before that call returns. */
     atomic_uint filters;
 
     /*
-     * Leases a port where a run's stock has none: puts it in place of *entry of a late placeholder, or, where
-     * entry is NULL, gives one that is assigned its alias (late.h). Leaves errno alone.
+     * Called when the stock of a map is empty. Leases a port: for a late placeholder, instead of *entry, as
+     * late_assign() does; or, if entry is NULL, for the alias of one that is assigned. Leaves errno alone.
      */
     enum refill (*refill)(const struct view *view, struct map *map, unsigned placeholder, uint32_t *entry);
 
+    /* By port in host byte order; the entries are those of run/map.h. */
     uint32_t to_kernel[PORT_COUNT], to_program[PORT_COUNT];
 };
 
-/* Copies a map's assignments and keeps the map; the first one called for is the innermost. False when full.
- */
+/* Adds a map, the innermost run's first. That one's assignments are copied. False when there is no room. */
 bool view_add_map(struct view *view, struct map *map);
 
-/* From now on nothing is rewritten. */
+/* Ends all rewriting. */
 void view_drop(struct view *view);
 
-/* Enters one assignment, as compact_read() reports it to a view. */
+/* Enters one assignment, ports in host byte order. compact_read() (run/compact.h) calls it with a view. */
 void view_assign(void *view, unsigned placeholder, unsigned real, unsigned alias,
                  uint32_t protocols_and_flags);
 
@@ -71,30 +70,31 @@ static inline bool view_is_filtered(const struct view *view)
     return atomic_load_explicit(&view->filters, memory_order_relaxed) != 0;
 }
 
-/* What a port that the program names is: an entry, or one that may be made, and the map it is (to be) in
- * where it is not known since the start. Neither when the port is nobody's. */
+/* What a port means: its entry, 0 while it has none, and the map that holds the entry or will hold it, NULL
+ * when the entry was known at attach. Neither when the port is not translated. */
 struct view_found {
     uint32_t entry;
     struct map *map;
 };
 
 /*
- * Binding gives a late placeholder its real port in the innermost run that has it; to be reached, it must
- * have been listed by number or bound, else the port means what it means around that run. One that the kernel
- * hands out by itself must have been bound: until then a socket of this run may be there, which was given the
- * number and goes by it.
+ * What the program does with the port. VIEW_BIND: a late placeholder gets its real port in the innermost run
+ * that has it. VIEW_REACH (connect or send): it is a placeholder only if it was listed by number or has been
+ * bound, else the port means what it means in the runs around. One in the kernel's ephemeral range must have
+ * been bound: before that, the kernel may have given the number to a socket of this run.
  */
 enum view_use { VIEW_BIND, VIEW_REACH };
 
+/* Looks a port up in one shared map. */
 struct view_found view_look(struct map *map, unsigned port, enum view_use use);
 
-/* Whether a map has more than what was copied: the innermost when it grows, the others always. */
+/* Whether map i may have more than what was copied: the innermost when it grows, the others always. */
 static inline bool view_asks(const struct view *view, unsigned i)
 {
     return i > 0 || atomic_load_explicit(&view->map[i]->grows, memory_order_relaxed);
 }
 
-/* Whether a number of the kernel's means something in the runs that are inside of map i's. */
+/* Whether a port of the kernel's means something in a run inside the run of map i. */
 static inline bool view_means_inside(const struct view *view, unsigned i, unsigned real)
 {
     uint32_t entry = view->to_program[real];
@@ -103,15 +103,14 @@ static inline bool view_means_inside(const struct view *view, unsigned i, unsign
     return entry != 0;
 }
 
-/* The port (host byte order) is one that the program names, or that the kernel does; entry 0 when it is
- * nobody's. */
+/* What a port (host byte order) named by the program means. */
 static inline struct view_found view_to_kernel(const struct view *view, unsigned port, enum view_use use)
 {
     struct view_found found = {.entry = view->to_kernel[port]};
     for (unsigned i = 0; found.entry == 0 && found.map == NULL && view->map[i] != NULL; i++)
         if (view_asks(view, i)) {
             found = view_look(view->map[i], port, use);
-            /* An outer run's name for a number that has another one in here. */
+            /* Skip an outer run's alias for a number that has another meaning inside that run. */
             if (i > 0 && (found.entry & MAP_ALIAS) != 0 &&
                 view_means_inside(view, i, map_entry_port(found.entry)))
                 found = (struct view_found){.entry = 0};
@@ -119,13 +118,14 @@ static inline struct view_found view_to_kernel(const struct view *view, unsigned
     return found;
 }
 
+/* The entry of a port (host byte order) named by the kernel; 0 when it is not translated. */
 static inline uint32_t view_to_program(const struct view *view, unsigned port)
 {
     uint32_t entry = view->to_program[port];
     for (unsigned i = 0; entry == 0 && view->map[i] != NULL; i++) {
         if (view_asks(view, i))
             entry = atomic_load(&view->map[i]->to_program[port]);
-        /* A number that means another port in this run is not to be used for an outer run's. */
+        /* Skip an outer run's placeholder whose number means another port in here. */
         if (i > 0 && entry != 0 &&
             map_entry_port(view_to_kernel(view, map_entry_port(entry), VIEW_REACH).entry) != port)
             entry = 0;
@@ -133,16 +133,16 @@ static inline uint32_t view_to_program(const struct view *view, unsigned port)
     return entry;
 }
 
-/* Whether the runs around the one of this map have the port (host byte order) as a real one. */
+/* Whether the port (host byte order) is a real port in a run around the run of this map. */
 bool view_is_real_around(const struct view *view, const struct map *map, unsigned port);
 
-/* Notes, in this run and in those around it that have the same assignment, that a placeholder was bound. */
+/* Notes, in this run and in those around it with the same assignment, that a placeholder was bound. */
 void view_note_bound(const struct view *view, unsigned placeholder);
 
-/* Wakes those who wait for a port of this run or of one around it. errno is left alone. */
+/* Wakes every `portshim wait` for a port of this run or of a run around it. Leaves errno alone. */
 void view_wake(const struct view *view);
 
-/* Writes to the innermost run's log. */
+/* Writes a record to the log of the innermost run. */
 void view_log(const struct view *view, enum map_event event, unsigned placeholder, unsigned real, int error);
 
 #endif
