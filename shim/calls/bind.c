@@ -1,8 +1,8 @@
 /* bind(2) and listen(2): where a placeholder becomes a real port, and where a server begins to be there. */
 #include "calls/calls.h"
-#include "rules/choose.h"
 #include "process/attach.h"
 #include "process/copies.h"
+#include "rules/choose.h"
 #include "rules/seen.h"
 
 #include <errno.h>
