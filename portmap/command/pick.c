@@ -207,14 +207,15 @@ static int lease_all(struct picked *p)
                               .scope = p->have_scope ? &p->scope : NULL,
                               .server = &p->server,
                               .stop = command_must_end};
-    unsigned had = 0;
-    for (unsigned i = 0; had < p->count; i = (i + 1) % p->count, had++) {
+    const unsigned count = p->count;
+    unsigned had = 0; /* so many in a row are leased */
+    for (unsigned i = 0; had < count; i = (i + 1) % count, had++) {
         if (picking_has(p->ports[i]))
             continue;
         int port = command_must_end() ? -EINTR : picking_lease(&picking);
         if (port < 0)
             return port;
-        for (unsigned j = 0; j < p->count; j++)
+        for (unsigned j = 0; j < count; j++)
             if (p->ports[j] == port) /* lost, and now ours again */
                 p->ports[j] = 0;
         p->ports[i] = (unsigned short)port;
