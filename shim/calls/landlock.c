@@ -5,7 +5,6 @@
 #include "calls/calls.h"
 #include "process/attach.h"
 #include "process/memory.h"
-#include "rules/late.h"
 #include "run/portset.h"
 
 #include <string.h>
@@ -23,16 +22,8 @@ static unsigned real_port(const struct net_port *rule)
 {
     if (rule->port == 0 || rule->port >= PORT_COUNT)
         return 0;
-    unsigned port = (unsigned)rule->port;
-    struct view_found found =
-        view_to_kernel(&own_view, port, rule->access & MAY_BIND ? VIEW_BIND : VIEW_REACH);
-    unsigned protocols = map_entry_protocols(found.entry);
-    if (found.entry == 0 && found.map != NULL) {
-        protocols = map_late_protocols(found.map, port);
-        if ((protocols & PORTMAP_TCP) != 0 && !late_is_held(&own_view, found.map, port))
-            late_assign(&own_view, found.map, port, &found.entry);
-    }
-    return (protocols & PORTMAP_TCP) != 0 ? map_entry_port(found.entry) : 0;
+    enum view_use use = rule->access & MAY_BIND ? VIEW_BIND : VIEW_REACH;
+    return rule_port(&own_view, (unsigned)rule->port, PORTMAP_TCP, use);
 }
 
 long call_landlock_add_rule(long ruleset, long type, long rule, long flags)

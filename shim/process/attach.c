@@ -8,11 +8,11 @@
 #include "process/carry.h"
 #include "process/copies.h"
 #include "process/die.h"
+#include "process/inherited.h"
 #include "process/loaded.h"
 #include "process/memory.h"
 #include "process/once.h"
 #include "process/refill.h"
-#include "rules/kind.h"
 #include "rules/local.h"
 #include "run/compact.h"
 #include "run/map.h"
@@ -131,7 +131,7 @@ static void attach_here(bool again)
             join_by_hand(again);
         read_deepbind();
         local_init();
-        kind_init(&own_view);
+        inherited_look(&own_view);
         copies_tell();
     }
 }

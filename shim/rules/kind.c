@@ -3,11 +3,8 @@
 #include "base/kernel.h"
 #include "run/portset.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
-#include <sys/syscall.h>
 
 static bool is_mixed(const struct view *view)
 {
@@ -60,45 +57,11 @@ static bool has_no_ports(int family)
     return family == AF_UNIX || family == AF_NETLINK || family == AF_PACKET;
 }
 
-static void look_at(struct view *view, int fd)
+void kind_note_got(struct view *view, int fd)
 {
     int family = is_mixed(view) || view_is_filtered(view) ? -1 : option(fd, SO_DOMAIN);
     if (family >= 0 && !has_no_ports(family) && (kind_of(view, fd) == 0 || is_raw(fd)))
         atomic_store(&view->mixed, true);
-}
-
-/* The descriptor that an entry of /proc/self/fd names; -1 for "." and "..". */
-static int descriptor(const char *name)
-{
-    int fd = 0;
-    for (; *name >= '0' && *name <= '9'; name++)
-        fd = fd * 10 + (*name - '0');
-    return *name == '\0' ? fd : -1;
-}
-
-/* False when the directory could not be read to its end. */
-static bool look_at_all(struct view *view, int directory)
-{
-    static _Alignas(struct dirent64) char entries[2048]; /* not on the stack, which may be small */
-    for (;;) {
-        long size = kernel_call(SYS_getdents64, directory, entries, sizeof entries);
-        if (size <= 0)
-            return size == 0;
-        for (long at = 0; at < size;) {
-            const struct dirent64 *entry = (const void *)(entries + at);
-            look_at(view, descriptor(entry->d_name));
-            at += entry->d_reclen;
-        }
-    }
-}
-
-void kind_init(struct view *view)
-{
-    int directory = kernel_open(AT_FDCWD, "/proc/self/fd");
-    if (directory < 0 || !look_at_all(view, directory))
-        atomic_store(&view->mixed, true); /* unknown: assume the worst */
-    if (directory >= 0)
-        kernel_close(directory);
 }
 
 void kind_received(struct view *view, struct msghdr *message)
@@ -109,7 +72,7 @@ void kind_received(struct view *view, struct msghdr *message)
         int fd;
         for (size_t at = CMSG_LEN(0); at + sizeof fd <= c->cmsg_len; at += sizeof fd) {
             memcpy(&fd, (const char *)c + at, sizeof fd);
-            look_at(view, fd);
+            kind_note_got(view, fd);
         }
     }
 }

@@ -16,11 +16,12 @@
 
 #include <sys/socket.h>
 
-/* Looks at the descriptors that the calling process was started with. Called once, at attach. */
-void kind_init(struct view *view);
-
 /* Notes that the process has made a socket; the arguments are those of socket(2). */
 void kind_note_made(struct view *view, int family, int type, int protocol);
+
+/* Notes a descriptor, of a socket or of something else, that the process got from another one. Leaves errno
+ * alone. */
+void kind_note_got(struct view *view, int fd);
 
 /* PORTMAP_TCP, PORTMAP_UDP, or 0 when the socket is of another kind or the kernel cannot be asked. Leaves
  * errno alone. */
@@ -30,7 +31,7 @@ unsigned kind_of(const struct view *view, int fd);
  * errno alone. Async-signal-safe. */
 bool kind_matches(const struct view *view, int fd, unsigned protocols);
 
-/* Looks at the descriptors that came with a received message (SCM_RIGHTS). Leaves errno alone. */
+/* Notes the descriptors that came with a received message (SCM_RIGHTS). Leaves errno alone. */
 void kind_received(struct view *view, struct msghdr *message);
 
 #endif

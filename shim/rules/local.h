@@ -7,7 +7,8 @@
 #include "rules/address.h"
 #include "rules/view.h"
 
-/* Notes the addresses of all interfaces, for when no descriptor can be opened. Called once, at attach. */
+/* Notes the addresses of all interfaces, for when no descriptor can be opened. Called once, before the first
+ * question. */
 void local_init(void);
 
 /*

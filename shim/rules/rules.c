@@ -116,6 +116,18 @@ void rule_destination(const struct view *view, int fd, struct outbound *out)
         finish(view, out, ECONNREFUSED);
 }
 
+unsigned rule_port(const struct view *view, unsigned port, unsigned protocols, enum view_use use)
+{
+    struct view_found found = view_to_kernel(view, port, use);
+    struct outbound out = {.entry = found.entry, .map = found.map};
+    address_set_port(&out.to, port);
+    if (is_nobodys(&out) || (protocols_of(&out) & protocols) == 0)
+        return 0;
+    if (out.entry == 0 && !late_is_held(view, out.map, port))
+        late_assign(view, out.map, port, &out.entry);
+    return map_entry_port(out.entry);
+}
+
 void rule_back(const struct view *view, int fd, union address *address, socklen_t len, enum owner owner)
 {
     if (len < ADDRESS_IPV4)

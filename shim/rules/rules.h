@@ -54,6 +54,10 @@ void rule_bound(const struct view *view, const struct outbound *out, int error);
  * out->placeholder unless nothing changes, and out->error when there is no real port. */
 void rule_destination(const struct view *view, int fd, struct outbound *out);
 
+/* For a port that the program names without a socket, to be bound or reached by one of these protocols: its
+ * real port, or 0 when it has none. A late placeholder gets its real port here. */
+unsigned rule_port(const struct view *view, unsigned port, unsigned protocols, enum view_use use);
+
 /* Whose an address is: the socket's own, or a peer's, which is translated only when it is this host's. */
 enum owner { OWNER_SELF, OWNER_PEER };
 
