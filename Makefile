@@ -121,9 +121,10 @@ $B/tests/there_and_back: tests/programs/there_and_back.c $(LIBRARY_OBJECTS) $B/s
 	@mkdir -p $(@D)
 	$(TEST_COMPILE) -iquote portmap -iquote shim $(LIBRARY_OBJECTS) $B/shim/rules/view.o
 
-# And those of tests/unit, each of which tests modules that know no process that is intercepted.
-UNIT_OBJECTS = $(LIBRARY_OBJECTS) $B/portmap/base/json.o $(patsubst %.c,$B/%.o,$(wildcard shim/rules/*.c))
-$B/tests/unit/%: tests/unit/%.c tests/unit/unit.h $(UNIT_OBJECTS) Makefile $B/flags
+# And those of tests/unit, each linked with everything but what a process that is intercepted has, and main().
+UNIT_OBJECTS = $(filter-out $B/portmap/command/portshim.o,$(COMMAND_OBJECTS)) $(LIBRARY_OBJECTS) \
+	$(patsubst %.c,$B/%.o,$(wildcard shim/rules/*.c))
+$B/tests/unit/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(UNIT_OBJECTS) Makefile $B/flags
 	@mkdir -p $(@D)
 	$(TEST_COMPILE) -iquote portmap -iquote shim $(UNIT_OBJECTS)
 

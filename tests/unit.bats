@@ -10,6 +10,14 @@ unit() {
     unit portset
 }
 
+@test "what run -c prints" {
+    unit settings
+}
+
+@test "the pool" {
+    unit pool
+}
+
 @test "every program of tests/unit is run here" {
     for program in "$BATS_TEST_DIRNAME"/unit/*.c; do
         grep -qx "    unit $(basename "$program" .c)" "$BATS_TEST_FILENAME" || fail "not run: $program"

@@ -1,106 +1,132 @@
 /* Port specifications: run/portset.h. */
-#include "unit.h"
+#include "specs.h"
 
-#include "base/text.h"
 #include "error.h"
-#include "run/portset.h"
+
+#include <regex.h>
 
 static struct portset set;
 static struct problem problem;
 
-static void read_into(struct portset *into, const char *spec)
+static int read_spec(const char *spec)
 {
-    memset(into, 0, sizeof *into);
-    int error = portset_add(into, spec, &problem);
-    check(error == 0, "%d for %s: %s: %s", error, spec, problem.what, problem.why);
-}
-
-/* One item as a person would write it, and what it says. */
-struct item {
-    unsigned first, last, protocols, real;
-    bool all, excluded;
-};
-
-static void write_item(struct text *t, const struct item *item)
-{
-    static const char *const protocols[] = {[PORTMAP_TCP] = "/tcp", [PORTMAP_UDP] = "/udp", [PORTMAP_BOTH] = ""};
-    text_str(t, item->excluded ? "!" : "");
-    if (item->all) {
-        text_str(t, "all");
-    } else {
-        text_uint(t, item->first);
-        if (item->last != item->first) {
-            text_char(t, '-');
-            text_uint(t, item->last);
-        }
-    }
-    text_str(t, protocols[item->protocols]);
-    if (item->real != 0) {
-        text_char(t, '=');
-        text_uint(t, item->real);
-    }
-}
-
-static struct item random_item(unsigned number)
-{
-    struct item item = {.first = 1 + below(PORT_COUNT - 1), .protocols = 1 + below(3), .excluded = below(4) == 0};
-    item.all = below(10) == 0;
-    item.last = below(2) == 0 ? item.first : item.first + below(PORT_COUNT - item.first);
-    if (!item.all && !item.excluded && item.first == item.last && below(2) == 0)
-        item.real = 1 + number; /* each has another */
-    return item;
-}
-
-static bool names(const struct item *item, unsigned port, unsigned protocol)
-{
-    return (item->protocols & protocol) != 0 && (item->all || (port >= item->first && port <= item->last));
-}
-
-/* By the words of portset.h: listed by number, or by "all" alone, and not excluded. */
-static unsigned expected(const struct item *items, unsigned count, unsigned port, bool all)
-{
-    unsigned result = 0;
-    for (unsigned protocol = PORTMAP_TCP; protocol <= PORTMAP_UDP; protocol++) {
-        bool named = false, excluded = false;
-        for (unsigned i = 0; i < count; i++) {
-            bool is = names(&items[i], port, protocol);
-            named = named || (is && !items[i].excluded && items[i].all == all);
-            excluded = excluded || (is && items[i].excluded);
-        }
-        result |= named && !excluded ? protocol : 0;
-    }
-    return result;
+    memset(&set, 0, sizeof set);
+    return portset_add(&set, spec, &problem);
 }
 
 TEST("a random specification means what its items say")
 {
-    for (unsigned round = 0; round < 100; round++) {
-        char spec[1024];
-        struct item items[12];
-        unsigned count = 1 + below(12);
-        struct text t = text_in(spec, sizeof spec);
-        for (unsigned i = 0; i < count; i++) {
-            items[i] = random_item(i);
-            for (unsigned k = 0; k < i; k++)
-                if (items[k].first == items[i].first)
-                    items[i].real = 0; /* a placeholder has one */
-            text_str(&t, i == 0 ? "" : below(2) == 0 ? "," : " , ");
-            write_item(&t, &items[i]);
+    for (unsigned round = 0; round < 60; round++) {
+        struct spec spec;
+        random_spec(&spec);
+        int error = read_spec(spec.text);
+        check(error == 0, "%d for %s: %s: %s", error, spec.text, problem.what, problem.why);
+        check_set(&set, &spec);
+    }
+}
+
+TEST("specifications that are added one by one are the same as one list of them")
+{
+    static struct portset one_by_one;
+    for (unsigned round = 0; round < 60; round++) {
+        struct spec spec;
+        random_spec(&spec);
+        equal(read_spec(spec.text), 0);
+        memset(&one_by_one, 0, sizeof one_by_one);
+        for (unsigned i = 0; i < spec.count; i++) {
+            char item[64];
+            struct text t = text_in(item, sizeof item);
+            write_item(&t, &spec.items[i]);
+            equal(portset_add(&one_by_one, item, &problem), 0);
         }
-        read_into(&set, spec);
-        unsigned listed = 0, by_all = 0;
+        check(memcmp(&set, &one_by_one, sizeof set) == 0, "%s", spec.text);
+    }
+}
+
+static regex_t grammar;
+
+/* The numbers of a word that is in the grammar: they are ports, and say what one placeholder alone may. */
+static bool makes_sense(const char *word)
+{
+    unsigned long first = 1, last = 1, real = 1;
+    char *at;
+    const char *equals = strchr(word, '=');
+    bool all = strstr(word, "all") != NULL;
+    if (!all) {
+        first = last = strtoul(word + strspn(word, " !"), &at, 10);
+        if (*at == '-')
+            last = strtoul(at + 1, NULL, 10);
+    }
+    if (equals != NULL)
+        real = strtoul(equals + 1, NULL, 10);
+    if (equals != NULL && (all || strchr(word, '!') != NULL || first != last))
+        return false;
+    return first >= 1 && last >= first && last < PORT_COUNT && real >= 1 && real < PORT_COUNT;
+}
+
+TEST("a word is refused unless it is in the grammar, and the words about it are whole")
+{
+    static const char *const pieces[] = {"!", "all",  "80",   "8080", "65535", "65536", "0",
+                                         "-", "/tcp", "/udp", "/tcp", "/",     "=",     "=81",
+                                         " ", "x",    "+",    "\t",   "00090"};
+    equal(regcomp(&grammar, "^ *!?(all|[0-9]+(-[0-9]+)?)((/tcp|/udp)(=[0-9]+)?|=[0-9]+(/tcp|/udp)?)? *$",
+                  REG_EXTENDED | REG_NOSUB),
+          0);
+    unsigned accepted = 0;
+    for (unsigned round = 0; round < 20000; round++) {
+        char word[128];
+        struct text t = text_in(word, sizeof word);
+        for (unsigned i = 1 + below(5); i > 0; i--)
+            text_str(&t, pieces[below(sizeof pieces / sizeof *pieces)]);
+        bool good = regexec(&grammar, word, 0, NULL, 0) == 0 && makes_sense(word);
+        int error = read_spec(word);
+        check(error == (good ? 0 : PORTMAP_ESYNTAX), "%d for \"%s\": %s", error, word, problem.why);
+        check(good || (*problem.why != '\0' && *problem.remedy != '\0' && strstr(word, problem.what) != NULL),
+              "%s: \"%s\": %s: %s", word, problem.what, problem.why, problem.remedy);
+        accepted += good;
+    }
+    check(accepted > 500, "%u", accepted);
+}
+
+TEST("a placeholder has one real port and a real port one placeholder, 1000 in all")
+{
+    char item[32];
+    equal(read_spec("80=1080,80=1080"), 0);
+    equal(set.fixed_count, 1);
+    equal(read_spec("80=1080,80=1081"), PORTMAP_ESYNTAX);
+    equal_text(problem.what, "80=1081");
+    equal(read_spec("80=1080,81=1080"), PORTMAP_ESYNTAX);
+    equal_text(problem.what, "81=1080");
+    memset(&set, 0, sizeof set);
+    for (unsigned i = 1; i <= PORTSET_START + 1; i++) {
+        snprintf(item, sizeof item, "%u=%u", i, i + 20000);
+        equal(portset_add(&set, item, &problem), i <= PORTSET_START ? 0 : PORTMAP_ETOOMANY);
+    }
+    equal(portset_fixed(&set, PORTSET_START), PORTSET_START + 20000);
+    equal(portset_fixed(&set, PORTSET_START + 1), 0);
+}
+
+TEST("the first are those with a given real port, then the lowest others, and no more than asked for")
+{
+    for (unsigned round = 0; round < 60; round++) {
+        static struct portbits first;
+        struct spec spec;
+        unsigned most = below(40), given = 0, count = 0, next = 0;
+        random_spec(&spec);
+        equal(read_spec(spec.text), 0);
+        portset_first(&set, most, &first);
         for (unsigned port = 1; port < PORT_COUNT; port++) {
-            unsigned by_number = expected(items, count, port, false);
-            unsigned rest = by_number != 0 ? 0 : expected(items, count, port, true);
-            check(portset_listed(&set, port) == by_number, "%u in %s", port, spec);
-            check(portset_all(&set, port) == rest, "%u in %s", port, spec);
-            listed += by_number != 0;
-            by_all += rest != 0;
+            bool is_given = portset_listed(&set, port) != 0 && portset_fixed(&set, port) != 0;
+            bool is_first = portbits_has(&first, port);
+            check(!is_given || is_first, "%u in %s", port, spec.text);
+            check(!is_first || portset_listed(&set, port) != 0, "%u in %s", port, spec.text);
+            if (portset_listed(&set, port) != 0 && !is_first && next == 0)
+                next = port; /* the lowest that was left out */
+            check(!is_first || is_given || next == 0, "%u before %u in %s", next, port, spec.text);
+            given += is_given;
+            count += is_first;
         }
-        equal(portset_count(&set), listed);
-        equal(portset_is_empty(&set), listed + by_all == 0);
-        for (unsigned i = 0; i < count; i++)
-            if (items[i].real != 0)
-                equal(portset_fixed(&set, items[i].first), items[i].real);
+        unsigned listed = portset_count(&set), wanted = most < listed ? most : listed;
+        equal(count, given > wanted ? given : wanted);
     }
 }

@@ -7,9 +7,9 @@
  *         equal(read_back(written), written);
  *     }
  *
- * Tests run in the order of the file, each in a process of its own: the first check that fails ends it, and it may
- * crash, hang or change its process. Each prints "ok" or "not ok" and its sentence. Random numbers come from a seed,
- * which is printed first; UNIT_SEED sets it.
+ * Tests run in the order of the file, each in a process of its own: the first check that fails ends it, and
+ * it may crash, hang or change its process. Each prints "ok" or "not ok" and its sentence. Random numbers
+ * come from a seed, which is printed first; UNIT_SEED sets it.
  */
 #ifndef UNIT_H
 #define UNIT_H
@@ -31,36 +31,32 @@ static struct unit_test {
 static unsigned unit_count;
 
 #define TEST(sentence) TEST_OF_LINE(sentence, __LINE__)
-#define TEST_OF_LINE(sentence, line) TEST_NAMED(sentence, test_##line, add_##line)
-#define TEST_NAMED(sentence, test, add)                                                                                \
-    static void test(void);                                                                                            \
-    __attribute__((constructor)) static void add(void)                                                                 \
-    {                                                                                                                  \
-        unit_tests[unit_count++] = (struct unit_test){sentence, test};                                                 \
-    }                                                                                                                  \
-    static void test(void)
+#define TEST_OF_LINE(sentence, line) TEST_NAMED(sentence, line)
+#define TEST_NAMED(sentence, line)                                            \
+    static void test_##line(void);                                            \
+    __attribute__((constructor)) static void add_##line(void)                 \
+    {                                                                         \
+        unit_tests[unit_count++] = (struct unit_test){sentence, test_##line}; \
+    }                                                                         \
+    static void test_##line(void)
 
-/* Unless the condition is true, the test fails with a message for printf(3). */
-#define check(condition, ...)                                                                                          \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            printf("# %s:%d: not true: %s: ", __FILE__, __LINE__, #condition);                                         \
-            printf(__VA_ARGS__);                                                                                       \
-            printf("\n");                                                                                              \
-            exit(1);                                                                                                   \
-        }                                                                                                              \
-    } while (0)
+/* Ends the test, which has failed; the message is for printf(3). */
+#define fail(...) (printf("# %s:%d: ", __FILE__, __LINE__), printf(__VA_ARGS__), printf("\n"), exit(1))
 
-/* Two numbers; two strings. */
-#define equal(a, b)                                                                                                    \
-    do {                                                                                                               \
-        long long unit_a = (long long)(a), unit_b = (long long)(b);                                                    \
-        check(unit_a == unit_b, "%s is %lld, %s is %lld", #a, unit_a, #b, unit_b);                                     \
+/* A condition, with a message for when it is not true; two numbers; two strings. */
+#define check(condition, ...) \
+    ((condition) ? (void)0 : (printf("# not true: %s\n", #condition), fail(__VA_ARGS__)))
+#define equal(a, b)                                                 \
+    do {                                                            \
+        long long unit_a = (long long)(a), unit_b = (long long)(b); \
+        if (unit_a != unit_b)                                       \
+            fail("%s is %lld, %s is %lld", #a, unit_a, #b, unit_b); \
     } while (0)
-#define equal_text(a, b)                                                                                               \
-    do {                                                                                                               \
-        const char *unit_a = (a), *unit_b = (b);                                                                       \
-        check(strcmp(unit_a, unit_b) == 0, "%s is \"%s\", %s is \"%s\"", #a, unit_a, #b, unit_b);                      \
+#define equal_text(a, b)                                                \
+    do {                                                                \
+        const char *unit_a = (a), *unit_b = (b);                        \
+        if (strcmp(unit_a, unit_b) != 0)                                \
+            fail("%s is \"%s\", %s is \"%s\"", #a, unit_a, #b, unit_b); \
     } while (0)
 
 /* A random number less than n, which is at most 2^31. */
@@ -90,7 +86,8 @@ static bool unit_passes(const struct unit_test *test, unsigned seed)
 int main(void)
 {
     const char *given = getenv("UNIT_SEED");
-    unsigned seed = given != NULL ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL) ^ (unsigned)getpid();
+    unsigned seed =
+        given != NULL ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL) ^ (unsigned)getpid();
     unsigned failed = 0;
     printf("# UNIT_SEED=%u\n1..%u\n", seed, unit_count);
     for (unsigned i = 0; i < unit_count; i++) {
