@@ -20,9 +20,8 @@
 
 extern char **environ;
 
-enum { MOST_OF_LINE = 1024 }; /* of a command line that stands in a map, its end included */
+enum { MOST_OF_LINE = 1024 }; /* bytes of a command line in a map, with its '\0' */
 
-/* A message may be of any length. */
 static void print_line(const char *kind, const char *why, const char *remedy, const char *what,
                        va_list arguments)
 {
@@ -83,7 +82,7 @@ void command_hold_signals(void)
             sigaddset(&held, ending[i]);
     }
     sigprocmask(SIG_BLOCK, &held, &mask_before);
-    /* What was held back before us is not for us. */
+    /* A signal that was blocked before is not ours to act on. */
     for (int signal = 1; signal < NSIG; signal++)
         if (sigismember(&mask_before, signal) == 1)
             sigdelset(&held, signal);
@@ -299,7 +298,7 @@ void command_close_from(int first)
 {
     if (syscall(__NR_close_range, first, ~0U, 0) == 0)
         return;
-    /* Linux before 5.9 */
+    /* Linux before 5.9 has no close_range(2). */
     DIR *own = opendir("/proc/self/fd");
     for (struct dirent *entry; own != NULL && (entry = readdir(own)) != NULL;) {
         int fd = (int)strtol(entry->d_name, NULL, 10);

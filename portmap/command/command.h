@@ -18,7 +18,7 @@
 
 enum {
     COMMAND_TIMED_OUT = 124,
-    COMMAND_FAILED = 125, /* of our own; the rest as env(1) */
+    COMMAND_FAILED = 125, /* portshim itself failed; the other codes are those of env(1) */
     COMMAND_NOT_EXECUTABLE = 126,
     COMMAND_NOT_FOUND = 127,
 };
@@ -35,104 +35,103 @@ int command_release(int argc, char **argv);
 int command_serve(int argc, char **argv);
 
 /*
- * "portshim: what: why: what to do" on stderr, and the end, with that status. `what` is a printf format for
+ * Prints "portshim: what: why: remedy" on stderr and exits with that status. `what` is a printf format for
  * the arguments after it.
  */
 _Noreturn void command_end(int status, const char *why, const char *remedy, const char *what, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* The same for a failure of our own: command_fail(why, remedy, what, ...). */
+/* The same with the status of portshim's own failures: command_fail(why, remedy, what, ...). */
 #define command_fail(...) command_end(COMMAND_FAILED, __VA_ARGS__)
 
-/* The same, of what another module has found wrong. */
+/* The same for a problem that another module has described. */
 _Noreturn void command_fail_of(const struct problem *problem);
 
-/* The end of a command that could not be started: `error` as supervise() has it. */
+/* Fails because the command could not be started: `error` as in struct supervised. */
 _Noreturn void command_end_unstarted(int error, const char *command);
 
-/* The same line as a warning; the caller goes on. */
+/* Prints "portshim: warning: what: why: remedy" and returns. */
 void command_warn(const char *why, const char *remedy, const char *what, ...)
     __attribute__((format(printf, 3, 4)));
 
 /*
- * Holds back the signals that would end this command, from before it leases something until that is where it
- * belongs or given back, and lets them come then. Those that are ignored stay so.
+ * Block and unblock the signals that would end this command. A command blocks them while it has leased
+ * something that it has neither handed over nor given back. Ignored signals stay ignored.
  */
 void command_hold_signals(void);
 void command_let_signals(void);
 
-/* Whether one has come that is held back. */
+/* Whether a signal that command_hold_signals() blocked is pending. */
 bool command_must_end(void);
 
-/* From here on a file that may grow no further, stdout perhaps, is an error of writing to it (RLIMIT_FSIZE)
- * and not the end by SIGXFSZ. */
+/* Ignores SIGXFSZ: writing beyond RLIMIT_FSIZE fails with EFBIG from here on, and does not end portshim. */
 void command_outlive_file_limit(void);
 
-/* Executes a command, which finds the signals as we found them. Returns only with the errno of a failure. */
+/* Executes a command with SIGXFSZ as portshim found it. Returns only on failure, with the errno. */
 int command_execute(char **words);
 
-/* Prints a text that somebody else may have written: as it is, but nothing that a terminal would obey to one.
- */
+/* Prints text from elsewhere unchanged; on a terminal without characters that would control it. */
 void command_print_text(FILE *out, const char *text);
 
-/* The status of a command that has printed all it had to; fails where stdout did not take it. */
+/* To be called after all output: returns status, or fails when stdout could not be written. */
 int command_printed(int status);
 
-/* Prints the text on stdout and exits 0, likewise. */
+/* Prints the text on stdout and exits 0, or fails when stdout cannot be written. */
 _Noreturn void command_help(const char *text);
 
-/* The next option, -1 at the end, as getopt_long(3) has it. Answers --help, and refuses what is none. */
+/* The next option as of getopt_long(3), -1 after the last. Answers --help and fails at unknown options. */
 int command_option(int argc, char **argv, const char *letters, const struct option *words, const char *help,
                    const char *see_help);
 
-/* The same for all of a command that knows --help alone. */
+/* Reads all options of a command whose only option is --help. */
 void command_no_option(int argc, char **argv, const char *help, const char *see_help);
 
-/* The number that a word is, from 1 to most; 0 for any other word. */
+/* Reads a number from 1 to most; 0 for any other word. */
 unsigned command_number(const char *word, unsigned most);
 
-/* Nanoseconds of a number of seconds such as 10 or 0.5, or fails. */
+/* Reads a number of seconds such as 10 or 0.5 and returns nanoseconds, or fails. */
 uint64_t command_seconds(const char *word);
 
-/* Adds to a port set, or fails. */
+/* Adds the ports that spec lists, or fails. */
 void command_add_ports(struct portset *ports, const char *spec);
 
-/* Checks "RUN PORT..." before anything is waited for: both there, each PORT well written and naming one. */
+/* Checks the arguments "RUN PORT..." before anything else is done: fails when one is missing or when a PORT
+ * is not a list of ports. */
 void command_check_run_and_ports(int count, char **words, const char *help);
 
 /*
- * Prints the real ports of the placeholders in words, one a line, in the order given; fails at one that the
- * map does not have. Returns the exit status.
+ * Prints the real ports of the placeholders in words, one a line, in the order given. Fails at a placeholder
+ * that the map does not have. Returns the exit status.
  */
 int command_print_ports(const struct map *map, const char *run, char **words);
 
-/* The port server to ask for that process's leases; fails when one is required and none is named. */
+/* The port server to ask for leases of that process; fails when one is required and none is named. */
 struct obtain_server command_port_server(pid_t pid, bool required);
 
-/* Warns of a server that has been given up for the lease table, or fails where it is required. */
+/* Where the port server failed: warns that the lease table was used, or fails when the server is required. */
 void command_check_server(const struct obtain_server *server, bool quiet);
 
-/* Finds a command and judges it, or fails: it must be there, executable, and of the library's class. The path
- * in *reach is good until the next call. */
+/* Finds a command's file and what it is. Fails when it is missing, not executable, or of another ELF class
+ * than the library. The path in *reach is valid until the next call. */
 void command_find_program(const char *command, struct reach *reach);
 
-/* A command and its arguments as a line, for people; a long one, which the map has no room for, ends in
- * "...". */
+/* A command and its arguments as one line to show; one too long for the map is cut and ends in "...". */
 char *command_line(char **words);
 
-/* Opens those of 0 to 2 that are closed, so that no socket becomes one of them. Writing there fails still. */
+/* Opens those of descriptors 0 to 2 that are closed, read-only, so that no socket gets such a number and
+ * writing there still fails. */
 void command_fill_standard(void);
 
-/* Closes all descriptors from `first` on, also where neither libc nor the kernel has close_range(2). */
+/* Closes all descriptors from `first` on, also where the kernel lacks close_range(2). */
 void command_close_from(int first);
 
-/* Finds the living run that watch->word means, or fails; does for it what watch_look_after() does. */
+/* Finds the living run that watch->word means, or fails, and calls watch_look_after(). */
 void command_look_at_run(struct watch *watch);
 
 /* Opens the home, or fails. */
 void command_open_home(struct home *home);
 
-/* Reads the pool from the environment, or fails; a fallback is warned of. */
+/* Reads the pool from the environment, or fails. Unless quiet, warns when the pool is the fallback one. */
 void command_load_pool(struct pool *pool, int quiet);
 
 #endif

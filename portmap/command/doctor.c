@@ -52,7 +52,7 @@ static struct {
     enum verdict worst;
 } report;
 
-/* One line. remedy is NULL where there is nothing to do. */
+/* Reports one finding. remedy is NULL where there is nothing to do. */
 __attribute__((format(printf, 4, 5))) static void say(enum verdict verdict, const char *what,
                                                       const char *remedy, const char *format, ...)
 {
@@ -190,8 +190,8 @@ static void check_server(void)
             "%s: %s, so the lease table is used", address, portmap_strerror(len));
 }
 
-/* The number after a word at the beginning of a line of /proc/self/status, where 65536 groups may stand
- * before it; -1 when it is not there. */
+/* The number after a word at the beginning of a line of /proc/self/status, -1 when there is none. Reads by
+ * lines of any length: the line of groups may list 65536. */
 static long status_number(const char *word)
 {
     FILE *status = fopen("/proc/self/status", "re");
@@ -229,8 +229,8 @@ static void check_kernel(void)
         len > 0 ? value : "not there");
 }
 
-/* The runtime of AddressSanitizer ends a program in which another library comes first. Where LD_PRELOAD has
- * it already, it stays first. */
+/* Warns of AddressSanitizer's runtime, which ends a program where another library comes first. A runtime that
+ * LD_PRELOAD already has stays first. */
 static void check_sanitizer(const struct reach *program, int fd)
 {
     const char *preloaded = getenv("LD_PRELOAD"), *options = getenv("ASAN_OPTIONS");
@@ -248,14 +248,14 @@ static void check_sanitizer(const struct reach *program, int fd)
             "%s wants %s to be its first library", program->path, needed);
 }
 
-/* ld.so and libc are of one build, and lie side by side. */
+/* Compares what the library needs with the libc beside the command's ld.so: both are of one build. */
 static void check_libc(const char *linker)
 {
     static struct problem problem;
     static struct versions_lack lack;
     char library[PATH_MAX], *real = realpath(linker, NULL);
     if (real == NULL || !library_look(library, &problem)) {
-        free(real); /* without a library there is nothing to compare, and that has been said */
+        free(real); /* a missing library has been reported before */
         return;
     }
     *strrchr(real, '/') = '\0';
@@ -271,13 +271,13 @@ static void check_libc(const char *linker)
     free(real);
 }
 
-/* A dynamic program of our own class: which libc, and is its linker there. */
+/* Checks a dynamic program of the library's ELF class: whether its ld.so is there, and its libc fits. */
 static void check_dynamic(const struct reach *program)
 {
     char linker[PATH_MAX];
     int fd = open(program->path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return; /* it could be read a moment ago */
+        return; /* the file has just vanished */
     elf_interpreter(fd, linker, sizeof linker);
     if (*linker == '\0')
         say(DOCTOR_OK, "command", NULL, "%s is ld.so, which preloads for what it loads", program->path);
@@ -297,7 +297,8 @@ static void check_dynamic(const struct reach *program)
 
 static void check_command(const char *command);
 
-/* "#!/usr/bin/env -S python3 -u": env is only a way to python3, which is in word[size] then. */
+/* Whether a script starts through env, as "#!/usr/bin/env -S python3 -u" does. Writes the program that env is
+ * to start, "python3", into word[size]. */
 static bool is_by_env(const char *script, const char *interpreter, char *word, size_t size)
 {
     char line[256], *rest, *next;
@@ -315,7 +316,7 @@ static bool is_by_env(const char *script, const char *interpreter, char *word, s
     return false;
 }
 
-/* What has neither the head of a program nor "#!", execvp(3) and shells give to /bin/sh. */
+/* Whether a file that is no ELF program is a text without "#!": execvp(3) and shells give it to /bin/sh. */
 static bool is_for_the_shell(const char *file)
 {
     char head[128];

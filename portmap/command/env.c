@@ -37,7 +37,7 @@ int command_env(int argc, char **argv)
     watch.home = &home;
     watch.word = argv[optind];
     command_look_at_run(&watch);
-    /* The path of a home is of characters that every shell takes as they are (home.h). */
+    /* The path needs no quotes: home.h allows only characters that have no meaning to a shell. */
     printf("PORTSHIM_RUN=%s\n", watch.path);
     publish_variables(watch.map, print_assignment, NULL);
     return command_printed(EXIT_SUCCESS);

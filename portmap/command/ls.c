@@ -21,7 +21,7 @@ enum {
     NOTHING_LISTENS = 1,
     NAME_SIZE = 80,
     NAME_COLUMN_MAX = 32,
-    LINE_SIZE = 4096 /* with a run's own command, which is cut to a kilobyte */
+    LINE_SIZE = 4096 /* enough for a run's command line, which is cut to a kilobyte */
 };
 
 static const char help[] =
@@ -44,7 +44,7 @@ static const char help[] =
 
 static const char see_help[] = "see portshim ls --help";
 
-/* How many columns there are, 0 for any number. */
+/* How many columns the output may have, 0 for any number. */
 static unsigned terminal_width(void)
 {
     struct winsize size;
@@ -55,7 +55,7 @@ static unsigned terminal_width(void)
     return width < LINE_SIZE ? (unsigned)width : 0;
 }
 
-/* The table: how wide it is, and its columns. */
+/* The widths of the table and of the columns that vary. */
 struct table {
     unsigned width; /* 0 for any */
     int name, lease, pid;
@@ -73,17 +73,16 @@ static const char *protocol_suffix(unsigned protocols)
     return suffixes[protocols];
 }
 
-/* process_clock() for all that is printed: in the order of their ages, runs are in that of their beginnings.
- */
+/* process_clock(), read once for all runs, so that the older of two runs never shows the smaller age. */
 static uint64_t now;
 
-/* In nanoseconds. Of what an earlier boot has left the clock says nothing. */
+/* Nanoseconds. 0 for a run that an earlier boot has left, as the clock starts anew at boot. */
 static uint64_t age_of(const struct map *map)
 {
     return now > map->created ? now - map->created : 0;
 }
 
-/* "45s", "12m", "3h", "2d" */
+/* Writes the age as "45s", "12m", "3h" or "2d". */
 static void write_age(const struct map *map, char *age, size_t size)
 {
     uint64_t seconds = age_of(map) / 1000000000;
@@ -110,7 +109,7 @@ static const char *state_name(const struct survey *run, const struct survey_port
     return run->elsewhere ? "unknown" : survey_state_name(port->state);
 }
 
-/* The first process, and how many more there are: "1234 +4". */
+/* Writes the first process and how many more there are: "1234 +4". Returns the length. */
 static int write_pids(const struct survey_port *port, char *pids, size_t size)
 {
     if (port->owner_count == 0)
@@ -146,7 +145,7 @@ static void print_run(const struct survey *run, const struct table *table)
     print_line(line, table);
 }
 
-/* A sighting of a library that was loaded past ours: how, and what to do. */
+/* How to describe a sighting of a library that was loaded so that its calls could pass ours by. */
 struct load {
     const char *by, *why, *remedy;
     bool wrapped;
@@ -217,7 +216,7 @@ static void widen(int *column, int width)
         *column = width;
 }
 
-/* As wide as what is in them; a long name may stand out. */
+/* Makes the columns as wide as their contents; the name's has a maximum, which longer names exceed. */
 static void measure(struct table *table, const struct survey *runs, unsigned count)
 {
     char text[NAME_SIZE];
@@ -381,7 +380,7 @@ static uint64_t find(const struct home *home, const char *word)
     return run_id;
 }
 
-/* One run, or all. */
+/* Surveys the run that word names, or all runs when word is NULL. Returns how many. */
 static unsigned survey(const struct home *home, const char *word, struct survey *runs)
 {
     int count = 1, error = 0;
@@ -406,7 +405,7 @@ static void look_at_sockets(struct survey *runs, unsigned count)
                      "the kernel's list of sockets");
 }
 
-/* What is asked for with -q: each a placeholder of the run. */
+/* Fails when a port asked for with -q is not a placeholder of the run. */
 static void check_placeholders(const struct survey *run, const struct portset *ports, const char *word)
 {
     if (run->elsewhere)
@@ -427,7 +426,7 @@ static int by_pid(const void *a, const void *b)
 struct pids {
     pid_t *list;
     size_t count;
-    bool hidden; /* something listens that belongs to nobody this process may look into */
+    bool hidden; /* a socket listens whose process we may not look into */
 };
 
 static void collect_pids(struct pids *pids, const struct survey *run, const struct portset *ports)
@@ -449,7 +448,7 @@ static void collect_pids(struct pids *pids, const struct survey *run, const stru
         qsort(pids->list, pids->count, sizeof *pids->list, by_pid);
 }
 
-/* Each process once, as it may have several of the ports. */
+/* Prints each process once, also when it has several of the ports. */
 static int print_pids(const struct survey *run, char **words)
 {
     static struct portset ports;
@@ -525,7 +524,7 @@ static enum ls_kind parse_options(int argc, char **argv)
     return kind;
 }
 
-/* Checks the words after the options; how many they are. */
+/* Checks the arguments after the options, and returns how many there are. */
 static int check_words(enum ls_kind kind, int argc, char **argv)
 {
     static const int most[] = {[LS_TABLE] = 1, [LS_JSON] = 1, [LS_PIDS] = 2, [LS_LOG] = 1};

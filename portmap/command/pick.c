@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What a pick clears up on its way: little, as it is to be quick. */
+/* How many dead runs a pick sweeps: few, as it is to be quick. */
 enum { SWEPT_RUNS = 4 };
 
 enum { MOST_PORTS = 4096 };
@@ -63,7 +63,7 @@ struct picked {
     struct pool pool;
     struct obtain_server server;
     unsigned short ports[MOST_PORTS]; /* 0: not leased yet */
-    bool served[MOST_PORTS];          /* by the port server */
+    bool served[MOST_PORTS];          /* leased by the port server */
     unsigned held;                    /* how many are kept bound */
 };
 
@@ -99,7 +99,7 @@ static void keep_host(struct picked *p, const char *host)
     p->hosts[p->host_count++] = host;
 }
 
-/* When the family is known, wherever on the command line that was said. */
+/* To be called after all options are read: --family may come after --host. */
 static void add_hosts(struct picked *p)
 {
     for (unsigned i = 0; i < p->host_count; i++) {
@@ -153,7 +153,7 @@ _Noreturn static void fail_of_process(const struct picked *p)
     command_fail("no such process", "name a living one of this pid namespace", "pid %d", (int)p->pid);
 }
 
-/* A parent outside of the pid namespace is 0. */
+/* Reads PID and TIMEOUT. getppid(2) gives 0 for a parent outside of the pid namespace. */
 static void parse_arguments(struct picked *p, int count, char **words)
 {
     p->pid = getppid();
@@ -173,7 +173,7 @@ static void give_back(struct picked *p)
     for (unsigned i = 0; i < p->count; i++) {
         if (p->ports[i] == 0)
             continue;
-        if (p->served[i] && told == 0) /* a server that does not understand it once never will */
+        if (p->served[i] && told == 0) /* a server that failed to take one port takes no other */
             told = portserver_release(p->server.address, p->ports[i], p->server.milliseconds);
         picking_drop(p->ports[i]);
     }
@@ -182,7 +182,7 @@ static void give_back(struct picked *p)
 _Noreturn static void fail_of_lease(const struct picked *p, int error)
 {
     char held[1024], why[1280];
-    command_let_signals(); /* one that came is the reason, and the end */
+    command_let_signals(); /* ends this process if the failure is a pending signal's */
     if (error == -ESRCH)
         fail_of_process(p);
     if (p->server.required)
@@ -199,8 +199,8 @@ _Noreturn static void fail_of_lease(const struct picked *p, int error)
     command_fail(why, "end some of them, or widen PORTSHIM_POOL", "no port for pid %d", (int)p->pid);
 }
 
-/* 0, or an error and maybe some of them. What is lost as the lease table is replaced meanwhile is leased
- * anew. */
+/* Leases all ports, and anew those that are lost because the lease table is replaced meanwhile. Returns 0, or
+ * an error with p->ports holding what was leased so far. */
 static int lease_all(struct picked *p)
 {
     struct picking picking = {.pid = p->pid,
@@ -216,7 +216,7 @@ static int lease_all(struct picked *p)
         if (port < 0)
             return port;
         for (unsigned j = 0; j < count; j++)
-            if (p->ports[j] == port) /* lost, and now ours again */
+            if (p->ports[j] == port) /* it was lost, and has now been leased again */
                 p->ports[j] = 0;
         p->ports[i] = (unsigned short)port;
         p->served[i] = picking.served;
@@ -240,8 +240,8 @@ static void pick(struct picked *p)
     fail_of_lease(p, error);
 }
 
-/* Gone with the time or with the process that has the lease, and out of everybody's way: $(portshim pick)
- * ends when nobody has its pipe any more. */
+/* Keeps the ports bound until TIMEOUT is over or process PID has ended. Leaves the caller's session,
+ * directory and stdout: $(portshim pick) waits until its pipe is closed everywhere. */
 _Noreturn static void hold_on(const struct picked *p)
 {
     uint64_t start = process_start_time(p->pid), deadline = process_clock() + p->hold, now;
@@ -260,7 +260,7 @@ _Noreturn static void hold_on(const struct picked *p)
     _exit(EXIT_SUCCESS);
 }
 
-/* To be called with the signals held back: a lease that nobody hears of is nobody's. */
+/* If a blocked signal is pending, gives the ports back, as nobody has been told of them, and ends by it. */
 static void end_if_told(struct picked *p)
 {
     if (command_must_end()) {
@@ -269,8 +269,8 @@ static void end_if_told(struct picked *p)
     }
 }
 
-/* Binds what the lease table gave: a port that the table alone keeps may be taken by those who do not ask.
- * Whatever else the caller has open, a lock maybe, is not kept open with it. Returns what went wrong. */
+/* Binds the ports of the lease table, which programs that do not ask the table could bind. Closes all other
+ * descriptors first: the caller's, such as a lock, must not stay open with them. Returns 0 or an error. */
 static int bind_ports(struct picked *p)
 {
     static struct probe_held held;
@@ -303,7 +303,7 @@ static void print(struct picked *p)
     if (fflush(stdout) != EOF && written)
         return;
     give_back(p);
-    command_let_signals(); /* SIGPIPE ends this process here, unless it is ignored */
+    command_let_signals(); /* a pending SIGPIPE ends this process here */
     command_fail("cannot write", "give it an open stdout", "standard output");
 }
 

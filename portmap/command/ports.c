@@ -38,9 +38,9 @@ static const char help[] =
 static const char see_help[] = "see portshim ports --help";
 static const char settings_file[] = ".portshim";
 
-/* A port with all that was seen of it. */
+/* What programs were seen to do with a port. */
 struct used_port {
-    unsigned bound, refused, connected; /* protocols */
+    unsigned bound, refused, connected; /* the protocols for which they did */
     bool any;
 };
 
@@ -63,7 +63,7 @@ static void collect(const struct map *map)
     }
 }
 
-/* The first line of a list: by it a list is told from a user's own file. */
+/* The first line of a list. An output file that starts otherwise is the user's own and not overwritten. */
 static const char list_head[] = " PORT  TYPE  USE           PROGRAM         \n";
 
 static const char *remark(const struct map *map, unsigned port)
@@ -73,7 +73,7 @@ static const char *remark(const struct map *map, unsigned port)
     return map_is_ephemeral(map, port) ? "ephemeral" : "";
 }
 
-/* A program's file may be called anything. */
+/* Makes a program's name printable: a file name may contain any bytes. */
 static void fit_name(char fit[static sizeof(struct map_program)], const char *name)
 {
     struct text t = text_in(fit, sizeof(struct map_program));
@@ -128,8 +128,8 @@ static bool any_bound(void)
     return false;
 }
 
-/* A client's port is a server's of the same suite, or the host's own: only what is bound is to be rewritten.
- */
+/* Writes .portshim with the ports that were bound. A port that clients only connected to belongs to a server
+ * outside of the run, and must not be rewritten. */
 static void write_settings(void)
 {
     FILE *out = NULL;
@@ -187,7 +187,8 @@ static void parse_options(struct discovering *d, int argc, char **argv)
         command_fail(strerror(errno), "go to another directory, or leave --write away", "%s", settings_file);
 }
 
-/* A descriptor that is open already: its file is written on, wherever it stands. -1 for other names. */
+/* The descriptor that a name such as /dev/stdout or /dev/fd/3 means, -1 for other names. Opening the name
+ * would truncate the file. */
 static int open_descriptor(const char *name)
 {
     const char *digits = name + sizeof "/dev/fd/" - 1;
@@ -202,7 +203,7 @@ static int open_descriptor(const char *name)
     return (int)fd;
 }
 
-/* Ends the command where the file has something in it that is no list. */
+/* Fails when the output file has contents that are no list of ours. */
 static void check_output(const char *name)
 {
     char head[sizeof list_head];
@@ -251,7 +252,7 @@ int command_ports(int argc, char **argv)
         unlink(d.output);
     if (error != 0)
         command_fail(portmap_strerror(error), home_remedy(error), "%s", home.path);
-    library_enter_run(library, &run); /* without a placeholder it fits */
+    library_enter_run(library, &run); /* a run without placeholders always fits */
     sighting_started(run.map, &program);
     struct supervised ended = supervise(d.command);
     if (ended.start_error == 0) {

@@ -1,4 +1,4 @@
-/* The command: which subcommand is meant. */
+/* main() of the command: calls the subcommand that is named. */
 #include "command/command.h"
 #include "program/elf.h"
 
@@ -28,7 +28,7 @@ static const char help[] =
     "\n"
     "portshim COMMAND --help tells more. portshim --version prints the version.\n";
 
-/* By this note the library knows what is started in a run as this command. */
+/* An ELF note by which the library recognizes this command when a program of a run starts it. */
 static const struct {
     uint32_t name_size, content_size, type;
     char name[(sizeof ELF_NOTE_NAME + 3) / 4 * 4];

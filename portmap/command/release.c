@@ -58,7 +58,7 @@ int command_release(int argc, char **argv)
         parse_port(argv[i]);
     struct obtain_server server = command_port_server(getpid(), false);
     command_open_home(&home);
-    /* A new table says of no port who has it, but the server may know. */
+    /* Makes a missing table: it has no leases, but the port server may know of some. */
     int error = leases_open(&leases, &home);
     if (error != 0)
         command_fail(portmap_strerror(error), home_remedy(error), "%s", home.path);

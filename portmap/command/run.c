@@ -24,7 +24,8 @@
 
 extern char **environ;
 
-/* A run that is strict is so for those who join it, and for the runs inside of it. */
+/* Fails when the run is strict and the library cannot reach the program. `strict` may be this run's, that of
+ * the run to join, or that of the outer run. */
 static void check_strict(bool strict, const struct reach *program)
 {
     const struct obstacle *obstacle = reach_obstacle(program->kind, program->is_privileged);
@@ -32,7 +33,7 @@ static void check_strict(bool strict, const struct reach *program)
         command_fail(obstacle->why, obstacle->remedy, "%s", program->path);
 }
 
-/* Whatever the library will not reach is said before it starts. */
+/* Warns when the library will not reach the command. */
 static void warn_of_command(const struct reach *program)
 {
     const struct obstacle *obstacle = reach_obstacle(program->kind, program->is_privileged);
@@ -45,7 +46,7 @@ static void warn_of_command(const struct reach *program)
                      program->path);
 }
 
-/* Who has what cannot be had. */
+/* Fails because a port could not be leased, and says who has it, or who has the pool's ports. */
 _Noreturn static void fail_of_port(const struct means *means, const struct portset *ports,
                                    const struct run_problem *failed, int error, struct problem *problem)
 {
@@ -84,8 +85,8 @@ _Noreturn static void fail_of_run(const struct means *means, const struct run_wi
 }
 
 /*
- * The run this command is started in. It stays attached until exec, as its last process may be the one that
- * became this command.
+ * The directory of the run in which this command was started, NULL when there is none. Stays attached to that
+ * run until exec: this process may be its last.
  */
 static const char *outer_run(const struct home *home, bool quiet, const struct reach *program)
 {
@@ -100,7 +101,7 @@ static const char *outer_run(const struct home *home, bool quiet, const struct r
         error = map_attach(&map, path);
     if (error == 0) {
         check_strict(map->strict, program);
-        sighting_started(map, program); /* what is started in the inner run is started in this one */
+        sighting_started(map, program); /* a program started in the inner run is one of the outer run, too */
         return path;
     }
     if (!quiet)
@@ -118,7 +119,8 @@ static void start(struct run *run, const struct means *means, const struct run_w
         fail_of_run(means, wish, &problem, error);
 }
 
-/* As run_add(), but for a signal that came meanwhile: what it ends leaves nothing with the run. */
+/* As run_add(), with signals blocked: one that came meanwhile ends this process, after the added ports were
+ * taken back from the run. */
 static int add(struct run *run, const struct means *means, const struct portset *ports,
                struct run_problem *problem)
 {
@@ -199,7 +201,7 @@ static bool any_bound(const struct map *map)
     return false;
 }
 
-/* The mistake that everybody makes first is a list of ports that lacks one. */
+/* Warns of ports that were in use and are no placeholders: the list of ports may lack them. */
 static void warn_of_unlisted(const struct map *map)
 {
     struct sighting s;
@@ -213,7 +215,7 @@ static void warn_of_unlisted(const struct map *map)
     }
 }
 
-/* What --require-bind promises. */
+/* --require-bind: fails when no placeholder was bound, or a program was started that cannot be wrapped. */
 static void check_bound(const struct run *run, const struct run_options *options)
 {
     unsigned n = 0;
@@ -226,7 +228,8 @@ static void check_bound(const struct run *run, const struct run_options *options
                      options->ports_text != NULL ? options->ports_text : "of the run");
 }
 
-/* The exec or its parent; returns only when the command could not be started, with its errno. */
+/* Becomes the command, or with --require-bind stays as its parent. Returns only when the command could not be
+ * started, with the errno. */
 static int execute(const struct run *run, const struct run_options *options)
 {
     if (!options->require_bind)
@@ -258,7 +261,7 @@ static void print_check(const struct run_options *options, const struct pool *po
     exit(command_printed(EXIT_SUCCESS));
 }
 
-/* The run that the options ask for: a new one, or one that is there. */
+/* Makes the run, or joins one, as the options say. */
 static void begin(struct run *run, const struct run_options *options, const struct means *means,
                   const struct reach *program)
 {

@@ -57,7 +57,7 @@ static const struct option words[] = {
     {"require-bind", no_argument, NULL, 'B'},
     {"require-portserver", no_argument, NULL, 'S'},
     {"strict", no_argument, NULL, 'T'},
-    /* those above may stand in files, too, in the order of enum run_setting */
+    /* The options above are settings of files too, in the order of enum run_setting. */
     {"join", required_argument, NULL, 'j'},
     {"file", required_argument, NULL, 'f'},
     {"check", no_argument, NULL, 'c'},
@@ -103,7 +103,7 @@ static void add_ports(struct run_options *options, const char *spec)
     free(before);
 }
 
-/* Says one thing, unless a source that is heard first has said it. */
+/* Sets one setting, unless an overriding source has set it. */
 static void set(struct run_options *options, enum run_setting setting, const char *value,
                 enum run_source source, unsigned line)
 {
@@ -170,7 +170,7 @@ static void parse_options(struct run_options *options, int argc, char **argv)
     options->command = argv + optind;
 }
 
-/* A file and where in it we are. */
+/* A file that is being read, and the current line. */
 struct settings_file {
     const char *name;
     enum run_source source;
@@ -208,7 +208,7 @@ static void take_line(struct run_options *options, const struct settings_file *f
     set(options, (enum run_setting)setting, value, file->source, file->line);
 }
 
-/* One file is read, so what is taken from its text stays. */
+/* To be called once: the settings point into the static text. */
 static void take_file(struct run_options *options, struct settings_file *file, int fd)
 {
     static char text[FILE_SIZE_MAX];
@@ -243,8 +243,8 @@ static void take_named_file(struct run_options *options)
     close(fd);
 }
 
-/* In a directory where others may write, a file of theirs says nothing to us. One that a group may write is
- * what a checkout gives to users with a group of their own. */
+/* Reads .portshim if it is the user's own: in a directory where others may write, it may be theirs. A file
+ * that its group may write is accepted, as git makes such files for users with a group of their own. */
 static void take_found_file(struct run_options *options)
 {
     struct settings_file file = {.name = found_file, .source = RUN_FROM_FOUND_FILE};
@@ -253,7 +253,7 @@ static void take_found_file(struct run_options *options)
     if (fd < 0 && errno == ENOENT)
         return;
     const char *why = fd < 0 ? strerror(errno) : "not this user's own file";
-    /* Nor is a link ours that another has put there, whatever it leads to. */
+    /* fstat() checks the file, lstat() a link to it, which another user may have made. */
     bool ours = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
                 (st.st_mode & S_IWOTH) == 0 && lstat(found_file, &st) == 0 && st.st_uid == geteuid();
     if (ours)

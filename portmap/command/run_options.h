@@ -1,6 +1,6 @@
 /*
- * What `portshim run` is told, and where from: options, a file given with -f, the environment, or a
- * `.portshim` found in the working directory, the first of these that says it.
+ * The settings of `portshim run`, and where each is from. The sources are, in this order: options, a file
+ * given with -f, the environment, a `.portshim` in the working directory. The first that sets it wins.
  */
 #ifndef PORTMAP_COMMAND_RUN_OPTIONS_H
 #define PORTMAP_COMMAND_RUN_OPTIONS_H
@@ -11,7 +11,7 @@
 
 enum { RUN_MOST_FILES = 16 };
 
-/* One thing that can be said. */
+/* What may be set in a file. */
 enum run_setting {
     RUN_PORTS,
     RUN_NAME,
@@ -23,7 +23,7 @@ enum run_setting {
     RUN_SETTINGS
 };
 
-/* A higher one is heard first. */
+/* A later one overrides an earlier one. */
 enum run_source {
     RUN_FROM_DEFAULT,
     RUN_FROM_FOUND_FILE,
@@ -34,7 +34,7 @@ enum run_source {
 
 struct run_options {
     struct portset ports;
-    char *ports_text; /* as written, for people; NULL when none are given */
+    char *ports_text; /* the ports as written, to show; NULL when none are given */
     const char *name, *join;
     char *files[RUN_MOST_FILES + 1]; /* absolute */
     unsigned file_count;
@@ -42,16 +42,15 @@ struct run_options {
     bool verbose, quiet, check;
     char **command;
 
-    const char *settings_file; /* of -f */
+    const char *settings_file; /* the argument of -f */
     enum run_source source[RUN_SETTINGS];
-    unsigned line[RUN_SETTINGS]; /* where it is from a file */
+    unsigned line[RUN_SETTINGS]; /* in the file, for settings from one */
 };
 
-/* Reads everything, or fails: nothing that makes no sense is left afterwards, whether there is a command or
- * not. */
+/* Reads and checks all settings, or fails. */
 void run_options_read(struct run_options *options, int argc, char **argv);
 
-/* `run -c`: what would be in force, as lines of a `.portshim`, each with a comment that says where from. */
+/* `run -c`: prints the settings as lines of a `.portshim`, each with its source as a comment. */
 void run_options_print(const struct run_options *options);
 
 #endif

@@ -1,5 +1,4 @@
-/* portshim serve: the port server's start, as a daemon or in the foreground, and questions to a running one.
- */
+/* portshim serve: starts the port server, as a daemon or in the foreground, or asks a running one. */
 #include "base/environment.h"
 #include "base/utf8.h"
 #include "command/command.h"
@@ -116,7 +115,7 @@ static int print_status(const char *address)
                      address);
     if (len < 0)
         command_fail(portmap_strerror(len), "start one with portshim serve", "port server %s", address);
-    utf8_fit_lines(answer); /* whoever serves there may answer anything */
+    utf8_fit_lines(answer); /* the server may be another program and answer anything */
     command_help(answer);
 }
 
@@ -129,7 +128,7 @@ static void load_pool(struct serving *s)
         command_fail_of(&problem);
 }
 
-/* Whether systemd passes the socket. */
+/* Takes the socket that systemd passes. False when it passes none. */
 static bool take_inherited(struct serving *s)
 {
     int inherited = serve_listen_inherited(&s->listener);
@@ -156,21 +155,21 @@ static void listen_on(struct serving *s)
         command_fail(portmap_strerror(error), "name another with --address", "address %s", s->address);
 }
 
-/* Whoever waits for the end of a pipe, or wants a lock back, does not wait for a daemon that was started
- * meanwhile. To be called before it has descriptors of its own. */
+/* Closes inherited descriptors, so that the daemon keeps no pipe open and no lock held of those who started
+ * it. To be called before it opens its own. */
 static void close_starters(void)
 {
     command_close_from(3);
 }
 
-/* The first process ends when the daemon serves; one that cannot has said why on the stderr of both. */
+/* Ends the first process once the daemon serves, or has failed and said why on the stderr of both. */
 _Noreturn static void await(int ready)
 {
     char byte;
     _exit(read(ready, &byte, 1) == 1 ? EXIT_SUCCESS : COMMAND_FAILED);
 }
 
-/* Returns in the daemon, with the descriptor that tells the first process that it serves. */
+/* Returns in the daemon, with the descriptor on which it tells the first process that it serves. */
 static int become_daemon(struct serving *s)
 {
     int ready[2], nothing = open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -13,11 +13,11 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What this process has changed of itself, and the command is to find as it was. */
+/* State of this process that supervise() changes and the command is to start with. */
 struct before {
     sigset_t mask;
     struct sigaction child;
-    struct itimerval alarm; /* an exec would have kept it, a fork does not */
+    struct itimerval alarm; /* fork(2) clears it, so the child sets it again */
 };
 
 static void put_back(const struct before *before)
@@ -41,7 +41,7 @@ static pid_t start(char **command, const struct before *before, struct supervise
         put_back(before);
         error = command_execute(command);
         if (write(failed[1], &error, sizeof error) < 0)
-            _exit(EXIT_FAILURE); /* its parent is gone */
+            _exit(EXIT_FAILURE); /* the parent has ended */
         _exit(EXIT_FAILURE);
     }
     close(failed[1]);
@@ -54,14 +54,15 @@ static pid_t start(char **command, const struct before *before, struct supervise
     return pid;
 }
 
-/* True when the command has ended. A shell that sees this process stopped knows the command is. */
+/* True when the command has ended. When it has stopped, stops this process too, so that a shell sees it, and
+ * later continues both. */
 static bool look_at(pid_t pid, int *status)
 {
     while (waitpid(pid, status, WNOHANG | WUNTRACED) == pid) {
         if (!WIFSTOPPED(*status))
             return true;
         if (WSTOPSIG(*status) == SIGSTOP)
-            continue; /* somebody's who means this process alone */
+            continue; /* SIGSTOP is not the terminal's: somebody stopped the command alone */
         raise(SIGSTOP);
         kill(pid, SIGCONT);
     }
@@ -69,9 +70,9 @@ static bool look_at(pid_t pid, int *status)
 }
 
 /*
- * Those of the terminal reach the command as well, but for the one of a terminal that hangs up, which goes to
- * the leader of the session alone. What the kernel sends for a fault of this process's own is no message to
- * the command, and what that sends to its parent is not meant for itself.
+ * Whether a signal to this process is to be sent to the command. Signals of processes are, but for SIGCHLD
+ * and those that the command itself sent. Signals of the kernel are not: those of the terminal's keys reach
+ * the command anyway. The exception is the SIGHUP of a closed terminal, which only the session's leader gets.
  */
 static bool is_to_be_handed_on(const siginfo_t *info, pid_t pid)
 {
@@ -80,7 +81,7 @@ static bool is_to_be_handed_on(const siginfo_t *info, pid_t pid)
     return info->si_signo != SIGCHLD && info->si_code <= 0 && info->si_pid != pid;
 }
 
-/* What came too late to be handed on would end this process otherwise, and with it what it is to say. */
+/* Discards signals that arrived after the command ended: unblocking them would kill us before we report. */
 static void drop_pending(const sigset_t *all)
 {
     const struct timespec now = {0};
@@ -99,7 +100,7 @@ struct supervised supervise(char **command)
     sigfillset(&all);
     setitimer(ITIMER_REAL, &none, &before.alarm);
     sigprocmask(SIG_SETMASK, &all, &before.mask);
-    sigaction(SIGCHLD, &child, &before.child); /* where it is ignored, nothing can be waited for */
+    sigaction(SIGCHLD, &child, &before.child); /* waitpid(2) fails where SIGCHLD is ignored */
     pid_t pid = start(command, &before, &result);
     if (pid < 0) {
         sigprocmask(SIG_SETMASK, &before.mask, NULL);

@@ -1,23 +1,23 @@
 /*
- * Staying as the parent of a command, for what has to be looked at when it has ended, and being as little in
- * its way as a parent can be.
+ * Runs a command as a child, for commands that have work to do after it has ended. Signals, job control and
+ * the exit status behave almost as if this process had become the command.
  */
 #ifndef PORTMAP_COMMAND_SUPERVISE_H
 #define PORTMAP_COMMAND_SUPERVISE_H
 
 /* How a command ended. */
 struct supervised {
-    int start_error; /* errno of the exec that failed; negated, of what came before it; else 0 */
+    int start_error; /* 0, the errno of a failed exec, or a negated errno of a failure before the exec */
     int status;      /* as waitpid(2) has it */
 };
 
 /*
- * Runs the command with the signal mask and dispositions that this process has, hands on the signals that are
- * sent to this process, and stops and goes on with it, until it ends.
+ * Runs the command with this process's signal mask and dispositions, until it ends. Meanwhile passes on
+ * signals that are sent to this process, and stops when the command stops.
  */
 struct supervised supervise(char **command);
 
-/* Ends this process as that one ended: by its status, or by the same signal (without a second core). */
+/* Ends this process as the command ended: with its exit status, or by the same signal without a core dump. */
 _Noreturn void supervise_end(int status);
 
 #endif

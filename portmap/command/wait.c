@@ -14,7 +14,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* At most this long without a look: listeners of processes that could not open the map wake nobody. */
+/* How long to sleep at most between two looks: a process that could not open the map wakes nobody. */
 enum { NAP_MILLISECONDS = 50, FIND_MILLISECONDS = 5 };
 
 static const char help[] =
@@ -42,7 +42,7 @@ struct waiting {
     unsigned done; /* how many of the words are listening */
     bool all, json, terminal;
     uint64_t tell_at; /* process_clock() when the terminal is to be written to next */
-    bool told;        /* a line stands there */
+    bool told;        /* the line of tell() is on the terminal */
 };
 
 #define TELL_AFTER UINT64_C(300000000) /* nanoseconds */
@@ -59,7 +59,7 @@ static const char *missing(const struct waiting *waiting)
     return *word != '\0' ? word : "all";
 }
 
-/* What is not there yet, on a line of its own that is overwritten: it must not reach the next one. */
+/* Writes what is missing on one line of the terminal, over the line before. The line must not wrap. */
 static void tell(struct waiting *waiting)
 {
     char line[512];
@@ -75,7 +75,7 @@ static void tell(struct waiting *waiting)
     waiting->told = true;
 }
 
-/* Before anything else is written: it has the line to itself. */
+/* Clears the line of tell(). To be called before anything else is written. */
 static void end_telling(struct waiting *waiting)
 {
     if (waiting->told)
@@ -91,7 +91,7 @@ static void give_up(struct waiting *waiting)
                 waiting->watch.word, missing(waiting));
 }
 
-/* Milliseconds to sleep, at most `most`, so that the deadline is kept; does not return when it is over. */
+/* Milliseconds to sleep, at most `most` and not beyond the deadline. Gives up when the deadline is over. */
 static unsigned nap(struct waiting *waiting, unsigned most)
 {
     uint64_t now = process_clock();
@@ -119,8 +119,7 @@ static void find(struct waiting *waiting)
                      waiting->watch.word);
 }
 
-/* "all", as a list of what the run has by now: late placeholders join it, so it is made anew for each look.
- */
+/* The list of ports that "all" means. Made anew for each look, as late assignments add placeholders. */
 static char *list_all(const struct map *map)
 {
     static char list[PORT_COUNT * 10];
@@ -147,12 +146,12 @@ static void check_placeholders(const struct waiting *waiting, const char *word)
     }
 }
 
-/* Whether all ports of a word are listening. */
+/* Whether something listens on every port that a word lists. */
 static bool is_listening(struct waiting *waiting, const char *word)
 {
     static struct portset ports;
     memset(&ports, 0, sizeof ports);
-    if (*word == '\0') /* "all", before a program has bound the first */
+    if (*word == '\0') /* "all" of a run that has no placeholder yet */
         return false;
     command_add_ports(&ports, word);
     for (unsigned port = 1; port < PORT_COUNT; port++) {
@@ -171,7 +170,7 @@ static bool is_listening(struct waiting *waiting, const char *word)
     return true;
 }
 
-/* All of them in one look: a listener may go away while another is waited for. */
+/* Waits until one look finds all ports listening: an earlier listener may be gone by then. */
 static void wait_for_all(struct waiting *waiting)
 {
     for (;;) {
