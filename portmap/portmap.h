@@ -64,9 +64,11 @@ int portmap_release(unsigned port);
  */
 int portmap_reserve(unsigned port);
 
-/* 1 when nothing in this network namespace has the port bound, TCP or UDP, on any address; 0 when something
+/*
+ * 1 when nothing in this network namespace has the port bound, TCP or UDP, on any address; 0 when something
  * has; or an error: -EACCES for one that this user may not bind, -EINVAL for no port. A lease is no socket.
- * (portpicker: is_port_free) */
+ * (portpicker: is_port_free)
+ */
 int portmap_is_free(unsigned port);
 
 /*

@@ -1,6 +1,6 @@
 /*
- * Looking variables up in a given environment, as getenv(3) does in environ: libportshim.so reads the one
- * that its constructor was given, before the program could change it.
+ * Looking up variables in a given environment array. libportshim.so reads the array that its constructor was
+ * given: the program may change environ later.
  */
 #ifndef PORTMAP_BASE_ENVIRONMENT_H
 #define PORTMAP_BASE_ENVIRONMENT_H
@@ -8,15 +8,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Whether the kernel gave this program rights that its caller does not have: set-user-ID, set-group-ID,
- * capabilities (getauxval(3), AT_SECURE). Its variables are not to move what it reads or writes. */
+/* Whether this program has rights that its caller lacks: set-user-ID, set-group-ID or capabilities
+ * (getauxval(3), AT_SECURE). Its environment must then not decide which files it reads or writes. */
 bool environment_is_anothers(void);
 
-/* The value of NAME in env, a NULL terminated array of NAME=VALUE; NULL when absent, or env is NULL. */
+/* The value of NAME in env, a NULL-terminated array of NAME=VALUE. NULL when it is absent or env is NULL. */
 const char *environment_get(char *const *env, const char *name);
 
-/* The same for our own variables: an empty value counts as absent, and so does any where the environment is
- * another's. */
+/* The same for portshim's own variables: NULL also when the value is empty or environment_is_anothers(). */
 const char *environment_get_nonempty(char *const *env, const char *name);
 
 #endif

@@ -24,7 +24,8 @@ int file_share(int dir, const char *name)
     if (fd != -EEXIST)
         return fd;
     fd = openat(dir, name, how);
-    /* Its maker may not have come to it yet. Nobody else can have a file in the directory. */
+    /* Under a tight umask the file has no permissions until its maker has called file_let_owner(). We may set
+     * them as well: no other user can make files in the directory. */
     if (fd < 0 && errno == EACCES && fchmodat(dir, name, 0600, 0) == 0)
         fd = openat(dir, name, how);
     return fd < 0 ? -errno : fd;

@@ -1,28 +1,27 @@
 /*
- * Making files: they belong to their owner whatever the umask is, and what the limit on file sizes forbids is
- * an error, not the end of the process.
+ * Making files. Their owner can read and write them whatever the umask is, and a write beyond RLIMIT_FSIZE is
+ * an error, instead of the signal SIGXFSZ that ends the process.
  */
 #ifndef PORTMAP_BASE_FILE_H
 #define PORTMAP_BASE_FILE_H
 
 #include <stddef.h>
 
-/* Makes the file `name` below dir, which must not be there yet, with mode 0600: a descriptor, close-on-exec,
- * or a negated errno. */
+/* Makes the file `name` below directory dir, with mode 0600. Returns a descriptor (close-on-exec) or a
+ * negated errno: -EEXIST when the file is already there. */
 int file_create(int dir, const char *name);
 
-/* Opens it, and makes it where it is missing: in a directory that is one user's alone. */
+/* The same, but opens a file that is already there. For directories that no other user can write to. */
 int file_share(int dir, const char *name);
 
-/* Gives a new file `size` bytes on the disk. 0 or a negated errno: -EFBIG where RLIMIT_FSIZE forbids it, upon
- * which the kernel would send SIGXFSZ. */
+/* Reserves disk space for `size` bytes of a new file. 0 or a negated errno: -EFBIG beyond RLIMIT_FSIZE. */
 int file_allocate(int fd, size_t size);
 
-/* Appends all of it, over short writes and EINTR, to a new file, or writes it to a pipe or device. 0 or a
- * negated errno, likewise. */
+/* Appends all bytes to a new file, or writes them to a pipe or device, over short writes and EINTR. 0 or a
+ * negated errno: -EFBIG beyond RLIMIT_FSIZE. */
 int file_write(int fd, const char *bytes, size_t len);
 
-/* Lets the owner read and write it, where the umask has taken that away. */
+/* Gives the owner permission to read and write an open file, which the umask may have denied. */
 void file_let_owner(int fd);
 
 #endif

@@ -2,7 +2,7 @@
 
 #include "base/utf8.h"
 
-/* Besides those that JSON demands, the ones that a terminal would obey: 1 to 3 bytes. */
+/* The code point of a control character (1 to 3 bytes). More of them are escaped than JSON demands. */
 static unsigned code_point(const char *s, size_t length)
 {
     unsigned code = (unsigned char)*s & (length == 1 ? 0x7FU : length == 2 ? 0x1FU : 0x0FU);

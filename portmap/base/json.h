@@ -1,12 +1,12 @@
 /*
- * Writing JSON (RFC 8259) to a stream, a value at a time.
+ * Writing strings as JSON (RFC 8259) to a stream.
  */
 #ifndef PORTMAP_BASE_JSON_H
 #define PORTMAP_BASE_JSON_H
 
 #include <stdio.h>
 
-/* A string in its quotes. Bytes that are no UTF-8 become U+FFFD. NULL is null. */
+/* Writes a string in quotes. Bytes that are not UTF-8 become U+FFFD. A NULL pointer is written as null. */
 void json_string(FILE *out, const char *text);
 
 #endif

@@ -43,7 +43,7 @@ int kernel_open(int dirfd, const char *path)
     return (int)kernel_call(SYS_openat, dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 }
 
-/* preadv(2) takes the offset in two words everywhere, pread64(2) does not. */
+/* preadv(2) takes the offset as two words on every architecture; pread64(2) does not. */
 ssize_t kernel_pread(int fd, void *to, size_t size, off_t at)
 {
     struct iovec vector = {to, size};
@@ -78,7 +78,7 @@ bool kernel_has_no_new_privs(void)
     return kernel_call(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0L, 0L, 0L, 0L) == 1;
 }
 
-/* fstatat(2) by its number would need another structure on each architecture. */
+/* The system call behind fstatat(2) fills another structure on each architecture; statx(2) fills one. */
 int kernel_stat(int dirfd, const char *path, int flags, struct stat *file)
 {
     struct statx found;

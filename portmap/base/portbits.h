@@ -10,7 +10,7 @@
 enum { PORT_COUNT = 65536, PORTBITS_WORDS = PORT_COUNT / 64 };
 
 struct portbits {
-    _Alignas(8) uint64_t word[PORTBITS_WORDS]; /* the same layout for 32-bit processes, which share it */
+    _Alignas(8) uint64_t word[PORTBITS_WORDS]; /* 32-bit and 64-bit processes share it */
 };
 
 static inline bool portbits_has(const struct portbits *set, unsigned port)

@@ -39,8 +39,8 @@ void problem_write(char *buffer, size_t size, const char *kind, const char *what
     text_str(&t, why);
     text_str(&t, ": ");
     text_str(&t, remedy);
-    utf8_fit(buffer, 0); /* names from outside may hold anything, a line break too */
+    utf8_fit(buffer, 0); /* `what` may hold names with control characters, even line breaks */
     size_t end = strlen(buffer);
     buffer[end] = '\n';
-    file_write(STDERR_FILENO, buffer, end + 1); /* where it is closed or full, the status has to do */
+    file_write(STDERR_FILENO, buffer, end + 1); /* if stderr is gone, nobody can be told */
 }

@@ -108,15 +108,15 @@ int text_read_file(const char *path, char *buffer, size_t size)
     return (int)used;
 }
 
-/* What is known of the line that is being read. */
+/* The search of text_read_line(), which reads the file in pieces. */
 struct line_search {
     const char *word;
-    size_t matched; /* characters of the word that the line begins with */
-    bool other;     /* it begins otherwise */
+    size_t matched; /* how many characters of the word the current line has matched */
+    bool other;     /* the current line does not begin with the word */
     struct text rest;
 };
 
-/* True when the line that the word begins has ended. */
+/* Continues the search with some bytes. True when the end of the wanted line was among them. */
 static bool search_line(struct line_search *s, const char *bytes, size_t len)
 {
     for (size_t i = 0; i < len; i++) {

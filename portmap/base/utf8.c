@@ -6,7 +6,7 @@
 size_t utf8_sequence(const char *s)
 {
     static const struct {
-        unsigned char first, last, low, high; /* of the first byte, of the second */
+        unsigned char first, last, low, high; /* ranges of the first byte and of the second */
         size_t length;
     } forms[] = {{0x01, 0x7F, 0, 0, 1},       {0xC2, 0xDF, 0x80, 0xBF, 2}, {0xE0, 0xE0, 0xA0, 0xBF, 3},
                  {0xE1, 0xEC, 0x80, 0xBF, 3}, {0xED, 0xED, 0x80, 0x9F, 3}, {0xEE, 0xEF, 0x80, 0xBF, 3},
@@ -23,8 +23,8 @@ size_t utf8_sequence(const char *s)
     return 0;
 }
 
-/* Also those of the second block, U+0080 to U+009F, and the marks that end a line or turn the writing
- * direction around: U+061C, U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069. */
+/* U+0000 to U+001F and U+007F to U+009F, and the characters that end a line or turn the writing direction:
+ * U+061C, U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069. */
 bool utf8_is_control(const char *s)
 {
     const unsigned char *b = (const unsigned char *)s;
@@ -38,7 +38,7 @@ bool utf8_is_control(const char *s)
                         : b[2] >= 0xA6 && b[2] <= 0xA9;
 }
 
-/* What is wide begins with U+1100. */
+/* A terminal may show two columns for any character from U+1100 on, the first wide one. */
 static unsigned columns(const char *s)
 {
     return (unsigned char)*s > 0xE1 || (*s == '\xE1' && (unsigned char)s[1] >= 0x84) ? 2 : 1;
@@ -54,7 +54,7 @@ void utf8_fit(char *text, unsigned width)
         unsigned wide = good ? columns(from) : 1;
         if (width > 0 && used + wide > width) {
             cut[0] = '>';
-            cut[1] = '\0'; /* there is a character left */
+            cut[1] = '\0'; /* in the buffer: more text follows here */
             return;
         }
         memmove(end, good ? from : "?", good ? length : 1);

@@ -8,21 +8,21 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* Of the ports that the kernel chooses for TCP, UDP may have some. */
+/* The kernel chooses a port that is free for TCP. If UDP has it taken, another is tried, this often. */
 enum { CHOOSE_TRIES = 16 };
 
-/* One question: a port, of a type of socket. */
+/* One probe: of a port, with one type of socket. */
 struct probing {
     unsigned port;
     int type;
     const struct probe_scope *scope; /* or NULL */
-    struct probe_held *held;         /* NULL: close what was bound */
+    struct probe_held *held;         /* where to keep the bound sockets; NULL: close them */
 };
 
 static int configure(int fd, int family, int v6only, bool reuse)
 {
     int on = 1;
-    /* The default is a sysctl's (net.ipv6.bindv6only), so it is said. */
+    /* Always set: the default is the administrator's (net.ipv6.bindv6only). */
     int error =
         family == AF_INET6 ? kernel_setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof v6only) : 0;
     if (error == 0 && reuse)
@@ -30,7 +30,7 @@ static int configure(int fd, int family, int v6only, bool reuse)
     return -error;
 }
 
-/* 0 or the errno of binding a fresh socket to the address. */
+/* Binds a new socket to the address, with the port of the probe. 0 or a positive errno. */
 static int try_bind(const struct probing *p, union probe_address address, int v6only)
 {
     int family = address.any.sa_family;
@@ -160,7 +160,7 @@ static int add_address(struct probe_scope *scope, union probe_address address)
     return 0;
 }
 
-/* An address of each family that is asked for and that this host has. */
+/* Adds an address of each family in the scope. Where that is both, IPv6 is left out if the host lacks it. */
 static int add_both(struct probe_scope *scope, struct in_addr v4, struct in6_addr v6)
 {
     union probe_address four = {.v4 = {.sin_family = AF_INET, .sin_addr = v4}};

@@ -20,7 +20,7 @@ struct stat_line {
     uint64_t start_time;
 };
 
-/* The inode number of the namespace that all others are below (include/linux/proc_ns.h). */
+/* The inode number of the initial pid namespace (include/linux/proc_ns.h). */
 #define INITIAL_PID_NAMESPACE UINT32_C(0xEFFFFFFC)
 
 void process_boot_id(char id[static BOOT_ID_SIZE])
@@ -48,7 +48,8 @@ static bool skip_field(const char **at)
     return true;
 }
 
-/* After `unshare -p -f` alone it is still that of the outer namespace, where our pids mean others. */
+/* Whether /proc numbers processes as we do. After `unshare -p -f` alone it still shows the outer namespace,
+ * where our pids mean other processes. */
 static bool proc_is_of_our_namespace(void)
 {
     char target[16];
@@ -68,7 +69,7 @@ static bool read_stat(pid_t pid, struct stat_line *line)
     int len = text_read_file(path, buffer, sizeof buffer);
     if (len <= 0)
         return false;
-    /* Field 2 is the command in parentheses, and may hold any character: count from the last one. */
+    /* Field 2 is the command in parentheses, with any characters in it: count fields from the last ")". */
     const char *at = strrchr(buffer, ')'), *end = buffer + len;
     if (at == NULL || at[1] != ' ')
         return false;
@@ -81,7 +82,7 @@ static bool read_stat(pid_t pid, struct stat_line *line)
            text_take_uint(&at, end, UINT64_MAX / 16, &line->start_time);
 }
 
-/* A first thread that has ended is a zombie as well, as long as others go on. */
+/* A process whose first thread has ended is in state Z as well, while its other threads go on. */
 static bool is_living(const struct stat_line *line)
 {
     return line->state != 'X' && (line->state != 'Z' || line->threads > 1);
@@ -99,7 +100,7 @@ static uint32_t namespace_inode(const char *path)
     return stat(path, &st) == 0 ? (uint32_t)st.st_ino : 0;
 }
 
-/* Linux 6.11 tells it without /proc (include/uapi/linux/pidfd.h). */
+/* ioctl(2) on a pidfd tells namespaces without /proc, from Linux 6.11 on (include/uapi/linux/pidfd.h). */
 enum { GET_NET_NAMESPACE = _IO(0xFF, 4), GET_PID_NAMESPACE = _IO(0xFF, 5) };
 
 static uint32_t own_namespace(const char *path, unsigned long request)
@@ -139,14 +140,13 @@ bool process_is_other_network(uint32_t net_namespace)
     return here != 0 && net_namespace != 0 && net_namespace != here;
 }
 
-/* Of a start time, a lease keeps the low 32 bits: more than a year of ticks. Where /proc did not tell it, it
- * is 0. */
+/* A lease keeps only the low 32 bits of a start time, more than a year of ticks. 0 means unknown. */
 static bool has_start(const struct stat_line *line, uint64_t start_time)
 {
     return (uint32_t)start_time == 0 || (uint32_t)start_time == (uint32_t)line->start_time;
 }
 
-/* /proc may be mounted with hidepid, or not at all. */
+/* For a process that /proc does not show, as it is mounted with hidepid or not at all. */
 static bool is_there(pid_t pid)
 {
     return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
@@ -189,7 +189,7 @@ int process_pids(pid_t pid, pid_t pids[static PROCESS_PIDS])
     return count;
 }
 
-/* A process of a namespace below this one. */
+/* A living process of a pid namespace below this one. */
 struct nested {
     pid_t pids[PROCESS_PIDS];
     int count;
@@ -197,7 +197,7 @@ struct nested {
     struct stat_line line;
 };
 
-/* What is known of a process of this namespace. */
+/* What look_at() finds: a process of a namespace below; another one, or a zombie; or it cannot tell. */
 enum sight { SIGHT_NESTED, SIGHT_OTHER, SIGHT_UNKNOWN };
 
 static enum sight look_at(struct nested *process, pid_t here)
@@ -218,7 +218,11 @@ static enum sight look_at(struct nested *process, pid_t here)
     return process->pid_namespace != 0 ? SIGHT_NESTED : SIGHT_UNKNOWN;
 }
 
-/* Leased by a process of a namespace between this one and its own, it has its name in that one. */
+/*
+ * Whether this is the wanted process. The lease may have been made in a namespace between ours and the
+ * process's own, under its pid there. /proc does not tell which namespace that is, so the pid alone has to
+ * match.
+ */
 static bool is_called(const struct nested *process, const struct process_elsewhere *wanted)
 {
     int last = process->count - 1;
@@ -228,16 +232,15 @@ static bool is_called(const struct nested *process, const struct process_elsewhe
     return called && has_start(&process->line, wanted->start_time);
 }
 
-/* Whether this process sees all there are: its namespace is the first one, and /proc is of that and hides
- * nobody (proc(5), hidepid). */
+/* Whether /proc shows this process all others: it is in the initial pid namespace, /proc is mounted for that
+ * one, and hides nobody (proc(5), hidepid). */
 static bool sees_everything(void)
 {
     struct stat st;
     return process_is_in_initial_pid_namespace() && proc_is_of_our_namespace() && stat("/proc/1", &st) == 0;
 }
 
-/* False when it cannot be known whether a process is among the wanted. One that has ended meanwhile is not.
- */
+/* Unsets `gone` for those of the wanted that process `here` may be. False when that cannot be known. */
 static bool look_for(struct process_elsewhere *wanted, unsigned count, pid_t here)
 {
     struct nested process;

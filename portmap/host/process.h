@@ -1,5 +1,6 @@
 /*
- * Which process, of which boot and which namespaces: what makes a pid mean the same thing tomorrow.
+ * Telling processes apart by more than a pid, which the kernel uses again: by start time and namespaces.
+ * Whether a process is alive.
  */
 #ifndef PORTMAP_HOST_PROCESS_H
 #define PORTMAP_HOST_PROCESS_H
@@ -10,59 +11,57 @@
 
 enum { BOOT_ID_SIZE = 37 }; /* a UUID and its terminator */
 
-/* The id of this boot (proc(5), random/boot_id), for people to compare; all zeroes where it is not to be had.
- * Nothing is judged by it: a container may have one of its own. */
+/* The id of this boot (proc(5), random/boot_id), for people to compare; all zeroes when it cannot be read. No
+ * code decides by it: a container may have a boot id of its own. */
 void process_boot_id(char id[static BOOT_ID_SIZE]);
 
-/* When a process started, in clock ticks since boot (proc(5), stat field 22); 0 when there is no such
- * process. */
+/* When a process started, in clock ticks since boot (proc(5), stat field 22); 0 when there is no such process
+ * or /proc does not show it. */
 uint64_t process_start_time(pid_t pid);
 
-/* Whether this process is in the pid namespace that all others are below. */
+/* Whether this process is in the initial pid namespace, of which all others are descendants. */
 bool process_is_in_initial_pid_namespace(void);
 
-/* Inode numbers of this process's namespaces (namespaces(7)); 0 where they cannot be known: without /proc,
- * before Linux 6.11. */
+/* Inode numbers of this process's namespaces (namespaces(7)); 0: unknown, without /proc before Linux 6.11. */
 uint32_t process_pid_namespace(void);
 uint32_t process_net_namespace(void);
 
-/* Whether that is known to be another network namespace than this process's. */
+/* Whether net_namespace is not this process's network namespace; false when either is unknown (0). */
 bool process_is_other_network(uint32_t net_namespace);
 
 /*
- * True when pid is the very process that started at start_time: it exists and is not a zombie, which has
- * closed everything it held. The low 32 bits of start_time are compared. Of a process that /proc hides, only
- * whether there is one of that number is known.
+ * Whether pid is the very process that started at start_time (low 32 bits; 0: unknown) and is alive. A zombie
+ * is not: it has closed everything it held. When /proc hides the process, only its pid is compared.
  */
 bool process_is_alive(pid_t pid, uint64_t start_time);
 
-/* True when there is a process of that number, in the same sense, and when it started; 0 when /proc hides it.
- */
+/* Whether pid is alive in that sense. *start_time is when it started, 0 when /proc hides it. */
 bool process_find(pid_t pid, uint64_t *start_time);
 
-/* Namespaces below one another, and the first (MAX_PID_NS_LEVEL, include/linux/pid_namespace.h). */
+/* The most pid namespaces that can be nested, the initial one included (MAX_PID_NS_LEVEL,
+ * include/linux/pid_namespace.h). */
 enum { PROCESS_PIDS = 33 };
 
-/* What a process is called in each pid namespace from that of /proc to its own (proc(5), NSpid): how many, or
- * a negated errno: -ENODATA before Linux 4.1. */
+/* The pids of a process in every pid namespace from that of /proc to its own (proc(5), NSpid). Returns how
+ * many, or a negated errno: -ENODATA before Linux 4.1. */
 int process_pids(pid_t pid, pid_t pids[static PROCESS_PIDS]);
 
 /* A process of another pid namespace. */
 struct process_elsewhere {
-    pid_t pid;              /* as that namespace numbers it */
+    pid_t pid;              /* its number in that namespace */
     uint32_t pid_namespace; /* process_pid_namespace() there */
     uint32_t start_time;    /* the low bits of process_start_time(); 0 when it could not be read */
     bool gone;
 };
 
 /*
- * Sets `gone` of those that are known to be no more, by one look at all of /proc. Only in the initial
- * namespace this can be known, and only by who may look into every process of another namespace that there
- * is (ptrace(2), PTRACE_MODE_READ): by root. To others none is gone.
+ * Sets `gone` for each of the processes: whether it is known to have ended. Goes through all of /proc once.
+ * Only a process of the initial pid namespace that may inspect all others (ptrace(2), PTRACE_MODE_READ), as
+ * root may, can know that; to others none is gone.
  */
 void process_look_elsewhere(struct process_elsewhere *wanted, unsigned count);
 
-/* Nanoseconds since boot, suspended time included: comparable between processes. */
+/* Nanoseconds since boot, including time in suspend: comparable between processes. */
 uint64_t process_clock(void);
 
 #endif

@@ -21,7 +21,7 @@ int sockdiag_open(void)
 /* Called for each message of a dump. */
 typedef void visit_message(const struct inet_diag_msg *m, int protocol, void *context);
 
-/* Reads datagrams until the dump's end. */
+/* Reads the answer to one question, to its end. */
 static int read_dump(int fd, int protocol, visit_message *visit, void *context)
 {
     union {
@@ -59,12 +59,11 @@ static int ask(int fd, const struct inet_diag_req_v2 *request, visit_message *vi
     if (send(fd, &question, sizeof question, 0) < 0)
         return -errno;
     int error = read_dump(fd, request->sdiag_protocol, visit, context);
-    /* A kernel without this family, or without the diag module for the protocol, has no such sockets to show.
-     */
+    /* The kernel lacks this family, or the diag module for the protocol: it has no such sockets to show. */
     return error == -ENOENT || error == -EINVAL ? 0 : error;
 }
 
-/* Port 0 is all ports. */
+/* Asks about a port in each family and protocol; port 0 means all ports. */
 static int ask_all(int fd, unsigned port, uint32_t tcp_states, visit_message *visit, void *context)
 {
     static const struct {
@@ -94,7 +93,7 @@ static void count(const struct inet_diag_msg *m, int protocol, void *context)
 {
     const struct counting *counting = context;
     struct sockdiag_port *answer = counting->answer;
-    /* The kernel filters by port already; a server of its own kind that does not is no surprise. */
+    /* Linux filters by port already. Another kernel that answers in its place may not. */
     if (ntohs(m->id.idiag_sport) != counting->port)
         return;
     if (protocol == IPPROTO_UDP)

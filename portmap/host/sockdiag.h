@@ -1,6 +1,6 @@
 /*
- * What the kernel says about the sockets on a port, from NETLINK_SOCK_DIAG (sock_diag(7)); the caller's
- * network namespace, IPv4 and IPv6.
+ * Asking the kernel which sockets have a port, by NETLINK_SOCK_DIAG (sock_diag(7)): IPv4 and IPv6, in the
+ * caller's network namespace.
  */
 #ifndef PORTMAP_HOST_SOCKDIAG_H
 #define PORTMAP_HOST_SOCKDIAG_H
@@ -14,7 +14,7 @@ struct sockdiag_port {
     unsigned udp;           /* bound UDP sockets */
 };
 
-/* Opens a descriptor (close-on-exec) for the question below, or returns a negated errno. */
+/* Opens a descriptor (close-on-exec) for the questions below, or returns a negated errno. */
 int sockdiag_open(void);
 
 enum sockdiag_question {
@@ -39,12 +39,13 @@ struct sockdiag_socket {
 typedef void sockdiag_visit(const struct sockdiag_socket *socket, void *context);
 
 /*
- * Tells of all sockets that listen, are bound UDP sockets or, from Linux 6.8 on, are bound TCP sockets that
- * neither listen nor are connected. For whoever asks about many ports. Returns 0 or a negated errno.
+ * Calls visit for all sockets that listen, are bound UDP sockets or, from Linux 6.8 on, are bound TCP sockets
+ * that neither listen nor are connected. For a caller that asks about many ports. Returns 0 or a negated
+ * errno.
  */
 int sockdiag_each(int fd, sockdiag_visit *visit, void *context);
 
-/* 1 when TIME_WAIT is all that keeps the port taken, 0 when not, or a negated errno. */
+/* 1 when only connections in TIME_WAIT keep the port taken, 0 when not, or a negated errno. */
 int sockdiag_only_time_wait(unsigned port);
 
 #endif

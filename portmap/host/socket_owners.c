@@ -15,7 +15,7 @@ static int compare(const void *a, const void *b)
     return one < other ? -1 : one > other;
 }
 
-/* "socket:[12345]" */
+/* The inode number in a link such as "socket:[12345]"; 0 when the descriptor is no socket. */
 static unsigned long socket_inode(int dir, const char *name)
 {
     char link[64];
@@ -33,7 +33,7 @@ struct looking {
     void *context;
 };
 
-/* A process may have one socket under several descriptors: it is told once for each socket in a row. */
+/* Several descriptors in a row are often of one socket, which is then visited once. */
 static void look_into(const struct looking *looking, pid_t pid)
 {
     char path[32];

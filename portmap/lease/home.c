@@ -13,13 +13,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Three numbers of ten digits, with spaces in front, and two spaces and a newline (user_namespaces(7)). */
+/* A line of /proc/self/uid_map: three numbers of ten columns, two spaces, a newline (user_namespaces(7)). */
 enum { UID_MAP_LINE = 33 };
 
 static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._+@%=:,~-";
 
-/* Whether a uid here is that of the host's root: in a namespace that does not know that user, /proc is
- * nobody's. */
+/* Whether a uid is the host's root, who owns /proc. Where root is not mapped, nobody owns it. */
 static bool is_root_outside(uid_t uid)
 {
     int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -30,7 +29,8 @@ static bool is_root_outside(uid_t uid)
     return owner == uid;
 }
 
-/* One line of /proc/self/uid_map: so many uids from one on, inside and outside. */
+/* A line of /proc/self/uid_map: `count` uids, from `inside` on here, from `outside` on in the outer
+ * namespace. */
 struct uid_range {
     uint64_t inside, outside, count;
 };
@@ -84,12 +84,12 @@ static int home_path(struct home *home, char *const *env)
         return error;
     while (path.used > 1 && home->path[path.used - 1] == '/')
         home->path[--path.used] = '\0';
-    /* Scripts source .env files, which name the run by its path. */
+    /* A .env file has this path in it without quotes, and scripts source that file. */
     return home->path[strspn(home->path, plain)] == '\0' ? 0 : PORTMAP_EPATH;
 }
 
-/* Another of our processes may just have made it, under a umask that leaves its user nothing. False when it
- * is not ours; errno is EACCES then. */
+/* Another process of portshim may just have made the directory, under a umask that denies even its owner:
+ * gives the owner access. False when it is not ours or cannot be changed; errno is EACCES then. */
 static bool let_owner_in(int dir, const char *name)
 {
     struct stat st;
@@ -103,7 +103,7 @@ static bool let_owner_in(int dir, const char *name)
     return changed;
 }
 
-/* Opens a directory below dir that nobody else can read or write, made first if it is missing. */
+/* Opens a directory below dir that no other user can read or write; makes it if it is missing. */
 static int open_private(int dir, const char *name)
 {
     struct stat st;
@@ -111,7 +111,7 @@ static int open_private(int dir, const char *name)
     if (!made && errno != EEXIST)
         return -errno;
     if (made)
-        fchmodat(dir, name, 0700, 0); /* a umask may have left less */
+        fchmodat(dir, name, 0700, 0); /* the umask may have denied some of it */
     int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 && errno == EACCES && let_owner_in(dir, name))
         fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -172,8 +172,8 @@ static uint32_t add_to_hash(uint32_t hash, const char *text)
     return hash;
 }
 
-/* Two ways to one directory are one identity. Two that share a number only wait for each other without need.
- */
+/* The number of an identity's lock. Paths to one file in one directory, however that is spelled, have one
+ * number. Identities that share a number by chance only wait for each other. */
 static uint32_t number_of(const char *identity)
 {
     char directory[PATH_MAX], place[48];

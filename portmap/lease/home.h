@@ -1,11 +1,11 @@
 /*
- * The home of portshim: one private directory for each uid, which holds the lease table, the runs and their
+ * The home of portshim: one private directory for each user, which holds the lease table, the runs and their
  * names.
  *
- * Its path depends on the effective uid alone (/tmp/portshim-UID): XDG_RUNTIME_DIR and TMPDIR come and go
- * with su, cron and CI, and two homes would mean two lease tables and so double leases. Only PORTSHIM_HOME
- * moves it. The uid is the kernel's, whatever fakeroot(1) says; in a user namespace, it is what the user is
- * called outside, as `unshare -r` must not make the home of root.
+ * Its path depends on the effective uid alone (/tmp/portshim-UID), unless PORTSHIM_HOME says another.
+ * XDG_RUNTIME_DIR and TMPDIR would not do: they come and go with su, cron and CI, and two homes would have
+ * two lease tables that lease a port twice. The uid is the kernel's, whatever fakeroot(1) says. In a user
+ * namespace it is the user's uid outside, so that `unshare -r` does not lead to root's home.
  */
 #ifndef PORTMAP_LEASE_HOME_H
 #define PORTMAP_LEASE_HOME_H
@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-enum { RUN_ID_BITS = 56 }; /* of the number that a run goes by, in its directory and in the lease table */
+enum { RUN_ID_BITS = 56 }; /* of a run's id, by which its directory and the lease table name it */
 
 struct home {
     int fd;              /* of the directory, close-on-exec */
@@ -22,26 +22,26 @@ struct home {
 };
 
 /*
- * Opens the home, made first if it is missing, with its directories runs/ and names/. Refuses one that is not
- * a directory of this user with mode 0700 (symlinks are not followed): PORTMAP_EFOREIGN, and a path that a
- * shell would not leave as it is: PORTMAP_EPATH. PORTMAP_ENOUID as home_number() says it. Otherwise 0 or a
- * negated errno. home->path is set in every case, for messages.
+ * Opens the home that the environment says, and makes what is missing: the directory itself, runs/ and names/
+ * in it. 0; PORTMAP_EFOREIGN when one of them is not a directory (no symlink) of this user that is closed to
+ * all others; PORTMAP_EPATH when the path has characters that mean something to a shell; PORTMAP_ENOUID as
+ * home_number(); or a negated errno. home->path is set in every case, for messages.
  */
 int home_open(struct home *home, char *const *env);
 
-/* What to do when something in the home could not be made. */
+/* The remedy to print when something in the home could not be made. */
 const char *home_remedy(int error);
 
 /*
- * The same for a home whose path is set already, whatever its descriptor is: once it has been removed,
- * another one is made in its place. Does not close the old descriptor.
+ * Opens the home whose path is set already, and makes it anew if it has been removed. Does not close the old
+ * descriptor.
  */
 int home_reopen(struct home *home);
 
 /*
  * The number in the path of a user's home: what that uid is called outside of this user namespace. 0, also
- * where that cannot be read; PORTMAP_ENOUID when it is nobody there, or said to be root and is not: for a
- * namespace inside of another, outside is that other one.
+ * when /proc does not tell. PORTMAP_ENOUID when the uid is nobody's outside, or root's there although it is
+ * not the host's root: as after `unshare -r` within `unshare -r`.
  */
 int home_number(uid_t uid, uid_t *number);
 
@@ -49,10 +49,10 @@ int home_number(uid_t uid, uid_t *number);
 bool home_is_in_place(const struct home *home);
 
 /*
- * Waits for the lock under which those who begin by hand with one identity (a map file's absolute path, or
- * another word) find or make their run. Others are not kept waiting: it is one byte of a file. It is the
- * process's (fcntl(2)), so that a child that is forked meanwhile does not have it. A descriptor, to be
- * closed, or a negated errno.
+ * Waits for the lock of an identity (a map file's absolute path, or another word). Processes that were
+ * started by hand with that identity find or make their run under it. Each identity is one byte of a file, so
+ * others do not wait. It is a lock of fcntl(2), which a forked child does not share. Returns a descriptor,
+ * which the caller closes, or a negated errno.
  */
 int home_lock_by_hand(const struct home *home, const char *identity);
 

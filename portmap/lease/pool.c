@@ -10,13 +10,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* The longest entry of a pool file, blanks in a row counted once. */
+/* The longest entry of a pool file; blanks in a row count as one. */
 enum { ENTRY_SIZE = 128 };
 
-/* Room for any list of ports: "10000-10001," for three of them is the longest way to say it. */
+/* Room for any list of ports. At worst three ports take 12 characters: "10000-10001," without 10002. */
 enum { RESERVED_SIZE = 4 * PORT_COUNT };
 
-/* https://fetch.spec.whatwg.org/#port-blocking, those above 1023: a browser refuses to talk to them. */
+/* https://fetch.spec.whatwg.org/#port-blocking, above 1023: browsers refuse to connect to them. */
 static const uint16_t refused_by_browsers[] = {1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000,
                                                6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080};
 
@@ -54,11 +54,11 @@ static bool take_range(const char *at, const char *end, unsigned *first, unsigne
     return true;
 }
 
-/* A pool that is being read. */
+/* A pool that is being read, and where from. */
 struct reading {
     struct pool *pool;
-    const char *where; /* a variable, an option or a file */
-    unsigned line;     /* of the file, else 0 */
+    const char *where; /* the name of a variable, option or file, for messages */
+    unsigned line;     /* the current line of a file; 0 for a list */
     struct problem *problem;
 };
 
@@ -104,31 +104,31 @@ static int add_list(const struct reading *r, const char *list)
     }
 }
 
-/* A pool file being read, of which only the entry that has been begun is kept. */
+/* The current entry of a pool file that is being read. */
 struct entry {
     char text[ENTRY_SIZE];
     size_t len;
     bool in_list;    /* there was a comma in this line */
-    bool in_comment; /* to the end of the line */
+    bool in_comment; /* we are in one, which ends with the line */
 };
 
 static int end_entry(struct entry *entry, const struct reading *r)
 {
     size_t len = entry->len;
     entry->len = 0;
-    if (len == sizeof entry->text) /* no range is as long as that, and it may have been longer */
+    if (len == sizeof entry->text) /* too long for a range, and cut */
         return refuse_token(r, entry->text, len);
     bool is_empty_line = len == 0 && !entry->in_list;
     return is_empty_line ? 0 : add_token(r, entry->text, entry->text + len);
 }
 
-/* A line is empty, a comment, or a list; any of them may have a comment after it. */
+/* Reads one character. A line is empty or a list; a comment may follow, from "#" on. */
 static int take_character(struct entry *entry, char c, struct reading *r)
 {
     int error = 0;
     if (c == '\n') {
         error = end_entry(entry, r);
-        if (error == 0) /* else it is this line that is wrong */
+        if (error == 0) /* an error message names this line */
             r->line++;
         entry->in_list = entry->in_comment = false;
     } else if (c == '#' || entry->in_comment) {
@@ -139,7 +139,7 @@ static int take_character(struct entry *entry, char c, struct reading *r)
     } else if (!is_blank(c)) {
         entry->text[entry->len++] = c;
     } else if (entry->len > 0 && entry->text[entry->len - 1] != ' ') {
-        entry->text[entry->len++] = ' '; /* for any number of blanks in a row */
+        entry->text[entry->len++] = ' '; /* one for all blanks in a row */
     }
     return entry->len < sizeof entry->text ? error : end_entry(entry, r);
 }
@@ -202,7 +202,7 @@ static unsigned first_unprivileged(void)
     int len = text_read_file("/proc/sys/net/ipv4/ip_unprivileged_port_start", buffer, sizeof buffer);
     if (len <= 0 || !text_take_uint(&at, buffer + len, PORT_COUNT - 1, &first))
         return 1024;
-    /* Some containers open all ports to everyone; the low ones are still somebody's well-known ones. */
+    /* Some containers allow all ports to everybody. Those below 1024 still belong to well-known services. */
     return first < 1024 ? 1024 : (unsigned)first;
 }
 
@@ -219,8 +219,9 @@ static void remove_listed(struct pool *pool, const char *list)
 }
 
 /*
- * net.ipv4.ip_local_reserved_ports: "8080,9000-9010". Where /proc has none, nothing is reserved. The kernel
- * gives as much as fits into the first read(2) and no more to any other (proc_do_large_bitmap).
+ * Takes the ports in net.ipv4.ip_local_reserved_ports ("8080,9000-9010") out of the pool. Where /proc does
+ * not have that file, none are reserved. The first read(2) has to take the whole list: the kernel gives
+ * nothing to a second one (proc_do_large_bitmap).
  */
 static int remove_reserved(struct pool *pool, struct problem *problem)
 {

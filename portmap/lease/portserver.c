@@ -14,16 +14,16 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* The socket's calls take no longer than until the deadline; false when that is over. */
+/* Limits the following calls on the socket to the time until the deadline; false when that is over. */
 static bool limit(int fd, int option, uint64_t deadline)
 {
     uint64_t now = process_clock(), left = now < deadline ? (deadline - now) / 1000 : 0;
     struct timeval time = {.tv_sec = (time_t)(left / 1000000), .tv_usec = (suseconds_t)(left % 1000000)};
-    /* A limit of 0 would be none. */
+    /* A timeout of 0 would mean no limit. */
     return left > 0 && setsockopt(fd, SOL_SOCKET, option, &time, sizeof time) == 0;
 }
 
-/* What a call that failed has to say: 0 to try it again. */
+/* The error to return when a call failed; 0 to try it again. */
 static int verdict(int error)
 {
     if (error == EINTR)
@@ -31,7 +31,7 @@ static int verdict(int error)
     return error == EAGAIN ? -ETIMEDOUT : -error;
 }
 
-/* connect(2) on a unix socket waits while the backlog is full. */
+/* On a unix socket, connect(2) waits while the backlog is full. */
 static int connect_until(int fd, const char *name, uint64_t deadline)
 {
     struct sockaddr_un address;
@@ -62,7 +62,7 @@ static int send_until(int fd, const char *bytes, size_t len, uint64_t deadline)
     return 0;
 }
 
-/* Up to the end, or up to `size` bytes, or to the first newline where one line is enough. */
+/* Reads up to the end, or size - 1 bytes, or with `line` up to the first newline. */
 static int read_until(int fd, char *answer, unsigned size, bool line, uint64_t deadline)
 {
     unsigned used = 0;
@@ -82,7 +82,8 @@ static int read_until(int fd, char *answer, unsigned size, bool line, uint64_t d
     return (int)used;
 }
 
-/* A server that this process cannot see reads our pids as its own; what listened before it had another. */
+/* Whether the server is outside of our pid namespace, where our pids mean other processes: to us, the process
+ * that made the socket listen then has pid 0. */
 static bool is_elsewhere(int fd)
 {
     struct ucred server;
@@ -98,7 +99,7 @@ static int converse(int fd, const char *address, const char *request, char *answ
         error = PORTMAP_ENAMESPACE;
     if (error == 0)
         error = send_until(fd, request, strlen(request), deadline);
-    /* It may have answered and closed before it had read everything. */
+    /* After EPIPE too there may be an answer: the server may have closed before it had read everything. */
     if (error != 0 && error != -EPIPE)
         return error;
     error = read_until(fd, answer, size, line, deadline);

@@ -25,15 +25,18 @@ static const char magic[8] = "psleases";
 enum { LEASE_VERSION = 2 };
 
 /*
- * A port that was in use a moment ago may still have clients that try to reach its last owner: it rests this
- * long, but no search looks at more than REST_LOOKS ports for a rested one.
+ * A port that was in use a moment ago may still have clients that try to reach its last owner, so it rests
+ * this long. A search that has looked at REST_LOOKS ports without finding a rested one takes any.
  */
 enum { REST_SECONDS = 60, REST_LOOKS = 256 };
 
 enum { NAMESPACES = 256 };
 
-/* So many owners are remembered to have been alive: most have more than one port, and searches begin where
- * others have just leased. A search that has a choice believes it for so long. */
+/*
+ * How many owners are remembered to be alive: most own several ports, and a search begins where others have
+ * just leased. The first search believes that for SEEN_BELIEVED; a second one, after that found no port,
+ * looks at each owner again.
+ */
 enum { SEEN_ALIVE = 256 };
 #define SEEN_BELIEVED UINT64_C(1000000000) /* nanoseconds */
 
@@ -42,10 +45,10 @@ struct lease_file {
     uint32_t version;
     uint32_t size;
     char boot_id[BOOT_ID_SIZE];
-    _Atomic uint16_t cursor; /* where the next search starts: the port after the last one leased */
-    _Atomic uint64_t namespaces[NAMESPACES]; /* of processes that own, packed; 0 is no entry */
+    _Atomic uint16_t cursor; /* the port after the last one leased, where the next search starts */
+    _Atomic uint64_t namespaces[NAMESPACES]; /* of owners that are processes, packed; 0: no entry */
     _Atomic uint64_t owner[PORT_COUNT];
-    _Atomic uint32_t released[PORT_COUNT]; /* seconds since boot; 0 when it never was leased */
+    _Atomic uint32_t released[PORT_COUNT]; /* seconds since boot; 0: never */
 };
 
 _Static_assert(sizeof(struct lease_file) == 56 + 8 * NAMESPACES + 12 * PORT_COUNT,
@@ -53,9 +56,9 @@ _Static_assert(sizeof(struct lease_file) == 56 + 8 * NAMESPACES + 12 * PORT_COUN
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "claims are shared between processes: they must be lock-free");
 
 /*
- * An owner's word: the two high bits are its kind. A run's has the run id below. A process's has, from the
- * low end, its pid (PID_MAX_LIMIT is 2^22, include/linux/threads.h), the low bits of its start time, and
- * where its namespaces stand in the table.
+ * The word for an owner. The two high bits are its kind; a run has its id below them. A process has, from the
+ * low end: its pid (PID_MAX_LIMIT is 2^22, include/linux/threads.h), the low bits of its start time, and the
+ * index of its namespaces in the table.
  */
 enum { KIND_SHIFT = 62, PID_BITS = 22, START_BITS = 32, SPACE_SHIFT = PID_BITS + START_BITS };
 #define ID_MASK ((UINT64_C(1) << RUN_ID_BITS) - 1)
@@ -110,9 +113,10 @@ static bool is_referred_to(const struct lease_file *file, unsigned space)
 }
 
 /*
- * Where this process's namespaces stand in the table, entered if they are new; a full one loses what no
- * owner refers to. An owner that is being made refers to its entry before it looks whether the entry still
- * stands (try_port), so one of the two sees the other.
+ * The index of this process's namespaces in the table; enters them if they are new. In a full table, replaces
+ * an entry that no owner refers to. Such an owner may be entered at the same moment: try_port() claims first
+ * and then checks that its entry is still there, and this function removes the entry first and then looks for
+ * owners again, so at least one of the two notices.
  */
 static int find_namespaces(struct lease_table *table)
 {
@@ -159,8 +163,8 @@ int lease_renew_owner(struct lease_table *table, lease_owner *owner)
     return 0;
 }
 
-/* Whether an owner is of this pid namespace, of another one, or no process at all. What could not be read is
- * unknown, and unknown is nobody's namespace. */
+/* Where an owner lives: in this pid namespace or another one. Unknown for a run, and when either namespace
+ * could not be read. */
 enum where { WHERE_UNKNOWN, WHERE_HERE, WHERE_ELSEWHERE };
 
 static enum where where_is(const struct lease_table *table, lease_owner owner)
@@ -194,14 +198,14 @@ bool lease_owner_has_died(const struct lease_table *table, lease_owner owner)
     return process.gone;
 }
 
-/* The processes of other pid namespaces that have leases, and whether they are gone. */
+/* The processes of other pid namespaces that have leases, and whether they have ended. */
 struct lease_absent {
-    uint16_t number[PORT_COUNT]; /* of a port's owner in what follows; 0 when it is of this namespace */
+    uint16_t number[PORT_COUNT]; /* for each port, the index of its owner below; 0: it has no such owner */
     lease_owner owner[PORT_COUNT];
     struct process_elsewhere process[PORT_COUNT];
 };
 
-/* NULL when there is no memory: then nobody is known to be gone. */
+/* NULL when there is no memory: then nobody is known to have ended. */
 static struct lease_absent *look_for_absent(const struct lease_table *table)
 {
     struct lease_absent *absent =
@@ -232,7 +236,7 @@ bool lease_look_has_died(struct lease_look *look, unsigned port, lease_owner own
         look->absent = look_for_absent(look->table);
     if (look->absent == NULL)
         return false;
-    /* The port may have another owner since: that one is left alone. */
+    /* The port may have changed hands since; nothing is known about its new owner. */
     unsigned number = look->absent->number[port];
     return look->absent->owner[number] == owner && look->absent->process[number].gone;
 }
@@ -246,7 +250,7 @@ void lease_look_end(struct lease_look *look)
 
 static struct {
     _Atomic lease_owner owner;
-    _Atomic uint64_t at; /* by process_clock() */
+    _Atomic uint64_t at; /* process_clock() when it was seen */
 } seen_alive[SEEN_ALIVE];
 
 static bool was_alive(lease_owner owner, uint64_t since)
@@ -333,7 +337,7 @@ int lease_draft(struct lease_table *table, const struct home *home)
     file->version = LEASE_VERSION;
     file->size = sizeof *file;
     process_boot_id(file->boot_id);
-    /* Users without a common port server start far apart, by a multiplicative hash of the uid. */
+    /* A multiplicative hash of the uid: users who share no port server start far apart. */
     atomic_store(&file->cursor, (uint16_t)((kernel_euid() + 1) * 40503U));
     return 0;
 }
@@ -415,21 +419,21 @@ bool lease_release(struct lease_table *table, unsigned port, lease_owner owner)
     return exchange(table, port, owner, 0);
 }
 
-/* Takes the port from a process that has died; false when it stays leased. */
+/* Frees the port if its holder is a process that has died; false when it stays leased. */
 static bool reclaim(struct lease_table *table, unsigned port, lease_owner holder, struct lease_look *look)
 {
     bool died = look != NULL ? lease_look_has_died(look, port, holder) : lease_owner_has_died(table, holder);
     return died && lease_release(table, port, holder);
 }
 
-/* Whether what the owner's word says of its namespaces still stands. */
+/* Whether the word of a process of ours still leads to our namespaces in the table; true for a run. */
 static bool stands(const struct lease_table *table, lease_owner owner)
 {
     return !is_process(owner) || namespaces_of(table, owner) == table->namespaces;
 }
 
-/* 0 when the port is leased now, PORTMAP_EHELD, PORTMAP_EINUSE or -EACCES when it cannot be, else a negated
- * errno. */
+/* Claims the port, then probes it. 0 when it is leased now; PORTMAP_EHELD, PORTMAP_EINUSE or -EACCES when it
+ * cannot be; PORTMAP_ETOOMANY when our namespaces have lost their entry; else a negated errno. */
 static int try_port(struct lease_table *table, unsigned port, const struct lease_want *want)
 {
     if (!exchange(table, port, 0, want->owner))
@@ -449,7 +453,8 @@ static int try_port(struct lease_table *table, unsigned port, const struct lease
     return answer == PROBE_TAKEN ? PORTMAP_EINUSE : answer;
 }
 
-/* A table that was damaged since it was opened does not tell who has a port: an error in it means nothing. */
+/* A table that has been damaged since it was opened does not say who has a port: any error in it becomes
+ * PORTMAP_ETORN. */
 static int unless_torn(const struct lease_table *table, int result)
 {
     return result < 0 && !is_whole(table->file) ? PORTMAP_ETORN : result;
@@ -471,7 +476,8 @@ static bool is_resting(const struct lease_table *table, unsigned port, uint32_t 
     return released != 0 && now - released < REST_SECONDS;
 }
 
-/* Tries up to `looks` unclaimed ports of the pool from the cursor on, once around. */
+/* Tries up to `looks` unclaimed ports of the pool, once around from the cursor; if `rested`, none that
+ * rests. */
 static int search(struct lease_table *table, const struct pool *pool, const struct lease_want *want,
                   struct lease_look *look, bool rested, unsigned looks)
 {
@@ -481,7 +487,7 @@ static int search(struct lease_table *table, const struct pool *pool, const stru
         unsigned port = (start + i) % PORT_COUNT;
         uint64_t bits = pool->ports.word[port / 64] >> port % 64;
         if (!(bits & 1)) {
-            /* On to the next port of the pool in this word, or to the next word. */
+            /* Skip to the next port of the pool in this word, or to the next word. */
             i += (bits != 0 ? (unsigned)__builtin_ctzll(bits) : 64 - port % 64) - 1;
             continue;
         }

@@ -217,9 +217,11 @@ bool map_enter_late(struct map *map, unsigned placeholder, unsigned real, uint32
  */
 bool map_choose_late(struct map *map, unsigned placeholder, unsigned real, uint32_t *entry);
 
-/* Gives a late placeholder in the ephemeral range that has been assigned its alias, from the stock, unless it
+/*
+ * Gives a late placeholder in the ephemeral range that has been assigned its alias, from the stock, unless it
  * has one or its number is a real port of this run. False when the stock is empty. Lock-free,
- * async-signal-safe. */
+ * async-signal-safe.
+ */
 bool map_alias_late(struct map *map, unsigned placeholder);
 
 /* Called before a late entry is used by anybody who did not assign it: from then on it cannot be swapped.

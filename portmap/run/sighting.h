@@ -65,8 +65,8 @@ struct sighting sighting_get(const struct map *map, unsigned n);
 /* The name of a program; "a program" when it is not known. */
 const char *sighting_program_name(const struct map *map, unsigned program);
 
-/* The first program of the run that the library could not reach, from *n on, which moves past it; NULL at
- * the end. One for which there was no room is "a program", static. */
+/* The first program of the run that the library could not reach, from *n on, which moves past it; NULL at the
+ * end. One for which there was no room is "a program", static. */
 const struct map_program *sighting_unhookable(const struct map *map, unsigned *n);
 
 /* Why it could not; never NULL. */
