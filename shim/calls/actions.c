@@ -29,7 +29,8 @@ struct action {
     };
 };
 
-/* Whether there are actions that change the directory, and whether they lie as they are expected to. */
+/* NONE until the program adds an action that changes the directory; then whether such actions lie as
+ * expected. */
 static _Atomic enum { NONE, EXPECTED, STRANGE } layout;
 
 static const struct action *list_of(const posix_spawn_file_actions_t *actions)
@@ -77,7 +78,7 @@ int posix_spawn_file_actions_addfchdir_np(posix_spawn_file_actions_t *actions, i
     return added(error, actions, FCHDIR, NULL, fd);
 }
 
-/* The names that POSIX has given to the same two in 2024. */
+/* The names of the same two in POSIX.1-2024. */
 int posix_spawn_file_actions_addchdir(posix_spawn_file_actions_t *restrict actions, const char *restrict path)
 {
     return posix_spawn_file_actions_addchdir_np(actions, path);
@@ -88,7 +89,7 @@ int posix_spawn_file_actions_addfchdir(posix_spawn_file_actions_t *actions, int 
     return posix_spawn_file_actions_addfchdir_np(actions, fd);
 }
 
-/* Puts a directory before the path, which lies at the end of its memory meanwhile. */
+/* Puts a directory before the path, which lies at the end of its memory while it grows. */
 static void prepend(struct place *place, const char *directory)
 {
     size_t length = strlen(directory), room = PATH_MAX - place->length;
@@ -103,9 +104,9 @@ static void prepend(struct place *place, const char *directory)
 }
 
 /*
- * The last action that changes the directory says where the program is looked for, if it is absolute; if it
- * is relative, those before it matter as well, and if it names a descriptor, those that made that. So they
- * are read from the last to the first.
+ * Finds the directory that the actions leave the process in. The last change of directory decides if its path
+ * is absolute. If the path is relative, the changes before it count too; if it is a descriptor, so do the
+ * actions that made the descriptor. So the list is read from its end.
  */
 static void read_backwards(struct place *place, const struct action *list, int count)
 {

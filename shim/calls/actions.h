@@ -1,9 +1,9 @@
 /*
- * The file actions of posix_spawn(3), which may change the directory before the program is looked for.
+ * The file actions of posix_spawn(3) may change the directory before the program is looked for.
  *
- * libc keeps them in a layout of its own. This is the one of glibc since 2.29, and it is read only in a
- * process that has added an action to change the directory, after the library has seen there, each time,
- * that such an action lies where it is expected.
+ * libc keeps the actions in a private layout; this module knows the one of glibc since 2.29. It reads a list
+ * only in a process that has added an action which changes the directory. Each time the program adds one, the
+ * module checks that the action lies where it is expected.
  */
 #ifndef SHIM_CALLS_ACTIONS_H
 #define SHIM_CALLS_ACTIONS_H
@@ -12,8 +12,8 @@
 
 #include <spawn.h>
 
-/* The directory of a program that is started with these actions, or with none (NULL). Its path is borrowed
- * (borrow.h): place_leave() follows. */
+/* The directory in which a program with these actions, or none (NULL), starts. Its path is in borrowed memory
+ * (process/borrow.h), which place_leave() returns. */
 struct place place_after(const posix_spawn_file_actions_t *actions);
 
 void place_leave(const struct place *place);

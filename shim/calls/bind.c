@@ -1,4 +1,4 @@
-/* bind(2) and listen(2): where a placeholder becomes a real port, and where a server begins to be there. */
+/* bind(2) and listen(2): a placeholder becomes its real port, and whoever waits for the server is woken. */
 #include "calls/calls.h"
 #include "process/attach.h"
 #include "process/copies.h"
@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-/* Of the real port that the rules have found, or that is to be chosen: 0 or an errno. */
+/* Binds the real port that the rules have found, or one that the kernel chooses. 0 or an errno. */
 static int try_real(const struct next *way, int fd, struct outbound *out)
 {
     int error = EADDRINUSE;
@@ -22,7 +22,7 @@ static int bind_real(const struct next *way, int fd, struct outbound *out)
 {
     int saved = errno, error = try_real(way, fd, out);
     rule_bound(&own_view, out, error);
-    errno = error == 0 ? saved : error; /* of an attempt that failed nothing is to be seen */
+    errno = error == 0 ? saved : error; /* the errno of a failed first attempt must not show */
     return error == 0 ? 0 : -1;
 }
 

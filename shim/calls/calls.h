@@ -1,7 +1,7 @@
 /*
- * Each rewritten call, told by which way it reaches the kernel: libc's functions, which are cancellation
- * points, or libc's syscall(), which is not. Both are the same but for the way; only syscall.c uses another
- * than next().
+ * The rewritten calls. Each call_NAME() is told by which functions it reaches the kernel, its `way`: those of
+ * libc, which are cancellation points (next()), libc's syscall(), which is none (calls/syscall.c), or those
+ * for a 64-bit time_t (calls/time64.c).
  */
 #ifndef SHIM_CALLS_CALLS_H
 #define SHIM_CALLS_CALLS_H
@@ -14,44 +14,43 @@
 #include <time.h>
 
 /*
- * A return that follows a system call is mispredicted where the kernel guards itself against Spectre: each of
- * our frames around one costs 10 ns. Of a wrapper with so many arguments that it cannot end in a jump to its
- * call_...(), the body is inlined into both.
+ * Where the kernel guards itself against Spectre, the processor mispredicts the returns after a system call:
+ * each function of ours around the call costs 10 ns. A wrapper usually ends in a jump to its call_NAME(),
+ * which costs nothing. One with too many arguments for a jump has the body inlined, as has its call_NAME().
  */
 #define INLINED static inline __attribute__((always_inline))
 
 /*
- * Copies an address that a caller hands to the kernel: true when it is one for the rules, whole, and false
- * when it is none of ours, or cannot be read; then its first ADDRESS_HEAD bytes are there at most.
+ * Copies an address that the program hands to the kernel, and sets out->placeholder and out->error to 0. True
+ * when the rules concern it: all of it is copied. False when they do not or it cannot be read: at most its
+ * first ADDRESS_HEAD bytes are copied.
  */
 bool call_copy(struct outbound *out, const struct sockaddr *address, socklen_t len, enum rule_use use);
 
-/* What the kernel is told: the copy where the rules have put a real port in it, else the caller's own. */
+/* The address for the kernel: the copy if the rules have put a real port into it, else the program's. */
 static inline const struct sockaddr *call_address(const struct outbound *out, const struct sockaddr *address)
 {
     return out->placeholder != 0 ? &out->to.any : address;
 }
 
-/* A call that the rules say fails: -1, with errno. */
+/* Fails the call as the rules say: sets errno and returns -1. */
 int call_refused(const struct outbound *out);
 
-/* Whether the program is shown placeholders at all. */
+/* Whether the program sees placeholders: a run is in force, without --reveal. */
 bool call_shows(void);
 
-/* Before a call that writes an address to the caller's buffer: how much room the caller gives, 0 when there
- * is nothing to translate in it. */
+/* Before a call that writes an address: the size of the program's buffer, 0 if nothing is translated. */
 socklen_t call_room(const struct sockaddr *address, const socklen_t *len);
 
-enum { CALL_BATCH = 16 /* messages that are copied at a time, on the stack */ };
+enum { CALL_BATCH = 16 /* messages copied to the stack at a time */ };
 
-/* How many messages may be looked at: those before an unreadable one are handled by the kernel all the same.
- */
+/* How many messages can be read, from the first on: the kernel handles those before an unreadable one. */
 unsigned call_readable_messages(const struct mmsghdr *messages, unsigned count);
 
 int call_prctl(const struct next *way, int option, unsigned long a, unsigned long b, unsigned long c,
                unsigned long d);
-long call_seccomp(unsigned operation, unsigned flags,
-                  void *arguments); /* libc has no function of this name */
+/* seccomp(2), which only comes by syscall(2). */
+long call_seccomp(unsigned operation, unsigned flags, void *arguments);
 int call_socket(const struct next *way, int family, int type, int protocol);
 int call_bind(const struct next *way, int fd, const struct sockaddr *address, socklen_t len);
 int call_listen(const struct next *way, int fd, int backlog);
@@ -70,7 +69,7 @@ ssize_t call_recvmsg(const struct next *way, int fd, struct msghdr *message, int
 int call_recvmmsg(const struct next *way, int fd, struct mmsghdr *messages, unsigned count, int flags,
                   struct timespec *timeout);
 
-/* landlock_add_rule(2), which only comes by syscall(2). Headers may be older than it. */
+/* landlock_add_rule(2), which only comes by syscall(2). Older headers do not have its number. */
 #ifndef SYS_landlock_add_rule
 #define SYS_landlock_add_rule 445 /* on every machine but alpha */
 #endif

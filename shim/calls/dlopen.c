@@ -1,8 +1,10 @@
 /*
- * dlopen(3) and dlmopen(3). A library that is loaded with RTLD_DEEPBIND looks for functions in itself and in
- * what it needs before it looks here, and so calls libc's own; while a run is in force the flag is taken
- * away, but where PORTSHIM_DEEPBIND says "keep". One in another namespace has another libc, which nothing
- * stands in front of. All three are noted in the map, for portshim-ls(1).
+ * dlopen(3) and dlmopen(3), which can load a library that gets past this one.
+ *
+ * With RTLD_DEEPBIND, the loaded library looks for functions in itself and its dependencies first, and so
+ * calls libc's bind() instead of ours. While a run is in force, the flag is taken away, unless
+ * PORTSHIM_DEEPBIND is "keep". In a new namespace (dlmopen()), the loaded library has a libc of its own, and
+ * no library of ours is in front of that. All three cases are noted in the map, for portshim-ls(1).
  */
 #include "process/attach.h"
 #include "process/jump.h"
@@ -12,7 +14,7 @@
 
 #ifdef JUMP_IS_BUILT
 
-/* The flags to load with. */
+/* The flags to load with instead of these; notes RTLD_DEEPBIND. */
 static uintptr_t judge(uintptr_t flags)
 {
     if ((flags & RTLD_DEEPBIND) == 0)

@@ -1,11 +1,12 @@
 /*
- * dlsym(3) and dlvsym(3) of a handle: ctypes, JNA and other bridges between languages ask the handle of libc
- * for its functions, and would have libc's own. Where the answer is the very function that one of ours stands
- * in front of, it is ours: a wrapper of what was asked for, so that nothing can call itself that would not
- * have done so anyway. Any other answer, such as libc's function where another preloaded library stands
- * between, is left alone.
+ * dlsym(3) and dlvsym(3): ctypes, JNA and other bridges between languages look up functions by the handle of
+ * libc, and so would get libc's bind() instead of ours.
  *
- * RTLD_DEFAULT and RTLD_NEXT are libc's to answer, and depend on who asks.
+ * If the function found is the very one that a wrapper of ours calls, the answer is the wrapper. The wrapper
+ * goes on to the function that was asked for, so that this makes no new loop of calls. Any other answer is
+ * left alone, such as libc's function when another preloaded library is between libc and us.
+ *
+ * Look-ups of RTLD_DEFAULT and RTLD_NEXT depend on the caller, and are left to libc.
  */
 #include "process/jump.h"
 #include "process/loaded.h"
@@ -15,7 +16,7 @@
 
 #ifdef JUMP_IS_BUILT
 
-/* Ours in place of a function that was found by its name. */
+/* Our wrapper of that name if `found` is what it calls, else `found`. */
 static void *in_front_of(void *found, const char *name)
 {
     void *ours = found != NULL ? loaded_function(loaded_self(), name) : NULL;
@@ -23,7 +24,7 @@ static void *in_front_of(void *found, const char *name)
         return found;
     void *behind = next_functions.dlsym(RTLD_NEXT, name);
     if (behind == NULL)
-        dlerror(); /* the program's own question was answered */
+        dlerror(); /* clear our own error: the program's look-up succeeded */
     return behind == found ? ours : found;
 }
 
@@ -49,9 +50,9 @@ JUMP_WAY(dlsym)
 }
 
 /*
- * Our functions have no version, so that dlvsym() passes them over; where the one asked for is that of the
- * function behind ours, dlsym() finds the right one for whoever asks. What is behind ours is not asked of
- * dlsym: another preloaded library's may come back here.
+ * Whether this is the version of the function that our wrapper calls: then the wrapper is to be found too.
+ * dlvsym() passes it over, as it has no version; dlsym() finds it. The function behind the wrapper is not
+ * looked up by dlsym(): another preloaded library's dlsym() may call back here.
  */
 static bool is_version_behind(const char *name, const char *version)
 {

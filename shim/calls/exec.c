@@ -1,8 +1,8 @@
 /*
- * The exec family and posix_spawn(3): a new program stays in the run (carry.h).
+ * The exec family and posix_spawn(3): a new program stays in the run (process/carry.h).
  *
- * libc's own functions call each other by names that cannot be interposed, so each has a wrapper. All may run
- * between vfork(2) and exec: the stack is all they use, and borrowed memory.
+ * Inside libc these functions call each other by names that cannot be interposed, so each has a wrapper. All
+ * may run between vfork(2) and exec: they write only to the stack and to borrowed memory (process/borrow.h).
  */
 #include "calls/start.h"
 #include "process/attach.h"
@@ -85,7 +85,7 @@ int execveat(int dirfd, const char *path, char *const argv[], char *const envp[]
     return result;
 }
 
-/* How many arguments an execl() has been given, the NULL at the end included. */
+/* The number of arguments that execl() was given, the NULL at the end included. */
 static size_t count_arguments(const char *first, va_list *arguments)
 {
     size_t count = 1;
@@ -96,13 +96,13 @@ static size_t count_arguments(const char *first, va_list *arguments)
 
 static void collect_arguments(char **argv, const char *first, va_list *arguments)
 {
-    /* execv(3) takes pointers to char, and has never written through them. */
+    /* execv(3) takes pointers to char but never writes through them. */
     *argv = (char *)(uintptr_t)first;
     while (*argv != NULL)
         *++argv = va_arg(*arguments, char *);
 }
 
-/* The arguments of an execl() as an array on the caller's stack. `rest` is left behind the NULL. */
+/* The arguments of execl() as an array on the calling function's stack. Leaves `rest` behind the NULL. */
 #define ARGUMENTS(first, rest)                                                                    \
     __extension__({                                                                               \
         va_list counting;                                                                         \

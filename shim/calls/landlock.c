@@ -1,6 +1,6 @@
 /*
- * landlock_add_rule(2): a program that confines itself names the ports that it will use, and what the kernel
- * will see are their real ports. libc has no function for it; it comes through syscall(2).
+ * landlock_add_rule(2): a program that confines itself allows the ports that it will use. The kernel will see
+ * their real ports, so these are allowed too. libc has no function for the call; it comes through syscall(2).
  */
 #include "calls/calls.h"
 #include "process/attach.h"
@@ -9,15 +9,15 @@
 
 #include <string.h>
 
-/* linux/landlock.h, since the interface's version 4 (Linux 6.7), which is later than headers may be. */
+/* As in linux/landlock.h since Linux 6.7 (Landlock ABI 4). Older headers do not have them. */
 enum { RULE_NET_PORT = 2, MAY_BIND = 1 };
 
 struct net_port {
     uint64_t access, port; /* in host byte order */
 };
 
-/* The real port of what a rule allows, 0 when it has none. A late placeholder that is to be bound, or may be
- * reached, gets it now: later it would be none of those that are allowed. */
+/* The real port of the placeholder that a rule allows, 0 when there is none. A late placeholder gets its real
+ * port now: one that it got later would not be allowed. */
 static unsigned real_port(const struct net_port *rule)
 {
     if (rule->port == 0 || rule->port >= PORT_COUNT)

@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* A failed attempt, by which libraries find out what the kernel can do, does not count. */
+/* Takes a failed attempt back: libraries make one to find out what the kernel can do. */
 static long counted(long result)
 {
     if (result == -1)

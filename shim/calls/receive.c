@@ -1,7 +1,7 @@
 /*
- * recvfrom(2), recvmsg(2) and recvmmsg(2): the source is translated in the caller's own buffer, where that
- * holds any address; a shorter one is replaced by ours for the call, as a name that the kernel has cut cannot
- * be asked for again.
+ * recvfrom(2), recvmsg(2) and recvmmsg(2): the source address is translated in the program's buffer if that
+ * is large enough for any address. A smaller one is replaced by a buffer of ours for the call: once the
+ * kernel has cut the source address, nobody can ask for the rest.
  */
 #include "calls/calls.h"
 #include "process/attach.h"
@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* A source's name, in the way of recvfrom(): as much as there is room for, and its whole length. */
+/* Gives the program a source address as recvfrom(2) does: as much as fits, and the whole length in *len. */
 static void give_name(void *name, socklen_t room, socklen_t *len, const union address *source,
                       socklen_t whole)
 {
@@ -22,7 +22,7 @@ static void give_name(void *name, socklen_t room, socklen_t *len, const union ad
 /* How recvfrom() is called; __recvfrom_chk() has one more argument. */
 struct receiving {
     const struct next *way;
-    size_t checked; /* the size that the compiler knows the buffer to have, 0 for plain recvfrom() */
+    size_t checked; /* the buffer's size as the compiler knows it, 0 for plain recvfrom() */
 };
 
 INLINED ssize_t receive(const struct receiving *how, int fd, void *bytes, size_t size, int flags,
@@ -61,7 +61,7 @@ ssize_t call_recvfrom(const struct next *way, int fd, void *bytes, size_t size, 
     return receive_from(&how, fd, bytes, size, flags, address, len);
 }
 
-/* Control messages that carry a port: where a datagram was sent to, which is our own end. */
+/* Translates control messages that say which of our own addresses a datagram was sent to. */
 static void translate_control(int fd, struct msghdr *message)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
@@ -71,7 +71,7 @@ static void translate_control(int fd, struct msghdr *message)
         union address address = {0};
         if ((!ipv4 && !ipv6) || c->cmsg_len < CMSG_LEN(offsetof(struct sockaddr_in, sin_addr)))
             continue;
-        size_t have = c->cmsg_len - CMSG_LEN(0); /* less than an address where the caller had less room */
+        size_t have = c->cmsg_len - CMSG_LEN(0); /* less than len if the program gave less room */
         if (have > len)
             have = len;
         memcpy(&address, CMSG_DATA(c), have);
@@ -80,7 +80,7 @@ static void translate_control(int fd, struct msghdr *message)
     }
 }
 
-/* A header whose name is shorter than an address may be; ours stands in for the name during the call. */
+/* A buffer that takes the place of a message's name during the call, when that may be too short. */
 struct loan {
     bool lent;
     union address source;
@@ -101,7 +101,7 @@ static void lend_name(struct loan *loan, struct msghdr *message)
     }
 }
 
-/* What came in, translated where it lies; room is what the caller gave for the name. */
+/* Translates a received message in place; room is the size of the buffer for its name. */
 static void translate_received(int fd, struct msghdr *message, socklen_t room)
 {
     kind_received(&own_view, message);
@@ -111,7 +111,7 @@ static void translate_received(int fd, struct msghdr *message, socklen_t room)
         translate_control(fd, message);
 }
 
-/* What came in by a copy of the header, perhaps with a name lent, becomes the caller's. */
+/* Translates a message received through a copy of its header, and gives it to the program. */
 static void give_message(int fd, const struct loan *loan, struct msghdr *copy, struct msghdr *message)
 {
     void *name = message->msg_name;
@@ -123,7 +123,7 @@ static void give_message(int fd, const struct loan *loan, struct msghdr *copy, s
         give_name(name, room, &message->msg_namelen, &loan->source, whole);
 }
 
-/* The kernel has written to the header where it succeeds, so that it can be looked at. */
+/* Once the call has succeeded, the header can be read: the kernel has written to it. */
 static ssize_t receive_untranslated(const struct next *way, int fd, struct msghdr *message, int flags)
 {
     ssize_t received = way->recvmsg(fd, message, flags);
@@ -152,7 +152,7 @@ ssize_t call_recvmsg(const struct next *way, int fd, struct msghdr *message, int
     return received;
 }
 
-/* Receives up to CALL_BATCH messages by copies of their headers; returns what recvmmsg() does. */
+/* Receives up to CALL_BATCH messages through copies of their headers. Returns what recvmmsg() does. */
 static int receive_batch(const struct next *way, int fd, struct mmsghdr *messages, unsigned count, int flags,
                          struct timespec *timeout)
 {
@@ -169,7 +169,7 @@ static int receive_batch(const struct next *way, int fd, struct mmsghdr *message
     return received;
 }
 
-/* recvmmsg() with at least one short name, in batches, which wait and end where one call would. */
+/* recvmmsg() for messages of which one has a short name: in batches, which wait and end as one call would. */
 static int receive_batches(const struct next *way, int fd, struct mmsghdr *messages, unsigned count,
                            int flags, struct timespec *timeout)
 {

@@ -1,7 +1,4 @@
-/*
- * sendto(2), sendmsg(2) and sendmmsg(2): the destination is translated as connect()'s, in a copy of the
- * header.
- */
+/* sendto(2), sendmsg(2) and sendmmsg(2): a copy of the destination is translated, as in connect(2). */
 #include "calls/calls.h"
 #include "process/attach.h"
 #include "process/memory.h"
@@ -27,8 +24,8 @@ ssize_t call_sendto(const struct next *way, int fd, const void *bytes, size_t si
     return send_to(way, fd, bytes, size, flags, address, len);
 }
 
-/* Translates a message's name: true when the message is not to be sent as it is, but as *copy, or, where
- * out->error says so, not at all. */
+/* Translates a message's destination. True when the message must not be sent as it is: send *copy instead or,
+ * if out->error is set, fail. */
 static bool translate_message(struct msghdr *copy, struct outbound *out, int fd, const struct msghdr *message)
 {
     socklen_t len = message->msg_namelen;
@@ -36,7 +33,7 @@ static bool translate_message(struct msghdr *copy, struct outbound *out, int fd,
     if (message->msg_name == NULL)
         return false;
     if (len > sizeof(struct sockaddr_storage) && len <= INT32_MAX)
-        len = sizeof(struct sockaddr_storage); /* what the kernel reads of it; sendto() would refuse */
+        len = sizeof(struct sockaddr_storage); /* the kernel reads so much of it; sendto() would fail */
     if (call_copy(out, message->msg_name, len, RULE_DATAGRAM))
         rule_destination(&own_view, fd, out);
     if (out->placeholder == 0)
@@ -56,7 +53,7 @@ ssize_t call_sendmsg(const struct next *way, int fd, const struct msghdr *messag
     return out.error != 0 ? call_refused(&out) : way->sendmsg(fd, &copy, flags);
 }
 
-/* Whether a message is not to be sent as it is. */
+/* Whether one of the messages must not be sent as it is. */
 static bool any_ours(int fd, const struct mmsghdr *messages, unsigned count)
 {
     struct msghdr copy;
@@ -67,7 +64,7 @@ static bool any_ours(int fd, const struct mmsghdr *messages, unsigned count)
     return false;
 }
 
-/* Sends up to CALL_BATCH messages, those before a refused one, from copies of their headers; returns what
+/* Sends copies of up to CALL_BATCH messages, only those before one that the rules refuse. Returns what
  * sendmmsg() does. */
 static int send_batch(const struct next *way, int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
@@ -102,11 +99,11 @@ int call_sendmmsg(const struct next *way, int fd, struct mmsghdr *messages, unsi
         return way->sendmmsg(fd, messages, count, flags);
     while (sent < readable) {
         unsigned batch = readable - sent < CALL_BATCH ? readable - sent : CALL_BATCH;
-        /* The kernel stops at the message whose length it cannot tell, after sending it. */
+        /* Send one at a time: the kernel stops after the message whose msg_len it cannot write. */
         if (memory_writable_count(messages + sent, sizeof *messages, batch) < batch)
             batch = 1;
         int result = send_batch(way, fd, messages + sent, batch, flags);
-        /* As the kernel does it: an error counts only when nothing was sent before. */
+        /* As in the kernel, an error counts only when nothing was sent before it. */
         if (result < 0 && sent == 0)
             return result;
         if (result < 0) {

@@ -1,10 +1,9 @@
 /*
- * system(3), popen(3) and wordexp(3): libc starts the shell by itself, with `environ` as it is.
+ * system(3), popen(3) and wordexp(3): libc itself starts the shell, with `environ` as it is.
  *
- * Only where that has lost the run, which takes a program that empties its environment, is it replaced for
- * the time of the call. Another thread may read it meanwhile, or set a variable, upon which libc copies the
- * array, and a thread may be cancelled in the call: so the replacement is never on a stack and never freed,
- * but kept for the next call.
+ * If the program has emptied `environ` and so lost the run, `environ` is replaced during the call. The
+ * replacement is borrowed memory, which is never freed and kept for the next call, not memory on the stack:
+ * another thread may read it, or make libc copy it by setting a variable, and this thread may be cancelled.
  */
 #include "process/attach.h"
 #include "process/borrow.h"
@@ -15,8 +14,8 @@
 #include <wordexp.h>
 
 #if !__GLIBC_PREREQ(2, 34)
-/* pthread_cleanup_push() has these from libpthread, which a program without threads has not loaded and is not
- * to load for us: nothing is cancelled there. */
+/* pthread_cleanup_push() calls these functions of libpthread. A program without threads has not loaded that
+ * and must not load it for our sake; nothing is cancelled there. */
 #pragma weak __pthread_register_cancel
 #pragma weak __pthread_unregister_cancel
 #define __pthread_register_cancel(buffer) \
@@ -27,9 +26,9 @@
 
 extern char **environ;
 
-/* An environment in place of the program's own. */
+/* The program's environment, and what has taken its place. */
 struct replaced {
-    char **own, **instead; /* the latter NULL when nothing was replaced */
+    char **own, **instead; /* `instead` is NULL when nothing was replaced */
 };
 
 static struct replaced replace(void)

@@ -1,4 +1,4 @@
-/* socket(2), which is only looked at: a process that makes sockets of another kind has them (kind.h). */
+/* socket(2): notes when the process makes a socket of a kind that is not translated (rules/kind.h). */
 #include "calls/calls.h"
 #include "process/attach.h"
 #include "rules/kind.h"

@@ -1,15 +1,12 @@
-/* getsockname(2), getpeername(2), accept(2) and accept4(2): real ports of this run are called placeholders
- * again. */
+/* getsockname(2), getpeername(2), accept(2), accept4(2): a real port of this run becomes its placeholder. */
 #include "base/kernel.h"
 #include "calls/calls.h"
 #include "process/attach.h"
 
 #include <string.h>
 
-/*
- * After a call that wrote an address to the caller's buffer. One that is shorter than the address does not
- * hold what must be known, so the kernel is asked again, on fd, for the whole of it.
- */
+/* Translates the address that the kernel wrote to the program's buffer of `room` bytes. If the buffer is
+ * shorter than the address, the kernel is asked, on fd, for the whole address. */
 static void translate(int fd, struct sockaddr *address, socklen_t room, const socklen_t *len,
                       enum owner owner)
 {

@@ -17,21 +17,22 @@
 
 extern char **environ;
 
-/* Looking at a file takes calls that a filter of the program's own may not allow: only --strict needs it
- * then. Without a map nobody can be told. */
+/* Whether to judge programs at all. Without a map there is no place to note anything. Judging takes system
+ * calls that the program's own seccomp filter may forbid, so under one only a strict run is worth them. */
 static bool judges(void)
 {
     const struct map *map = own_view.map[0];
     return map != NULL && (map->strict || !filter_is_installed());
 }
 
-/* Something that execve(2) will refuse is not started, whatever it is. */
+/* Whether execve(2) will refuse the file: then nothing is started that could be noted. */
 static bool will_be_refused(const struct reach *reach)
 {
     return faccessat(reach->dirfd, reach->path, X_OK, AT_EACCESS | reach->flags) < 0 && errno == EACCES;
 }
 
-/* A path of NULL cannot be told (place_path()): it may be any program. */
+/* Whether the program may be started; notes one that the library does not reach. A path of NULL, which
+ * place_path() could not tell, may be any program. */
 static bool judge(int dirfd, const char *path, int flags, struct place *place)
 {
     struct map *map = own_view.map[0];
@@ -42,7 +43,7 @@ static bool judge(int dirfd, const char *path, int flags, struct place *place)
     sighting_remember(map, &reach);
     if (reach_obstacle(reach.kind, reach.is_privileged) == NULL || will_be_refused(&reach))
         return true;
-    /* Whatever is started in here is started in the runs around this one as well. */
+    /* What is started in this run is started in the runs around it as well. */
     for (unsigned i = 0; own_view.map[i] != NULL; i++)
         sighting_started(own_view.map[i], &reach);
     return !map->strict;
@@ -67,15 +68,15 @@ bool start_allowed(int dirfd, const char *path, int flags)
     return good;
 }
 
-/* 0, -EPERM when the program may not be started, or why none was found: -ENAMETOOLONG when path[size] is too
- * small for PATH. */
+/* 0; -EPERM when the program may not be started; or why none was found, -ENAMETOOLONG when path[size] is too
+ * small. */
 static int judge_search(struct place *place, const char *file, char *path, size_t size)
 {
     int error = search_list(place, environment_get(environ, "PATH"), file, path, size);
     return error == 0 && !judge_in(place, path) ? -EPERM : error;
 }
 
-/* Where a directory of PATH has a name that is longer than what is put on every stack. */
+/* The same with room for any path. Not inlined: so large a buffer is on the stack only when it is needed. */
 __attribute__((noinline)) static int judge_long_search(struct place *place, const char *file)
 {
     char path[PATH_MAX];
@@ -104,7 +105,7 @@ bool start_allowed_in_path(const char *file)
     return good;
 }
 
-/* Whether the kernel would take it: it is to be read here, where it may lie anywhere. */
+/* Whether the kernel can read the path, all of it: then we can, too. */
 static bool is_path(const char *path)
 {
     return faccessat(AT_FDCWD, path, F_OK, 0) == 0 || (errno != EFAULT && errno != ENAMETOOLONG);

@@ -1,9 +1,9 @@
 /*
- * syscall(2): libc's function with the number of one of our calls follows the same rules.
+ * syscall(2), libc's function: with the number of a call that we rewrite, it follows the same rules.
  *
- * libuv before 1.45 sends datagrams by syscall(__NR_sendmmsg, ...). The calls go to the kernel by libc's
- * syscall() again, not by its functions, which are cancellation points. Every other number is handed through
- * with all six arguments.
+ * libuv before 1.45 sends datagrams by syscall(__NR_sendmmsg, ...). Such a call goes on to the kernel by
+ * libc's syscall(), as sendmmsg() would be a cancellation point. Any other number is passed on with all six
+ * arguments.
  */
 #include "calls/calls.h"
 #include "calls/start.h"
@@ -125,7 +125,7 @@ static const struct next *raw_next(void)
     return &raw;
 }
 
-/* The kernel takes an int from a register's lower half, whatever the upper one holds. */
+/* An argument that is a pointer. One that is an int is cast: like the kernel, this drops the upper half. */
 #define POINTER(argument) ((void *)(argument))
 
 static long execute(long path, long argv, long envp)
@@ -202,7 +202,7 @@ long syscall(long number, ...)
         return execute_at(a, b, c, d, e);
     case SYS_landlock_add_rule:
         return call_landlock_add_rule(a, b, c, d);
-    default: /* not attached for: a sanitizer's runtime makes such calls before it can be called itself */
+    default: /* without next(): a sanitizer's runtime makes such calls before it is ready itself */
         next_resolve();
         return next_functions.syscall(number, a, b, c, d, e, f);
     }

@@ -1,14 +1,13 @@
 /*
- * The names under which programs of a 32-bit libc with a 64-bit time_t call sendmsg(2) and its kind
- * (glibc 2.34, _TIME_BITS=64): control messages and timeouts that carry times have another layout there. The
- * rules are the same.
+ * sendmsg(2) and its relatives under the names that 32-bit programs with a 64-bit time_t call (glibc 2.34,
+ * _TIME_BITS=64). Times in control messages and timeouts have another layout there; the rules are the same.
  */
 #include "calls/calls.h"
 #include "process/attach.h"
 
 #if __SIZEOF_POINTER__ == 4
 
-/* libc's functions, with these four in the places of the plain ones. */
+/* libc's functions, with these four in place of the plain ones. */
 static struct next way(void)
 {
     struct next way = *next();
