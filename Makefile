@@ -96,7 +96,7 @@ $B/libportshim.so: $(SHIM_OBJECTS) $B/libportshim.map
 
 # Small programs that the tests run, and what measures the shim: plain users of libc, built without anything of ours.
 TEST_PROGRAMS = $(patsubst tests/programs/%.c,$B/tests/%,$(wildcard tests/programs/*.c)) \
-	$(patsubst %.c,$B/%,$(wildcard tests/unit/*.c))
+	$(patsubst %.c,$B/%,$(wildcard tests/unit/*.c)) $B/tests/broken/portshim
 TEST_COMPILE = $(CC) $(STANDARD) -Wall -Wextra -Wshadow $(CFLAGS) -pthread -o $@ $<
 
 $B/tests/%: tests/programs/%.c $(wildcard tests/programs/*.h) Makefile $B/flags
@@ -127,6 +127,14 @@ UNIT_OBJECTS = $(filter-out $B/portmap/command/portshim.o,$(COMMAND_OBJECTS)) $(
 $B/tests/unit/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(UNIT_OBJECTS) Makefile $B/flags
 	@mkdir -p $(@D)
 	$(TEST_COMPILE) -iquote portmap -iquote shim $(UNIT_OBJECTS)
+
+# A command that leases a port whoever has it, so that tests see that they would notice.
+$B/tests/broken/table.o: portmap/lease/table.c Makefile $B/flags
+	@mkdir -p $(@D)
+	$(COMPILE) -DPORTSHIM_BROKEN_CLAIM -iquote portmap -c -o $@ $<
+
+$B/tests/broken/portshim: $(COMMAND_OBJECTS) $(filter-out %/lease/table.o,$(LIBRARY_OBJECTS)) $B/tests/broken/table.o
+	$(LINK) $(STATIC) -o $@ $^ -pthread
 
 check: all $(TEST_PROGRAMS)
 	scripts/test-deps

@@ -1,5 +1,6 @@
 # Whatever is killed, whenever: no real port is lost, and none ever has two holders. observer.py judges.
 load helper
+load observer
 
 pool_size=50
 
@@ -7,9 +8,7 @@ setup() {
     cd "$(test_dir)"
     own_pool "$pool_size"
     hold=$ROOT/build/tests/hold
-    start observer "$PROGRAMS/observer.py" sock
-    observer=$pid
-    within 10 grep -qs ready observer.out
+    observe
 }
 
 # kill_loop NAME NUMBER: that many runs, one after the other, each killed at a random moment of its life; every other one
@@ -43,12 +42,6 @@ crowd_is_there() {
     (($(cat crowd.*.out | wc -l) == pool_size))
 }
 
-# judgement: ends the observer, which this shell alone can wait for, and reads its summary into $seen and $doubles.
-judgement() {
-    stop "$observer"
-    read -r seen doubles < <(sed -n 's/^seen \([0-9]*\) doubles \([0-9]*\)$/\1 \2/p' observer.out)
-}
-
 @test "a thousand runs are killed over a pool of fifty ports, and no port is lost or held twice" {
     local loops=()
     for ((i = 0; i < 10; i++)); do
@@ -68,14 +61,7 @@ judgement() {
 }
 
 @test "the same judge finds two holders when the claim is broken on purpose" {
-    mkdir source broken
-    cp -r "$ROOT/portmap" "$ROOT/shim" "$ROOT/Makefile" source
-    sed -i 's/return atomic_compare_exchange_strong(&table->file->owner\[port\], &from, to);/(void)table, (void)port, (void)from, (void)to; return true;/' \
-        source/portmap/lease/table.c
-    run diff "$ROOT/portmap/lease/table.c" source/portmap/lease.c
-    assert_failure
-    make -s -C source B="$PWD/broken" "$PWD/broken/portshim"
-    PATH=$PWD/broken:$PATH
+    PATH=$ROOT/build/tests/broken:$PATH
     crowd
     start late portshim run -q -p 8080 -- "$hold" sock 8080
     within 10 test -s late.out

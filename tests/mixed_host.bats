@@ -1,14 +1,13 @@
 # All who want ports on one host at once: a port server, those who ask it, those who ask the lease table, runs of both
 # kinds, and a program that asks nobody. No port ever has two holders.
 load helper
+load observer
 load serve
 
 setup() {
     cd "$(test_dir)"
     own_pool 300
-    start observer /usr/bin/python3 "$PROGRAMS/mixed_observer.py" sock
-    observer=$pid
-    within 10 grep -qs ready observer.out
+    observe connections
 }
 
 # client KIND...: each in the background, by its number.
@@ -21,14 +20,13 @@ client() {
     done
 }
 
-# judgement: ends all clients, then the observer, and reads its summary into $seen and $doubles.
-judgement() {
+# all_end: the clients end, then the observer judges.
+all_end() {
     local client
     for client in "${clients[@]}"; do
         stop "$client"
     done
-    stop "$observer"
-    read -r seen doubles < <(sed -n 's/^seen \([0-9]*\) doubles \([0-9]*\)$/\1 \2/p' observer.out)
+    judgement
     echo "# $seen ports were held, $doubles by two" >&3
 }
 
@@ -51,7 +49,7 @@ lasts() {
     lasts "$((PORTSHIM_LONG ? 60 : 20))"
     assert_equal "$(statistic pid)" "$server"
     served=$(statistic total-allocations)
-    judgement
+    all_end
     assert_equal "$doubles" 0
     ((seen > 300 && served > 100))
     # One that was killed on its way to a port is none to lease for.
@@ -67,7 +65,7 @@ lasts() {
         restart
     done
     lasts 1
-    judgement
+    all_end
     assert_equal "$doubles" 0
     ((seen > 100))
 }
@@ -83,7 +81,7 @@ lasts() {
     rm home/leases
     serve --per-user 2
     client portpicker
-    within 20 grep -qx "double: $port" observer.out
-    judgement
+    within 20 grep -qx "double: $port announced twice" observer.out
+    all_end
     ((doubles > 0))
 }

@@ -1,6 +1,7 @@
 # Whoever is killed, whenever, and without any server: no port is lost, and none ever has two living owners.
 # observer.py judges.
 load helper
+load observer
 
 pool_size=900
 
@@ -8,15 +9,7 @@ setup() {
     cd "$(test_dir)"
     own_pool "$pool_size"
     picker=$ROOT/build/tests/picker
-    start observer "$PROGRAMS/observer.py" sock
-    observer=$pid
-    within 10 grep -qs ready observer.out
-}
-
-# judgement: ends the observer, which this shell alone can wait for, and reads its summary into $seen and $doubles.
-judgement() {
-    stop "$observer"
-    read -r seen doubles < <(sed -n 's/^seen \([0-9]*\) doubles \([0-9]*\)$/\1 \2/p' observer.out)
+    observe
 }
 
 @test "two hundred processes pick a hundred times each and are killed, and no port is lost or owned twice" {
@@ -33,14 +26,7 @@ judgement() {
 }
 
 @test "the same judge finds two owners when the claim is broken on purpose" {
-    mkdir source broken
-    cp -r "$ROOT/portmap" "$ROOT/shim" "$ROOT/Makefile" source
-    sed -i 's/return atomic_compare_exchange_strong(&table->file->owner\[port\], &from, to);/(void)table, (void)port, (void)from, (void)to; return true;/' \
-        source/portmap/lease/table.c
-    run diff "$ROOT/portmap/lease/table.c" source/portmap/lease.c
-    assert_failure
-    make -s -C source B="$PWD/broken" "$PWD/broken/portshim"
-    PATH=$PWD/broken:$PATH
+    PATH=$ROOT/build/tests/broken:$PATH
     "$picker" sock 200 10 >picker.out 2>picker.err
     judgement
     ((doubles > 0))

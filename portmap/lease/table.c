@@ -372,6 +372,9 @@ bool lease_is_current(const struct lease_table *table, const struct home *home)
 
 static bool exchange(struct lease_table *table, unsigned port, lease_owner from, lease_owner to)
 {
+#ifdef PORTSHIM_BROKEN_CLAIM /* with it the tests see that they would notice two owners of a port */
+    return true;
+#endif
     return atomic_compare_exchange_strong(&table->file->owner[port], &from, to);
 }
 

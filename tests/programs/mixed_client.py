@@ -10,7 +10,7 @@ servedrun   the same, from the port server
 stranger    a program that asks nobody: it keeps a quarter of PORTSHIM_POOL bound and announces that, then says "ready",
             and binds others for a moment each
 
-Each announces its port to the observer at SOCKET (mixed_observer.py), lives on for a moment and is killed.
+Each announces its port to the observer at SOCKET (observer.py), lives on for a moment and is killed.
 """
 import ctypes
 import os

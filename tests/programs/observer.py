@@ -7,7 +7,10 @@ is its own as long as it lives, and the kernel tells when it is gone. The observ
 announced while a living holder has it, or while a socket of the host stays bound to it: it binds the port itself for a
 moment, without reuse options.
 
-usage: observer.py SOCKET      prints a line per double holding as it happens, and a summary at SIGTERM
+With the word "connections" a holder lives as long as its connection, which ends before the kernel tells anybody that
+the process has died: ports may change hands within a millisecond. Holders may then have bound what they announce.
+
+usage: observer.py SOCKET [connections]   prints a line per double holding as it happens, and a summary at SIGTERM
 """
 import os
 import select
@@ -26,14 +29,14 @@ class Holder:
         self.connection = connection
         self.line = b""
         self.ports = set()
-        pid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
-        try:
-            self.process = os.pidfd_open(pid)
-        except ProcessLookupError:
-            self.process = None
 
     def lives(self):
-        return self.process is not None and not select.select([self.process], [], [], 0)[0]
+        try:
+            return len(self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)) == 1
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
 
     def lines(self):
         """What it has said since the last time; None at the end."""
@@ -52,12 +55,29 @@ class Holder:
 
     def close(self):
         self.connection.close()
+
+
+class HolderProcess(Holder):
+    def __init__(self, connection):
+        super().__init__(connection)
+        pid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+        try:
+            self.process = os.pidfd_open(pid)
+        except ProcessLookupError:
+            self.process = None
+
+    def lives(self):
+        return self.process is not None and not select.select([self.process], [], [], 0)[0]
+
+    def close(self):
+        super().close()
         if self.process is not None:
             os.close(self.process)
 
 
 class Observer:
-    def __init__(self, path):
+    def __init__(self, path, kind):
+        self.kind = kind
         self.selector = selectors.DefaultSelector()
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(path)
@@ -93,7 +113,7 @@ class Observer:
             return  # killed before its turn came: whoever has the port now may have been heard first
         if other_lives:
             self.report("announced twice", port)
-        elif self.stays_bound(port, holder):
+        elif self.kind is HolderProcess and self.stays_bound(port, holder):
             self.report("bound by a socket", port)
         self.holders[port] = holder
         holder.ports.add(port)
@@ -123,7 +143,7 @@ class Observer:
         holder.close()
 
     def accept(self, _):
-        holder = Holder(self.listener.accept()[0])
+        holder = self.kind(self.listener.accept()[0])
         self.selector.register(holder.connection, selectors.EVENT_READ, (self.listen_to, holder))
 
     def serve(self):
@@ -136,7 +156,7 @@ class Observer:
 
 
 def main():
-    observer = Observer(sys.argv[1])
+    observer = Observer(sys.argv[1], Holder if sys.argv[2:] == ["connections"] else HolderProcess)
 
     def finish(*_):
         sys.exit(0)
