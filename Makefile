@@ -1,27 +1,27 @@
 # make         build/portshim, build/libportshim.so, build/libportmap.a, build/libportmap.so
-# make check   install what the tests need, run them all
+# make check   install what the tests need, then run all tests
 # make demo    two servers on one port, side by side
 # make install into $(DESTDIR)$(PREFIX); the libraries into $(LIBDIR)
-# make bench   what it costs
-# make lint    compilers, clang-tidy, clang-format, shellcheck: all silent
+# make bench   measure what a run and a lease cost
+# make lint    warnings of gcc and clang, clang-tidy, clang-format, shellcheck, scripts/check-house
 
 VERSION = 0.1.0
-# of libportmap.so: raised with every change that a program built before would notice
+# The version of libportmap.so's interface: raise it with each change that breaks programs built before.
 ABI = 0
 
 CC = gcc
 CFLAGS = -O2 -g
 WARNINGS = -Wall -Wextra -Wshadow -Wconversion
 STANDARD = -std=gnu11 -D_GNU_SOURCE
-# The command is static, so that no preloaded library, ours of an outer run included, comes between it and the
-# kernel. Sanitizers want it dynamic: make STATIC=.
+# The command is static, so that no preloaded library, such as ours of an outer run, changes its calls. For sanitizers
+# it must be dynamic: make STATIC=.
 STATIC = -static
 
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 DEFINES = -DPORTSHIM_VERSION='"$(VERSION)"' -DPORTSHIM_MULTIARCH='"$(or $(MULTIARCH),.)"'
 COMPILE = $(CC) $(STANDARD) $(WARNINGS) $(CFLAGS) $(CPPFLAGS) $(DEFINES) -pthread -MMD -MP
 LINK = $(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed
-# Those of the compiler, which may be a cross compiler.
+# The tools that belong to the compiler, which may be a cross compiler.
 OBJCOPY := $(or $(shell $(CC) -print-prog-name=objcopy 2>/dev/null),objcopy)
 ifeq ($(origin AR),default)
 AR := $(or $(shell $(CC) -print-prog-name=ar 2>/dev/null),ar)
@@ -34,10 +34,10 @@ INCLUDEDIR = $(PREFIX)/include
 MANDIR = $(PREFIX)/share/man
 DOCDIR = $(PREFIX)/share/doc/portshim
 JOBS = $(shell nproc)
-# The shell looks for it when it is to run: scripts/test-deps, before, may be what installs it.
+# The shell looks for bats when a recipe runs, as scripts/test-deps may install it before.
 BATS = "$$(PATH="$(CURDIR)/build/npm/node_modules/.bin:$$PATH" command -v bats)" --jobs $(JOBS)
 
-# What the command alone has; the rest is libportmap's, and but for its interface the library's to preload as well.
+# Sources of the command alone. All others are in libportmap and, without its interface, in libportshim.so as well.
 COMMAND_SOURCES = $(wildcard portmap/command/*.c portmap/observe/*.c portmap/serve/*.c) \
 	portmap/base/json.c portmap/host/socket_owners.c portmap/program/versions.c
 LIBRARY_SOURCES = $(filter-out $(COMMAND_SOURCES),$(wildcard portmap/*.c portmap/*/*.c))
@@ -45,13 +45,13 @@ SHIM_SOURCES = $(wildcard shim/*/*.c)
 
 COMMAND_OBJECTS = $(COMMAND_SOURCES:%.c=$B/%.o)
 LIBRARY_OBJECTS = $(LIBRARY_SOURCES:%.c=$B/%.o)
-# The shim brings its own kernel_call() (see portmap/base/kernel.h), and has no use for the interface for C programs.
+# libportshim.so has its own kernel_call() (see portmap/base/kernel.h) and no interface for C programs.
 SHIM_OBJECTS = $(SHIM_SOURCES:%.c=$B/%.o) \
 	$(filter-out $(addprefix $B/portmap/,base/kernel_call.o run/picking.o portmap.o),$(LIBRARY_OBJECTS))
 
 all: $B/portshim $B/libportshim.so $B/libportmap.a $B/libportmap.so.$(ABI)
 
-# What is made with other flags than these is made again: the file is written when it would say something else.
+# Everything depends on this file, which is written only when the flags change: then everything is built again.
 FLAGS = $(COMPILE) / $(LINK) $(STATIC) / $(OBJCOPY) $(AR)
 $B/flags: FORCE
 	@mkdir -p $(@D)
@@ -66,7 +66,7 @@ $B/shim/%.o: shim/%.c Makefile $B/flags
 	@mkdir -p $(@D)
 	$(COMPILE) -iquote portmap -iquote shim -fPIC -fno-semantic-interposition -c -o $@ $<
 
-# One object, whose only global names are those of portmap.h: a program's own may be like those of our modules.
+# One object whose only global names are those of portmap.h, so that no other name can clash with a program's.
 $B/libportmap.a: $(LIBRARY_OBJECTS)
 	$(CC) $(CFLAGS) -nostdlib -r -o $B/libportmap.o $^
 	$(OBJCOPY) --localize-hidden $B/libportmap.o
@@ -80,13 +80,12 @@ $B/libportmap.so.$(ABI): $(LIBRARY_OBJECTS)
 $B/portshim: $(COMMAND_OBJECTS) $(LIBRARY_OBJECTS)
 	$(LINK) $(STATIC) -o $@ $^ -pthread
 
-# What libportshim.so exports. No version name: with one, the symbols of normal binaries would not bind here and
-# interposition would stop.
+# What libportshim.so exports. The symbols have no version: with one, programs would not bind to them.
 $B/libportshim.map: shim/process/interposed.h Makefile $B/flags
 	names=$$($(CC) $(CFLAGS) $(CPPFLAGS) -E -P $(foreach list,NEXT ALSO LOADER,-D'$(list)(name,...)=name;') $<) && \
 		echo "{ global: $$names local: *; };" >$@
 
-# It needs libc alone (where that has no dlsym, libdl): what it needed besides, every program would have to load.
+# Links libc alone (and libdl where libc has no dlsym), as every program of a run loads what this library links.
 $B/libportshim.so: $(SHIM_OBJECTS) $B/libportshim.map
 	$(LINK) -shared -Wl,--version-script=$B/libportshim.map -Wl,-z,now -Wl,--no-undefined \
 		-Wl,-soname,libportshim.so -o $@ $(SHIM_OBJECTS) -ldl
@@ -94,7 +93,7 @@ $B/libportshim.so: $(SHIM_OBJECTS) $B/libportshim.map
 
 -include $(wildcard $B/*/*.d $B/*/*/*.d)
 
-# Small programs that the tests run, and what measures the shim: plain users of libc, built without anything of ours.
+# Programs that the tests run, and the benchmark of calls. They use libc alone, and nothing of portshim.
 TEST_PROGRAMS = $(patsubst tests/programs/%.c,$B/tests/%,$(wildcard tests/programs/*.c)) \
 	$(patsubst %.c,$B/%,$(wildcard tests/unit/*.c)) $B/tests/broken/portshim
 TEST_COMPILE = $(CC) $(STANDARD) -Wall -Wextra -Wshadow $(CFLAGS) -pthread -o $@ $<
@@ -107,7 +106,7 @@ $B/scripts/bench: scripts/bench.c Makefile $B/flags
 	@mkdir -p $(@D)
 	$(TEST_COMPILE)
 
-# Users of libportmap: what measures it, and one that tests run.
+# The benchmark of leases, and a test program, both linked with libportmap.
 $B/scripts/bench_leases: scripts/bench_leases.c $B/libportmap.a Makefile
 	@mkdir -p $(@D)
 	$(TEST_COMPILE) -I. $B/libportmap.a
@@ -116,12 +115,12 @@ $B/tests/given_rights: tests/programs/given_rights.c $B/libportmap.a Makefile
 	@mkdir -p $(@D)
 	$(TEST_COMPILE) -Iportmap $B/libportmap.a
 
-# And one that holds maps and what a process sees of them against each other, through the interfaces of both houses.
+# A test program that compares maps with the views of them, linked with both modules.
 $B/tests/there_and_back: tests/programs/there_and_back.c $(LIBRARY_OBJECTS) $B/shim/rules/view.o Makefile
 	@mkdir -p $(@D)
 	$(TEST_COMPILE) -iquote portmap -iquote shim $(LIBRARY_OBJECTS) $B/shim/rules/view.o
 
-# And those of tests/unit, each linked with everything but what a process that is intercepted has, and main().
+# Unit tests, linked with all of portmap but main(), and with the shim's rules: nothing is intercepted.
 UNIT_OBJECTS = $(filter-out $B/portmap/command/portshim.o,$(COMMAND_OBJECTS)) $(LIBRARY_OBJECTS) \
 	$(patsubst %.c,$B/%.o,$(wildcard shim/rules/*.c))
 $B/tests/unit/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(UNIT_OBJECTS) Makefile $B/flags
@@ -140,10 +139,10 @@ check: all $(TEST_PROGRAMS)
 	scripts/test-deps
 	$(BATS) --timing tests
 
-# The same tests with the command under AddressSanitizer and UndefinedBehaviorSanitizer and every undefined behaviour of
-# the library a trap (alignment apart: programs pass misaligned structures, which the kernel takes); threads of
-# libportmap under ThreadSanitizer; valgrind on the command; a third-party suite, four copies at a time; machines that have
-# nothing yet, Debian 12 and Debian 11.
+# The same tests with the command under AddressSanitizer and UndefinedBehaviorSanitizer and a library that traps at
+# undefined behaviour (but for misaligned structures, which programs pass and the kernel takes); libportmap's threads
+# under ThreadSanitizer; the command under valgrind; a third-party suite in four copies at once; fresh systems of
+# Debian 12 and Debian 11.
 S = $B/sanitized
 check-long: check
 	$(MAKE) B=$S/command STATIC= CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all" $S/command/portshim
@@ -160,7 +159,7 @@ check-long: check
 	scripts/legacy-suite
 	scripts/check-bare
 
-# Silent when nothing is wrong.
+# Prints nothing when all is well.
 lint:
 	@$(MAKE) -s B=$B/lint/gcc CC=gcc WARNINGS="$(WARNINGS) -Werror" $B/lint/gcc/portshim $B/lint/gcc/libportshim.so
 	@$(MAKE) -s B=$B/lint/clang CC=clang WARNINGS="$(WARNINGS) -Werror" $B/lint/clang/portshim $B/lint/clang/libportshim.so
@@ -177,7 +176,7 @@ bench: all $B/scripts/bench $B/scripts/bench_leases
 	scripts/bench
 	scripts/bench-leases
 
-# A path may have a space in it, DESTDIR's above all.
+# The recipe quotes paths, as DESTDIR may contain a space.
 D = $(DESTDIR)$(PREFIX)
 install: all
 	install -d "$D/bin" "$(DESTDIR)$(LIBDIR)/pkgconfig" "$(DESTDIR)$(INCLUDEDIR)/portmap"
