@@ -18,6 +18,18 @@ unit() {
     unit pool
 }
 
+@test "texts and numbers" {
+    unit text
+}
+
+@test "UTF-8 and JSON" {
+    unit utf8
+}
+
+@test "a problem in one line" {
+    unit problem
+}
+
 @test "every program of tests/unit is run here" {
     for program in "$BATS_TEST_DIRNAME"/unit/*.c; do
         grep -qx "    unit $(basename "$program" .c)" "$BATS_TEST_FILENAME" || fail "not run: $program"

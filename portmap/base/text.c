@@ -75,9 +75,10 @@ bool text_take_uint(const char **at, const char *end, uint64_t max, uint64_t *ou
     const char *p = *at;
     uint64_t n = 0;
     for (; p < end && *p >= '0' && *p <= '9'; p++) {
-        n = n * 10 + (uint64_t)(*p - '0');
-        if (n > max)
+        uint64_t digit = (uint64_t)(*p - '0');
+        if (digit > max || n > (max - digit) / 10)
             return false;
+        n = n * 10 + digit;
     }
     if (p == *at)
         return false;
