@@ -30,15 +30,15 @@ struct view own_view;
 _Atomic uint32_t attach_done;
 bool attach_keeps_deepbind;
 
-/* The runs around this one; one that has ended took its late assignments along, which is no reason to stop.
- */
+/* Adds the maps of the runs around this one, up to one that has ended: only its late assignments are lost. */
 static void add_outer(const struct map *inner)
 {
     const char *outer;
     struct map *map;
     while ((outer = map_about(inner, MAP_ABOUT_OUTER, 0)) != NULL && map_attach(&map, outer) == 0) {
         if (!view_add_map(&own_view, map)) {
-            if (atomic_load(&map->grows)) /* what is known at start was inherited, the rest would be lost */
+            if (atomic_load(&map->grows)) /* its late assignments would be missed; inner runs have copied the
+                                             others */
                 die(outer, "too many runs are inside of this one, which has late placeholders",
                     "nest fewer runs");
             map_detach(map);
@@ -58,9 +58,8 @@ static void use_map(struct map *map, const char *run_path)
 }
 
 /*
- * Whether the run directory is missing although the place where it was can be looked into: then the run is
- * over, and its ports may be others'. After chroot or in another mount namespace that place is missing as
- * well.
+ * Whether the run's directory is missing from the directory that held it: then the run is over, and its ports
+ * may be others' by now. After chroot, or in another mount namespace, the latter directory is missing too.
  */
 static bool has_ended(const char *run_path)
 {
@@ -139,7 +138,7 @@ static void attach_here(bool again)
 void attach(void)
 {
     int saved = errno;
-    /* All take the dynamic linker's lock, which a thread that waits for us may hold: it is in dlopen(3). */
+    /* These take the dynamic linker's lock. A thread in dlopen(3) may hold it while it waits for once(). */
     next_resolve();
     loaded_self();
     memory_init();

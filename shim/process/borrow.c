@@ -10,18 +10,18 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* User of a block: a thread's number in the kernel, or one of these. */
+/* Who uses a block: a thread (gettid(2)), or one of these. */
 enum { NOBODY = 0, CHANGING = -1 };
 
 struct block {
     _Alignas(16) struct block *next;
-    size_t size; /* of what follows */
+    size_t size; /* bytes that follow this header */
     _Atomic pid_t user;
-    pthread_t
-        thread; /* the user's; a child of vfork(2) has its parent's. To be read before `user` changes. */
+    /* pthread_self() of the user, which a child of vfork(2) shares with its parent. */
+    pthread_t thread;
 };
 
-/* Grows at its head, and never shrinks. */
+/* A list that grows at its head and never shrinks. */
 static _Atomic(struct block *) blocks;
 
 static pid_t own_number(void)
@@ -29,14 +29,17 @@ static pid_t own_number(void)
     return (pid_t)kernel_call(SYS_gettid);
 }
 
-/* A signal handler that interrupted this call in the parent may have made this process by vfork(2). */
+/* Whether a thread is one of our parent, where a signal handler may have called vfork(2) inside borrow(). */
 static bool is_of_parent(pid_t thread)
 {
     return kernel_call(SYS_tgkill, getppid(), thread, 0) == 0;
 }
 
-/* Two that are the same thread to libc are parent and child of vfork(2), or two such children; as this one
- * runs, the other has ended or is another program by now, if it is not the parent. */
+/*
+ * Whether the user of a block is gone and has not returned it. A user that has our pthread_self() but another
+ * thread id is our parent by vfork(2), our child, or another child of our parent. The children have ended or
+ * have become other programs, since this thread runs; the parent has not.
+ */
 static bool was_left(const struct block *block, pid_t user, pid_t self)
 {
     return user != CHANGING && user != self && pthread_equal(block->thread, pthread_self()) &&

@@ -20,13 +20,13 @@
 
 extern char **environ;
 
-/* What was asked for by hand. */
+/* What the environment asks for. */
 struct by_hand {
     struct home home;
     struct portset ports;
     struct pool pool;
     char file[PATH_MAX];                /* absolute; empty when there is none */
-    char session_name[NAME_MAX_LENGTH]; /* identity where there is no map file */
+    char session_name[NAME_MAX_LENGTH]; /* names the run when there is no map file */
     const char *files[2];
 };
 
@@ -61,8 +61,9 @@ static void absolute_file(struct by_hand *hand, const char *file)
     hand->files[0] = hand->file;
 }
 
-/* Without a map file all processes of a session with the same ports share a run. Containers that share a home
- * number their sessions alike: the pid namespace tells them apart. FNV-1a, 64 bits. */
+/* Without a map file, all processes of a session with the same ports share a run, and find it by this name.
+ * Two containers may share a home and have the same session ids: their pid namespaces differ. FNV-1a, 64
+ * bits. */
 static void name_session(struct by_hand *hand, const char *spec)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
@@ -77,7 +78,7 @@ static void name_session(struct by_hand *hand, const char *spec)
     text_hex(&t, hash, 16);
 }
 
-/* The run that the map file or the session stands for, attached; false when there is none alive. */
+/* Attaches to the run that the map file or the session's name stands for; false when none is alive. */
 static bool find_by_hand(struct by_hand *hand, struct run *run)
 {
     uint64_t run_id = hand->file[0] == '\0' ? name_find(&hand->home, hand->session_name) : 0;
@@ -120,7 +121,7 @@ static void join_or_create(struct by_hand *hand, struct run *run)
     if (!found && portset_is_empty(&hand->ports))
         die(hand->file, "names no living run, and PORTSHIM_PORTS is not set", "set PORTSHIM_PORTS=8080");
     struct obtain_server server = found ? run_server(run->map, environ) : obtain_server_of(environ, getpid());
-    obtain_limit(&server, OBTAIN_BRIEF_MILLISECONDS); /* the program waits meanwhile */
+    obtain_limit(&server, OBTAIN_BRIEF_MILLISECONDS); /* the program waits for it */
     const struct means means = {
         .home = &hand->home, .pool = &hand->pool, .server = &server, .patience = OBTAIN_PATIENT};
     const struct run_wish wish = {.ports = &hand->ports,
@@ -134,7 +135,7 @@ static void join_or_create(struct by_hand *hand, struct run *run)
              "ports are leased without this port server; start it, or unset PORTSERVER_ADDRESS");
 }
 
-/* A run that is there, with all that is asked for, needs no lock. */
+/* Joins the run, without a lock, if it is alive and has all ports that are asked for. */
 static bool find_complete(struct by_hand *hand, struct run *run)
 {
     if (!find_by_hand(hand, run))
@@ -145,7 +146,7 @@ static bool find_complete(struct by_hand *hand, struct run *run)
     return false;
 }
 
-/* Of those who begin with one identity at once, the first makes the run that the others join. */
+/* Of processes that start at the same time for the same run, the first makes it and the others join it. */
 static void join_in_turn(struct by_hand *hand, struct run *run)
 {
     int lock = home_lock_by_hand(&hand->home, hand->file[0] == '\0' ? hand->session_name : hand->file);
@@ -158,7 +159,7 @@ static void join_in_turn(struct by_hand *hand, struct run *run)
 
 struct run *by_hand(const char *spec, const char *file, bool again)
 {
-    static struct by_hand hand; /* 30 KiB, which a small thread's stack may not have */
+    static struct by_hand hand; /* 30 KiB: too much for the stack of some threads */
     static struct run run;
     if (spec == NULL && file == NULL)
         die("no ports", "neither PORTSHIM_RUN nor PORTSHIM_PORTS is set",

@@ -1,6 +1,6 @@
 /*
- * A run by hand: a program that was started with this library alone, in LD_PRELOAD, makes the run that its
- * environment asks for, or joins the one that others with the same wish have made.
+ * A run by hand, without `portshim run`: a program that has this library in LD_PRELOAD makes the run that its
+ * environment asks for, or joins the one that an earlier program has made for the same variables.
  */
 #ifndef SHIM_PROCESS_BY_HAND_H
 #define SHIM_PROCESS_BY_HAND_H
@@ -10,12 +10,13 @@
 #include <stdbool.h>
 
 /*
- * The run, attached, of PORTSHIM_PORTS and PORTSHIM_MAP_FILE, either of which may be NULL. What is wrong ends
- * the process (die.h). `again` as once() has it.
+ * Makes or joins the run for the values of PORTSHIM_PORTS and PORTSHIM_MAP_FILE, of which one may be NULL.
+ * Returns it attached, in static memory. An error ends the process (process/die.h). `again` is that of once()
+ * (process/once.h).
  */
 struct run *by_hand(const char *ports, const char *map_file, bool again);
 
-/* The one change to the program's environment: its children, and it itself, can see which run this is. */
+/* Adds PORTSHIM_RUN=... to the environment, for the program and its children; the string is not copied. */
 void by_hand_put_in_environment(char *variable);
 
 #endif

@@ -18,13 +18,13 @@
 #define RUN "PORTSHIM_RUN="
 #define COMPACT COMPACT_VARIABLE "="
 
-/* What the process was started with may be overwritten (setproctitle): copies in our own memory. */
+/* Copies, as the program may overwrite the environment that it was started with (setproctitle(3)). */
 static char library[PATH_MAX];       /* absolute */
 static char library_given[PATH_MAX]; /* as LD_PRELOAD had it */
 static char run_variable[sizeof RUN + PATH_MAX];
 static char compact_variable[sizeof COMPACT + COMPACT_SIZE];
 static bool has_run;
-static const char *_Atomic library_found; /* by ld.so */
+static const char *_Atomic library_found; /* where ld.so found this library */
 
 void carry_find_library(void)
 {
@@ -76,10 +76,8 @@ char *carry_run_variable(void)
     return run_variable;
 }
 
-/*
- * The length of a string that may lie anywhere, SIZE_MAX when it runs into memory that cannot be read: each
- * page is asked about before it is.
- */
+/* The length of a string at any address; SIZE_MAX when it runs into memory that cannot be read. Each page is
+ * checked before it is read. */
 static size_t length(const char *string)
 {
     for (size_t i = 0;; i++) {
@@ -96,12 +94,12 @@ static bool begins(const char *string, const char *prefix)
     return strncmp(string, prefix, strlen(prefix)) == 0;
 }
 
-/* Takes in one entry; false when it cannot be read, for which the kernel will say EFAULT. */
+/* Notes what one entry has of ours; false when it cannot be read: the kernel will fail with EFAULT. */
 static bool look_at(struct carry *found, const char *entry)
 {
     if (!memory_is_readable(entry, 1))
         return false;
-    /* Ours begin with LD_ or PORTSHIM: only such are read to their end. */
+    /* Our variables begin with LD_ or PORTSHIM; others are not read to their end. */
     if (*entry != 'L' && *entry != 'P')
         return true;
     size_t len = length(entry);
@@ -138,7 +136,8 @@ struct carry carry_look(char *const environment[])
     }
 }
 
-/* By hand, the compact variable is not in the program's own environment; what it starts gets it here. */
+/* Whether nothing is missing. In a run by hand, the program itself lacks the compact variable, so that the
+ * environments of programs that it starts are repaired too. */
 static bool is_good(const struct carry *found)
 {
     bool preloaded = found->preload != NULL && preload_lists(found->preload, library);

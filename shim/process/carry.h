@@ -1,13 +1,13 @@
 /*
- * Carrying the run across exec: the environment of a new program gets back what makes it part of the run.
+ * Carrying the run across exec: an environment that has lost the run is repaired for the new program.
  *
  * nginx execs itself with two variables, inetd and systemd with a fresh environment, scripts with env -i.
- * What is put back where it is missing: this library in LD_PRELOAD, first (behind a sanitizer's runtime,
- * which insists on being first itself; the rest is kept), PORTSHIM_RUN and the private variable of compact.h.
- * An environment that names another run, or says PORTSHIM=0, is left alone.
+ * What is missing is put back: this library in LD_PRELOAD, first in the list (but behind a sanitizer's
+ * runtime, which must be first; other items are kept), PORTSHIM_RUN, and PORTSHIM_COMPACT (run/compact.h).
+ * The name of another run is kept. An environment with PORTSHIM=0 is left alone.
  *
- * Callable between vfork(2) and exec, from any thread and signal handler: nothing is allocated, and nothing
- * written, but the caller's stack and borrowed memory (borrow.h).
+ * Callable between vfork(2) and exec, in any thread and signal handler: allocates nothing, and writes only to
+ * the caller's stack and borrowed memory (process/borrow.h).
  */
 #ifndef SHIM_PROCESS_CARRY_H
 #define SHIM_PROCESS_CARRY_H
@@ -17,26 +17,25 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Asks the dynamic linker where this library is. Takes its lock; any thread may call it, at any time. */
+/* Asks the dynamic linker where this library is. Takes the linker's lock. Thread-safe. */
 void carry_find_library(void);
 
-/* Notes this library's path, made absolute. False when LD_PRELOAD cannot carry it: a space or a colon in it.
- */
+/* Makes that path absolute and notes it. False when LD_PRELOAD cannot carry it: it has a space or a colon. */
 bool carry_init(void);
 
-/* Notes the run; compact is the private variable's value. False when they are too long. */
+/* Notes the run and the value of PORTSHIM_COMPACT. False when they are too long. */
 bool carry_run(const char *run_path, const char *compact);
 
-/* The same, with the private variable written from the map. */
+/* The same; the value of PORTSHIM_COMPACT is made from the map. */
 bool carry_map(const char *run_path, const struct map *map);
 
-/* PORTSHIM_RUN=... as noted, in static memory. */
+/* The noted run as PORTSHIM_RUN=..., in static memory. */
 char *carry_run_variable(void);
 
-/* What an environment has of ours, found in one look: another thread may change it at any time. */
+/* What an environment has of ours. It is read only once, as another thread may change it at any time. */
 struct carry {
     char *const *environment;
-    size_t count; /* entries, without the terminator */
+    size_t count; /* entries, without the NULL at the end */
     const char *preload;
     size_t preload_length;
     bool has_run, has_compact, other_run, off;
@@ -44,31 +43,31 @@ struct carry {
 
 struct carry carry_look(char *const environment[]);
 
-/* How many bytes the repaired environment takes, 0 when it is good as it is. */
+/* The size of the repaired environment in bytes; 0 when there is nothing to repair. */
 size_t carry_size(const struct carry *carry);
 
-/* Writes it into space[carry_size()] and returns it. */
+/* Writes the repaired environment into space[carry_size()] and returns it. */
 char *const *carry_write(void *space, const struct carry *carry);
 
 /* An environment to start a program with. */
 struct carried {
     char *const *environment;
-    void *borrowed; /* where it lies, unless on a stack */
-    bool no_memory; /* there is none, and errno says so */
+    void *borrowed; /* its memory, unless that is on a stack */
+    bool no_memory; /* nothing could be borrowed; errno is ENOMEM */
 };
 
-/* A larger one does not lie on the stack: a thread's may have 16 KiB. */
+/* A larger environment is not put on the stack: a thread's may have 16 KiB. */
 enum { CARRY_ON_STACK = 4096 };
 
-/* Repairs into stack[size], or into borrowed memory where stack is NULL; size is carry_size(). */
+/* Repairs into stack[size], or into borrowed memory if stack is NULL; size is carry_size(), 0: no repair. */
 struct carried carry_into(void *stack, size_t size, const struct carry *carry);
 
-/* Gives back the memory, when no program was started in this process's place. errno is left alone. */
+/* Returns the borrowed memory, when this process goes on after the call. Leaves errno alone. */
 void carry_end(const struct carried *carried);
 
 /*
- * The environment to use in place of `given`; a small one lies on the calling function's own stack, which is
- * why this is a macro. carry_end() follows the call that it is for.
+ * The environment to use instead of `given` (struct carried). This is a macro since a small one is put on the
+ * calling function's own stack. Call carry_end() after the call that the environment is for.
  */
 #define CARRY(given)                                                                              \
     __extension__({                                                                               \

@@ -9,7 +9,7 @@
 #include <sys/auxv.h>
 #include <sys/stat.h>
 
-/* No family has addresses of this length that begin so. */
+/* No family has addresses that begin like this and have this length. */
 static const struct message {
     sa_family_t family;
     char text[38];
@@ -29,7 +29,7 @@ static bool is_script(const char *path)
     return script;
 }
 
-/* In /proc the kernel shows the emulator, on the stack the emulator what it was asked for. */
+/* In an emulator, /proc/self/exe is the emulator, but AT_EXECFN, which it sets, the program that it runs. */
 static bool is_emulated(void)
 {
     struct stat running, executed;

@@ -1,9 +1,11 @@
 /*
- * Two copies of this library of which neither sees the other: an emulator's, and that of the program it
- * emulates, which calls libc in a world of its own and the kernel through the emulator. The program's copy
- * sees all its calls, the emulator's those that the emulator makes by libc's functions. So the program's copy
- * rewrites and tells the other, in a bind(2) that it makes for that alone. Copies that do see each other:
- * loaded.h.
+ * Two copies of this library in one process that cannot see each other: one in an emulator such as qemu-user,
+ * one in the program that it emulates. That program calls its own libc, and the emulator passes its system
+ * calls on to the kernel.
+ *
+ * The program's copy sees all calls of the program. The emulator's copy sees those that the emulator happens
+ * to pass on by libc's functions. So only the program's copy rewrites; it tells the other one by a bind(2)
+ * that it makes for this alone. Copies that can see each other: loaded_second_copy().
  */
 #ifndef SHIM_PROCESS_COPIES_H
 #define SHIM_PROCESS_COPIES_H
@@ -12,13 +14,13 @@
 #include <sys/socket.h>
 
 /*
- * Tells a copy in an emulator to stand back. At attach: two stat(2), and only where the running program is
- * not the file that was executed, nor is that a script, a socket and its bind(2), which fails where nobody
- * listens to it.
+ * Tells a copy in an emulator to rewrite nothing. Called at attach. Makes two calls of stat(2); only if the
+ * file that runs is not the one that was executed, which is no script either, also a socket and the bind(2).
+ * Without a copy in an emulator, that bind(2) just fails.
  */
 void copies_tell(void);
 
-/* Whether an address given to bind(2) says this; then the caller's copy rewrites nothing from now on. */
+/* Whether an address given to bind(2) is that message; if so, this copy rewrites nothing from now on. */
 bool copies_are_told(const struct sockaddr *address, socklen_t len);
 
 #endif

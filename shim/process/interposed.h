@@ -1,9 +1,10 @@
 /*
- * The functions of libc that the library stands in front of, in one list: struct next and how it is filled
- * (next.c), and what the linker exports (Makefile), are made of it. Each includes it: it has no guard.
+ * The one list of the functions of libc that the library interposes. struct next (process/next.h), the code
+ * that fills it (process/next.c) and the exported names (Makefile) are made from it. Each includes this file
+ * with its own macros, so that there is no include guard.
  *
- * NEXT: has its place in struct next. ALSO: a wrapper that goes on in another's function. LOADER: a function
- * of the dynamic linker, which is found before libc is at work (jump.h).
+ * NEXT: the wrapper calls the function behind it, which has a place in struct next. ALSO: the wrapper calls a
+ * function of NEXT. LOADER: a function of the dynamic linker, resolved before libc is ready (process/jump.h).
  */
 #ifndef NEXT
 #define NEXT(name, result, parameters)

@@ -1,19 +1,20 @@
 /*
- * Wrappers for functions of libc that look at who called them: dlopen(3) takes RUNPATH, $ORIGIN and the
- * namespace from the object that its return address lies in, dlsym(3) what comes next. A wrapper that calls
- * them would be that object, so ours jumps: registers and stack are the caller's, and only the compiler's own
- * call, which it makes into a jump or not as it likes, would not do.
+ * Wrappers for functions of libc that look at their return address to learn which object calls them:
+ * dlopen(3) takes RUNPATH, $ORIGIN and the namespace from that object, dlsym(3) what RTLD_NEXT means. If our
+ * wrapper called them, the object would be this library. So it jumps to them, with the registers and the
+ * stack as its caller left them. That takes assembly: in C, a compiler makes a jump of a last call only when
+ * it likes to.
  *
- * JUMP(name) defines the function `name`. It calls name_way(), which is given the arguments where they lie,
- * may change them, and returns the function to go on in. Only where JUMP_IS_BUILT is defined.
+ * JUMP(name) defines the function `name`. It calls name_way(), which gets the arguments in memory, may change
+ * them, and returns the function to jump to. Only where JUMP_IS_BUILT is defined.
  */
 #ifndef SHIM_PROCESS_JUMP_H
 #define SHIM_PROCESS_JUMP_H
 
 #include <stdint.h>
 
-/* The first three arguments, of any type that is passed in a general register. A compiler that optimizes the
- * library as a whole (-flto) does not see that the assembly uses it. */
+/* Begins the definition of name_way(). It gets the first three arguments, of any type that is passed in a
+ * general register. `used`: with -flto the compiler does not see that the assembly calls it. */
 #define JUMP_WAY(name) __attribute__((visibility("hidden"), used)) void *name##_way(uintptr_t arguments[3])
 
 #if defined __x86_64__ && defined __LP64__
@@ -35,7 +36,7 @@
     "jmp *%rax\n"
 #elif defined __i386__
 #define JUMP_IS_BUILT 1
-/* The arguments lie on the stack, where they are the called function's to change. */
+/* The arguments lie on the stack, where the called function may change them. */
 #define JUMP_BODY(name)            \
     "endbr32\n"                    \
     "leal 4(%esp), %eax\n"         \
@@ -48,7 +49,7 @@
     "jmp *%eax\n"
 #elif defined __aarch64__ && defined __LP64__
 #define JUMP_IS_BUILT 1
-/* hint 34 is "bti c": here an indirect call may land, and a jump by x16. */
+/* hint 34 is "bti c": an indirect call may land here, or a jump by x16, which is why we jump by x16, too. */
 #define JUMP_BODY(name)           \
     "hint #34\n"                  \
     "stp x29, x30, [sp, #-48]!\n" \

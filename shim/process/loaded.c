@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What a symbol is looked for by; the GNU hash table is a header of four words, a Bloom filter, buckets, and
- * a chain of hashes, the lowest bit of which marks the last one of a bucket. */
+/* The tables in which a symbol is looked up. The GNU hash table is a header of four words, a Bloom filter,
+ * buckets, and a chain of hashes, in which the lowest bit marks the last hash of a bucket. */
 struct tables {
     const ElfW(Sym) * symbols;
     const char *strings;
@@ -17,7 +17,7 @@ struct tables {
 
 enum { VERSION_IS_HIDDEN = 0x8000 };
 
-/* Not strcmp(3): a sanitizer's runtime may stand in front of that, and be asking us where libc's own is. */
+/* Not strcmp(3): a sanitizer's runtime may interpose that, and be just asking us where libc's own is. */
 static bool is_same(const char *a, const char *b)
 {
     while (*a == *b && *a != '\0') {
@@ -27,7 +27,7 @@ static bool is_same(const char *a, const char *b)
     return *a == *b;
 }
 
-/* ld.so adds the object's address to what points into it, but for the kernel's vdso. */
+/* ld.so has added the object's address to pointers in its dynamic section, but not in the kernel's vdso. */
 static const void *address(const struct link_map *object, const ElfW(Dyn) * entry)
 {
     ElfW(Addr) value = entry->d_un.d_ptr;
@@ -57,7 +57,7 @@ static void read_tables(const struct link_map *object, struct tables *tables)
     }
 }
 
-/* Whether a symbol is that function: defined, and not an old version of it. */
+/* Whether symbol i is this function: it is defined here and not an old version. */
 static bool is_function(const struct tables *tables, uint32_t i, const char *name)
 {
     const ElfW(Sym) *symbol = &tables->symbols[i];
@@ -87,7 +87,7 @@ static uint32_t find_by_gnu_hash(const struct tables *tables, const char *name)
     }
 }
 
-/* The older table: two counts, buckets, and for each symbol the next one of its bucket. */
+/* DT_HASH, the older table: two counts, buckets, and for each symbol the next one of its bucket. */
 static uint32_t find_by_hash(const struct tables *tables, const char *name)
 {
     uint32_t hash = 0;

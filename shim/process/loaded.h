@@ -1,10 +1,9 @@
 /*
- * The objects that ld.so has loaded beside this library, read from their own tables: dlsym(3) is one of the
- * functions we stand in front of, so that it cannot be asked where it is.
+ * Functions looked up in the symbol tables of the objects that ld.so has loaded. dlsym(3) cannot be asked for
+ * all of them: it is interposed itself.
  *
- * No function of libc is called for this but dladdr1(3): a sanitizer's runtime stands in front of many, and
- * asks dlsym(3) where they are before it can be called itself. The list is read when the process begins; no
- * lock is held meanwhile.
+ * The only function of libc that is called is dladdr1(3). A sanitizer's runtime interposes many others, and
+ * calls dlsym(3) to find them before it is ready itself. The list of objects is read without a lock.
  */
 #ifndef SHIM_PROCESS_LOADED_H
 #define SHIM_PROCESS_LOADED_H
@@ -13,7 +12,7 @@
 
 struct link_map;
 
-/* This library in that list. */
+/* This library in the list of loaded objects. */
 const struct link_map *loaded_self(void);
 
 /* A function that an object exports under its default version, or without one; NULL when there is none. */
@@ -22,7 +21,7 @@ void *loaded_function(const struct link_map *object, const char *name);
 /* The first of that name in the objects after this library; NULL when there is none. */
 void *loaded_next_function(const char *name);
 
-/* Whether another copy of this library comes before this one. */
+/* Whether another copy of this library comes before this one in the list. */
 bool loaded_second_copy(void);
 
 #endif

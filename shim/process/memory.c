@@ -13,34 +13,32 @@
 #include <sys/syscall.h>
 
 enum {
-    PAGE = 4096, /* the smallest page of any Linux: a larger one is asked about more than once */
-    /* since Linux 5.14; the headers may be older */
+    PAGE = 4096, /* the smallest of any Linux; a larger page is asked about more than once */
+    /* MADV_POPULATE_..., since Linux 5.14; older headers do not have them */
     POPULATE_READ = 22,
     POPULATE_WRITE = 23,
 };
 
 /*
- * Between a frame of the main thread and the top of its stack everything is mapped. Linux keeps at least 128
- * MiB (mmap_base(), arch/x86/mm/mmap.c) below the top free of other mappings, so that a frame this close to
- * the top cannot be in another thread's stack.
+ * Everything between a frame of the main thread and the top of its stack is mapped. Linux keeps 128 MiB or
+ * more below the top free of other mappings (mmap_base() in arch/x86/mm/mmap.c), so a frame that is as close
+ * to the top as this cannot be on another thread's stack.
  */
 #define MAIN_STACK_SPAN ((uintptr_t)64 << 20)
 
 static uintptr_t stack_top;
 static struct range {
     uintptr_t first, end;
-} data; /* the main program's */
+} data; /* writable, of the main program */
 static uintptr_t kernel_page;
 static bool populates;
 
-/* The pages known to be good: an address, in whose lower bits is what is known. 0 is nobody's page. */
+/* The pages known to be good: the address of each, with READABLE and WRITABLE in its lower bits; 0: none. */
 enum { READABLE = 1, WRITABLE = 2, SETS = 256, WAYS = 4 };
 static _Atomic uintptr_t pages[SETS][WAYS];
 
-/*
- * The writable segment that ends last: .data and .bss. What ld.so protects again after relocation (RELRO), at
- * its beginning, is not counted.
- */
+/* Finds the main program's last writable segment: .data and .bss. Its beginning, which ld.so makes read-only
+ * after relocation (RELRO), is left out. */
 static int find_data(struct dl_phdr_info *info, size_t size, void *unused)
 {
     struct range found = {0};
@@ -56,17 +54,17 @@ static int find_data(struct dl_phdr_info *info, size_t size, void *unused)
         if (p->p_type == PT_GNU_RELRO && found.first < end && info->dlpi_addr + p->p_vaddr < found.end)
             found.first = end;
     }
-    data = found; /* at once: another thread may be here as well */
-    return 1;     /* the main program is the first */
+    data = found; /* only now: another thread may be here as well */
+    return 1;     /* no more objects: the first is the main program */
 }
 
 void memory_init(void)
 {
-    /* The name of the executed file is the last thing the kernel puts on a new stack (fs/exec.c). */
+    /* The kernel puts the name of the executed file at the top of a new stack (fs/exec.c). */
     stack_top = getauxval(AT_EXECFN);
     kernel_page = getauxval(AT_PAGESZ);
     dl_iterate_phdr(find_data, NULL);
-    /* An emulator may take every advice that it does not know for good. */
+    /* Page 0 is not mapped: ENOMEM. An emulator may answer 0 to any advice that it does not know. */
     populates = kernel_call(SYS_madvise, NULL, kernel_page, POPULATE_READ) == -ENOMEM;
 }
 
@@ -106,7 +104,7 @@ static bool is_known(uintptr_t page, uintptr_t right)
     return false;
 }
 
-/* Another thread may be at the same entry: then one of the two pages is asked about again. */
+/* Another thread may change the same entry at once: then one of the two pages will be asked about again. */
 static void know(uintptr_t page, uintptr_t right)
 {
     static atomic_uint next_victim;
@@ -122,10 +120,8 @@ static void know(uintptr_t page, uintptr_t right)
     atomic_compare_exchange_strong(&set[way], &entry, page | rights | right);
 }
 
-/*
- * madvise(2) says whether a page can be read or written, without looking at a byte: what checks memory by the
- * byte, as valgrind, has nothing to object to.
- */
+/* madvise(2) tells whether a page can be read or written without touching a byte of it, so that valgrind,
+ * which checks every byte, has nothing to report. */
 static bool ask_madvise(uintptr_t page, uintptr_t right)
 {
     return populates && kernel_call(SYS_madvise, page & ~(kernel_page - 1), kernel_page,
@@ -133,8 +129,8 @@ static bool ask_madvise(uintptr_t page, uintptr_t right)
 }
 
 /*
- * Where that says no, an older kernel or unusual memory may be why: futex(2) tells as well, reads a word or
- * adds 0 to it, atomically, and says EFAULT when it cannot. It wakes nobody.
+ * madvise(2) also fails on an older kernel and on unusual memory, so that futex(2) is asked next. It reads a
+ * word, or adds 0 to it atomically, and fails with EFAULT when it cannot. It wakes nobody.
  */
 static bool ask_futex(uintptr_t address, uintptr_t right)
 {
@@ -163,7 +159,7 @@ static bool is_good(const void *address, size_t len, uintptr_t right)
     uintptr_t first = (uintptr_t)address, last = first + len - 1;
     if (is_on_stack(first, last + 1) || is_in(&data, first, last + 1))
         return true;
-    /* NULL means "nothing to read" to the kernel; the first page is nobody's. */
+    /* The first page is never mapped, which is known without asking. */
     if (first < PAGE || last < first || !ask(first, right))
         return false;
     for (uintptr_t page = (first | (PAGE - 1)) + 1; page != 0 && page <= last; page += PAGE)

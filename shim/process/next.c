@@ -30,7 +30,7 @@ void next_resolve_loader(void)
 #endif
 }
 
-/* libc's own, also where a sanitizer's library comes between. */
+/* libc's own function, even if a sanitizer's library comes before libc. */
 static void *libc_function(const char *name)
 {
     struct link_map *libc;
@@ -39,7 +39,7 @@ static void *libc_function(const char *name)
     return loaded_function(found ? libc : NULL, name);
 }
 
-/* Another thread, or a signal handler, may come meanwhile: once bind is there, the others are. */
+/* Another thread or a signal handler may call this meanwhile. `bind` is set last, when all others are. */
 void next_resolve(void)
 {
     if (next_functions.bind != NULL)
@@ -47,8 +47,7 @@ void next_resolve(void)
     next_resolve_loader();
     *(void **)&next_functions.makecontext = libc_function("makecontext");
     *(void **)&next_functions.swapcontext = libc_function("swapcontext");
-    /* POSIX lets an object pointer of dlsym() be used as a function pointer; C needs it stored through one.
-     */
+    /* dlsym() returns functions as object pointers (POSIX); C wants them stored through a pointer. */
     for (size_t i = sizeof names / sizeof *names; i-- > 0;)
         *(void **)((char *)&next_functions + names[i].offset) =
             next_functions.dlsym(RTLD_NEXT, names[i].name);

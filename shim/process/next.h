@@ -1,9 +1,9 @@
 /*
- * The functions that our wrappers stand in front of: libc's own, or those of the next preloaded library.
+ * The functions behind our wrappers: those of libc, or of the next preloaded library.
  *
- * Found once with dlsym(RTLD_NEXT), by the constructor or by the first call if one comes earlier, and dlsym
- * itself in the tables of the loaded objects. A name that libc does not have stays NULL; nothing can have
- * been linked against it.
+ * They are looked up once by dlsym(RTLD_NEXT), in the constructor or in the first call if that comes earlier;
+ * dlsym() itself is found in the tables of the loaded objects (process/loaded.h). The pointer of a function
+ * that libc does not have stays NULL; no program can have been linked against it.
  */
 #ifndef SHIM_PROCESS_NEXT_H
 #define SHIM_PROCESS_NEXT_H
@@ -21,16 +21,16 @@ struct next {
 #define NEXT(name, result, parameters) result(*name) parameters;
 #define LOADER(name, result, parameters) result(*name) parameters;
 #include "process/interposed.h"
-    /* Those of libc itself, which have no wrapper: refill.c. */
+    /* libc's own, which have no wrapper: for process/refill.c. */
     void (*makecontext)(ucontext_t *, void (*)(void), int, ...);
     int (*swapcontext)(ucontext_t *, const ucontext_t *);
 };
 
-/* Resolves those of the dynamic linker, which need no other function for it: others ask for them before libc
- * is at work. */
+/* Resolves the functions of the dynamic linker. It calls no interposed function, as others call dlsym(3)
+ * before libc is ready. */
 void next_resolve_loader(void);
 
-/* Resolves every name; nothing happens the second time. */
+/* Resolves all functions; does nothing when that is done. */
 void next_resolve(void);
 
 extern struct next next_functions;

@@ -11,14 +11,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Of any architecture that Linux has. */
+/* of all architectures that Linux has */
 enum { LARGEST_PAGE = 65536 };
 
-/* Holds a whole page that nothing else is in. */
+/* Large enough to contain one whole page, which holds nothing but the worker. */
 static char pages[2 * LARGEST_PAGE];
 
 static atomic_bool begun;
-static atomic_bool is_wiped; /* that page, by fork(2) */
+static atomic_bool is_wiped; /* fork(2) clears that page in the child */
 
 static size_t page_size(void)
 {
@@ -26,9 +26,9 @@ static size_t page_size(void)
 }
 
 /*
- * The thread that works, as (process << 32 | thread). The kernel clears its page for a child that has memory
- * of its own (madvise(2), MADV_WIPEONFORK): in such a child nobody works. After vfork(2) the memory is the
- * parent's, and so is the thread. Before Linux 4.14 the page stays as it was; then the process tells.
+ * The thread that does the work, as (pid << 32 | thread id); 0: none. The kernel clears this page in a forked
+ * child (madvise(2), MADV_WIPEONFORK), where nobody does the work. A child of vfork(2) sees the memory of its
+ * parent, and so its parent's thread. Linux before 4.14 does not clear the page; then the pid tells.
  */
 static _Atomic uint64_t *worker(void)
 {
@@ -57,8 +57,7 @@ static void wait_until(_Atomic uint32_t *done)
         kernel_call(SYS_futex, done, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
 }
 
-/* What ends or stops the program by default would otherwise be late by as long as a server takes to answer.
- */
+/* Takes a signal with its default action out of the set: ^C must not have to wait for a port server. */
 static void keep_default(sigset_t *set, int signal)
 {
     struct sigaction action;
@@ -83,13 +82,13 @@ static void work_undisturbed(_Atomic uint32_t *done, void (*work)(bool again))
 {
     sigset_t set = handled_later(), before;
     int cancel;
-    sigprocmask(SIG_BLOCK, &set,
-                &before); /* the thread's; glibc before 2.32 has pthread_sigmask() in libpthread */
+    /* This thread's mask. pthread_sigmask(3) is in libpthread in glibc before 2.32. */
+    sigprocmask(SIG_BLOCK, &set, &before);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     work(atomic_exchange(&begun, true));
     atomic_store(done, 1);
     kernel_call(SYS_futex, done, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
-    wipe_on_fork(false); /* a fork has less to do then */
+    wipe_on_fork(false); /* which makes every fork cheaper */
     pthread_setcancelstate(cancel, NULL);
     sigprocmask(SIG_SETMASK, &before, NULL);
 }

@@ -1,6 +1,6 @@
 /*
- * Doing a thing once in a process, whose other threads wait for it, where a fork in the middle of it must not
- * leave a child that waits for a thread it does not have.
+ * Doing something once in a process while other threads wait for it. If one of these forks meanwhile, its
+ * child must not wait for a thread that the child does not have.
  */
 #ifndef SHIM_PROCESS_ONCE_H
 #define SHIM_PROCESS_ONCE_H
@@ -10,11 +10,11 @@
 #include <stdint.h>
 
 /*
- * Returns when *done is 1. The first caller runs `work`, with signals blocked and uncancelled; the others
- * wait. A call from within `work`, or from a handler of a fault in it, returns at once. A child that was
- * forked meanwhile begins anew, on whatever its parent had done so far: `again` is told so, and puts that
- * back first. After vfork(2) the parent's work is waited for. Leaves errno alone. Async-signal-safe as far as
- * the work is.
+ * Returns when *done is 1. The first caller runs `work`, uncancelled and with signals blocked; others wait. A
+ * call from within `work`, or from the handler of a fault in it, returns at once. A child forked meanwhile
+ * runs `work` itself, in a copy of its parent's memory with the work half done: `again` is true then, and
+ * `work` must reset that first. A child of vfork(2) waits for its parent's thread. Leaves errno alone.
+ * Async-signal-safe if `work` is.
  */
 void once(_Atomic uint32_t *done, void (*work)(bool again));
 

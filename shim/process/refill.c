@@ -21,31 +21,31 @@
 extern char **environ;
 
 enum {
-    STACK = 256 * 1024, /* five times what leasing takes: a signal handler may run on it too */
-    /* Kept free around it: valgrind takes a stack pointer that moves by less than 2 000 000 bytes for a call.
-     */
+    STACK = 256 * 1024, /* bytes, five times what leasing takes: a signal handler may run on it too */
+    /* Kept free around it: valgrind takes a move of the stack pointer by less than 2 000 000 bytes for a
+       call. */
     GAP = 2 * 1024 * 1024,
 };
 
-/* Memory for one refill: what it needs to know, and its stack. */
+/* Memory for one refill: its arguments, its result and its stack. */
 struct filling {
     ucontext_t caller, own;
     const struct view *view;
     struct map *map;
     unsigned placeholder;
-    uint32_t *entry; /* NULL: all it lacks is its alias */
-    int result;      /* as run_assign_late() */
+    uint32_t *entry; /* NULL: only the alias is missing */
+    int result;      /* as of run_assign_late() */
     _Alignas(16) char stack[STACK];
 };
 
-/* After chroot or in another mount namespace a home made at this path would be another one, with a lease
- * table of its own. */
+/* Whether the run is there. After chroot, or in another mount namespace, it is not, and a home that we made
+ * at its path would be another one, with a lease table of its own. */
 static bool is_in_reach(void)
 {
     return access(strchr(carry_run_variable(), '=') + 1, F_OK) == 0;
 }
 
-/* The home that the run is in: the program may have emptied the environment that could tell. */
+/* Opens the home that the run's path is in. PORTSHIM_HOME does not tell: the program may have removed it. */
 static bool open_home(struct home *home)
 {
     char variable[PATH_MAX + 16];
@@ -54,7 +54,7 @@ static bool open_home(struct home *home)
     struct text t = text_in(variable, sizeof variable);
     text_str(&t, "PORTSHIM_HOME=");
     text_str(&t, run_path);
-    for (unsigned parts = 0; parts < 2; parts++) { /* runs/ID */
+    for (unsigned parts = 0; parts < 2; parts++) { /* cut off /runs/ID */
         char *slash = strrchr(variable, '/');
         if (slash == NULL)
             return false;
@@ -84,7 +84,7 @@ static int lease_and_fill(const struct filling *filling)
     return result;
 }
 
-/* makecontext(3) hands over nothing but ints. */
+/* makecontext(3) passes only ints: here, the halves of a pointer. */
 static void fill_here(unsigned high, unsigned low)
 {
     struct filling *filling = (void *)(uintptr_t)((uint64_t)high << 32 | low);
@@ -108,8 +108,7 @@ static struct filling *filling_new(void)
     return NULL;
 }
 
-/* A thread may have a stack of 16 KiB. A sanitizer's runtime, which would warn of it on stderr, is passed by.
- */
+/* A thread's stack may have 16 KiB. libc's own functions are called: a sanitizer's would warn on stderr. */
 static int fill_on_own_stack(const struct view *view, struct map *map, unsigned placeholder, uint32_t *entry)
 {
     struct filling *filling = filling_new();
@@ -142,7 +141,7 @@ static enum refill meaning_of(int result, const struct map *map)
 enum refill refill(const struct view *view, struct map *map, unsigned placeholder, uint32_t *entry)
 {
     int saved = errno, cancel;
-    /* bind(2) is no cancellation point, but open(2) is: what is open in here would stay so. */
+    /* bind(2) is no cancellation point, but open(2) is: a thread cancelled in here would leave files open. */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     enum refill answer = meaning_of(fill_on_own_stack(view, map, placeholder, entry), map);
     pthread_setcancelstate(cancel, NULL);

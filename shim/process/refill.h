@@ -1,5 +1,5 @@
 /*
- * Leasing inside the program, for late placeholders beyond the run's stock.
+ * Leasing a port inside the program, for a late placeholder when the run's stock is empty.
  */
 #ifndef SHIM_PROCESS_REFILL_H
 #define SHIM_PROCESS_REFILL_H
@@ -7,8 +7,8 @@
 #include "rules/view.h"
 
 /*
- * The refill of this process' view (view.h): leases a port, and fills the run's stock as well. It is the one
- * thing in the library that takes several system calls, and runs on a stack of its own, uncancelled.
+ * The `refill` of this process's view (rules/view.h): leases a port, and refills the run's stock as well.
+ * Unlike the rest of the library it makes many system calls. It runs uncancelled on a stack of its own.
  */
 enum refill refill(const struct view *view, struct map *map, unsigned placeholder, uint32_t *entry);
 
