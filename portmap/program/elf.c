@@ -11,14 +11,14 @@
 
 enum {
     SCRIPT_HEAD = 256,
-    /* What is looked at, whatever the file says that it has: all this happens inside of an exec. */
+    /* Limits on what is read, whatever the file claims to have: this runs inside of an exec. */
     MOST_SEGMENTS = 65536 / sizeof(ElfW(Phdr)), /* the kernel starts nothing with more (load_elf_phdrs) */
     MOST_SECTIONS = 256,
     MOST_DYNAMIC = 4096,
     MOST_NOTES = 64
 };
 
-/* The linker puts this name at the beginning of what it makes, be it a program or a library. */
+/* Our own ELF header, to compare with: the linker defines this name at the start of what it makes. */
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
 static bool is_our_kind(const ElfW(Ehdr) * header)
@@ -52,8 +52,9 @@ static ElfW(Dyn) dynamic_entry(int fd, const ElfW(Phdr) * segment, unsigned n)
     return entry;
 }
 
-/* Without an interpreter, but with a name that programs are linked to: ld.so itself, which preloads for the
- * program it is told to load. A static program that can lie anywhere has no such name. */
+/* Whether a file that has no interpreter is ld.so itself, which preloads for the program that it is told
+ * to load. Only ld.so has a name to link to (DT_SONAME); a static program that can be loaded anywhere has
+ * none. */
 static bool is_dynamic_linker(int fd, const ElfW(Ehdr) * header)
 {
     ElfW(Phdr) segment;
@@ -118,8 +119,7 @@ bool elf_needs(int fd, const char *prefix, char *needed, size_t size)
     return false;
 }
 
-/* The linker of Go leaves its build id or build information in a section of its own, also in dynamic
- * programs. */
+/* Go's linker makes a section for its build id or build information, also in dynamic programs. */
 static bool is_go(int fd, const ElfW(Ehdr) * header)
 {
     ElfW(Shdr) names, section;
@@ -138,7 +138,7 @@ static bool is_go(int fd, const ElfW(Ehdr) * header)
     return false;
 }
 
-/* The words of a note are of 4 bytes in either class. */
+/* The size of a part of a note, padded to words of 4 bytes, as it is in either class. */
 static uint64_t words(uint32_t bytes)
 {
     return ((uint64_t)bytes + 3) / 4 * 4;
@@ -184,7 +184,7 @@ static bool is_portshim_64(int fd)
     return found;
 }
 
-/* "#! /bin/sh -e" to "/bin/sh". */
+/* From "#! /bin/sh -e", copies "/bin/sh". */
 static void script_interpreter(const char *head, char *path, size_t size)
 {
     if (strncmp(head, "#!", 2) != 0)

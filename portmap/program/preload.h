@@ -8,13 +8,13 @@
 
 #include <stdbool.h>
 
-/* Whether the list has this very path. */
+/* Whether the list has this very path in it. */
 bool preload_lists(const char *list, const char *library);
 
 /*
- * Appends the list with the library in its place: first, or behind a sanitizer's runtime, which refuses to
- * run unless it is first itself. Other items keep their order; `library` and `alias`, another path to the
- * same file, are not written twice. The text takes at most strlen(library) + 1 + strlen(list) bytes.
+ * Appends the list with `library` in it once: first, or after the runtimes of sanitizers, which refuse to run
+ * unless they come first. Other items keep their order; `library` itself and `alias`, another path to the
+ * same file, are left out of them. Writes at most strlen(library) + 1 + strlen(list) bytes.
  */
 void preload_write(struct text *t, const char *library, const char *alias, const char *list);
 

@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-/* Without the right to execute, the bit was for mandatory locking once, and the kernel goes by it still. */
+/* Without S_IXGRP, S_ISGID does not give the group's rights: it once meant mandatory locking. */
 enum { SET_GROUP_ID = S_ISGID | S_IXGRP };
 
 static bool gives_rights(const struct reach *reach)
@@ -43,7 +43,7 @@ static void read_file(struct reach *reach, char *interpreter, size_t size)
     kernel_close(fd);
 }
 
-/* Judges reach->path; the interpreter of a script is in interpreter[size] then, which is empty otherwise. */
+/* Judges the file at reach->path. interpreter[size] is the path of a script's interpreter, else empty. */
 static void judge_file(struct reach *reach, const struct reach_asker *asker, char *interpreter, size_t size)
 {
     *interpreter = '\0';

@@ -13,14 +13,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A file in memory, and where in it its dynamic section leads to. */
+/* A file mapped into memory, and where the tables are that its dynamic section names. */
 struct image {
     const char *bytes;
     size_t size;
     size_t strings, needs, definitions; /* offsets; 0 when it has none */
 };
 
-/* What lies there, or NULL: whatever a file says of its own size, it is not read past its end. */
+/* The bytes at an offset; NULL when the file ends before them, whatever it says of its own size. */
 static const void *at(const struct image *image, size_t offset, size_t size)
 {
     return offset > 0 && offset < image->size && size <= image->size - offset ? image->bytes + offset : NULL;
@@ -111,7 +111,7 @@ static bool has(const struct image *image, const char *version)
     return false;
 }
 
-/* One library that is needed, with the versions needed of it. */
+/* Whether one of the needed libraries lacks a version that is needed of it. */
 static bool lacks(const struct image *image, size_t offset, const ElfW(Verneed) * need,
                   struct versions_lack *lack)
 {

@@ -1,6 +1,6 @@
 /*
- * Whether a libc is new enough for the library: ld.so starts no program where one of the symbol versions that
- * a preloaded library needs is missing (https://refspecs.linuxfoundation.org/LSB_5.0.0/, symbol versioning).
+ * Whether a libc is new enough for the library: ld.so starts no program when a symbol version that a
+ * preloaded library needs is missing (https://refspecs.linuxfoundation.org/LSB_5.0.0/, symbol versioning).
  */
 #ifndef PORTMAP_PROGRAM_VERSIONS_H
 #define PORTMAP_PROGRAM_VERSIONS_H
@@ -8,13 +8,14 @@
 #include <limits.h>
 
 struct versions_lack {
-    char file[PATH_MAX]; /* the library that lacks it */
-    char version[64];    /* the newest of those that are missing; empty when the file itself is missing */
+    char file[PATH_MAX]; /* where it is missing */
+    char version[64];    /* the newest version that is missing; empty when the file itself is */
 };
 
 /*
- * Compares what `library` needs with what the libraries of these names in `directory` have. 0 when all is
- * there, 1 with *lack filled in, or a negated errno; files of another class than this program's need nothing.
+ * Compares the versions that `library` needs with those that the libraries in `directory` have. 0 when none
+ * is missing, 1 with *lack filled in, or a negated errno. A file of another class than this program's needs
+ * nothing.
  */
 int versions_compare(const char *library, const char *directory, struct versions_lack *lack);
 
