@@ -402,7 +402,7 @@ bool map_about_add(struct map *map, enum map_about key, const char *value)
     text_char(&t, '=');
     text_str(&t, value);
     if (t.cut)
-        map->about[at] = '\0';
+        memset(map->about + at, 0, MAP_ABOUT - at);
     return !t.cut;
 }
 
