@@ -30,6 +30,38 @@ unit() {
     unit problem
 }
 
+@test "the map of a run" {
+    unit map
+}
+
+@test "the compact text of a run's assignments" {
+    unit compact
+}
+
+@test "what a process sees of its run" {
+    unit view
+}
+
+@test "what becomes of a socket address" {
+    unit rules
+}
+
+@test "late placeholders" {
+    unit late
+}
+
+@test "which sockets are translated" {
+    unit kind
+}
+
+@test "which addresses are this host's" {
+    unit local
+}
+
+@test "what a program does besides its placeholders" {
+    unit seen
+}
+
 @test "every program of tests/unit is run here" {
     for program in "$BATS_TEST_DIRNAME"/unit/*.c; do
         grep -qx "    unit $(basename "$program" .c)" "$BATS_TEST_FILENAME" || fail "not run: $program"

@@ -1,0 +1,96 @@
+/*
+ * Maps made by hand, and a view of them for a process that is only pretended. What a run does to the fields of its map
+ * is done here alone.
+ */
+#ifndef UNIT_MAPS_H
+#define UNIT_MAPS_H
+
+#include "unit.h"
+
+#include "run/map.h"
+
+#include <fcntl.h>
+
+#define UNUSED __attribute__((unused))
+
+enum { EPHEMERAL_FIRST = 40000, EPHEMERAL_LAST = 49999 };
+
+/* The empty map of a run. Its file is gone already. */
+UNUSED static struct map *new_map(void)
+{
+    char directory[] = "/tmp/portshim-unit.XXXXXX";
+    struct map *map;
+    check(mkdtemp(directory) != NULL, "%m");
+    int fd = open(directory, O_RDONLY | O_DIRECTORY);
+    int error = map_create(&map, fd, 1);
+    unlinkat(fd, "map", 0);
+    close(fd);
+    rmdir(directory);
+    equal(error, 0);
+    map->ephemeral_first = EPHEMERAL_FIRST;
+    map->ephemeral_last = EPHEMERAL_LAST;
+    return map;
+}
+
+/* An assignment that is known at start. */
+UNUSED static void assign(struct map *map, unsigned placeholder, unsigned real, unsigned protocols)
+{
+    map_assign(map, placeholder, real, protocols << MAP_PROTOCOLS_SHIFT);
+    equal(map_list(map, placeholder), 0);
+}
+
+/* From now on the map has more than what is known at start. */
+UNUSED static void let_grow(struct map *map)
+{
+    atomic_store(&map->grows, 1);
+}
+
+enum listing { BY_NUMBER, BY_ALL };
+
+/* A late placeholder. */
+UNUSED static void list_late(struct map *map, unsigned port, unsigned protocols, enum listing how)
+{
+    for (unsigned i = 0; i < 2; i++)
+        if ((protocols >> i & 1) != 0) {
+            portbits_add(&map->late[i], port);
+            if (how == BY_NUMBER)
+                portbits_add(&map->late_listed[i], port);
+        }
+    let_grow(map);
+}
+
+/* Numbers from first to last in random order. */
+UNUSED static void shuffle(uint16_t *numbers, unsigned first, unsigned last)
+{
+    unsigned count = last - first + 1;
+    for (unsigned i = 0; i < count; i++) {
+        unsigned k = below(i + 1);
+        numbers[i] = numbers[k];
+        numbers[k] = (uint16_t)(first + i);
+    }
+}
+
+/* A random assignment at start, with or without an alias. */
+struct pair {
+    unsigned placeholder, real, alias, protocols;
+};
+
+enum { PAIRS = 300, PAIRS_FIRST = EPHEMERAL_FIRST - 500, PAIRS_LAST = EPHEMERAL_FIRST + 499 };
+
+/* Fills a map with them: the same numbers are placeholders of some, real ports and aliases of others. */
+UNUSED static void assign_pairs(struct map *map, struct pair pairs[static PAIRS])
+{
+    uint16_t placeholders[1000], reals[1000];
+    shuffle(placeholders, PAIRS_FIRST, PAIRS_LAST);
+    shuffle(reals, PAIRS_FIRST, PAIRS_LAST);
+    for (unsigned i = 0; i < PAIRS; i++) {
+        pairs[i] = (struct pair){.placeholder = placeholders[i], .real = reals[i], .protocols = 1 + below(3)};
+        assign(map, pairs[i].placeholder, pairs[i].real, pairs[i].protocols);
+    }
+    for (unsigned i = 0; i < PAIRS; i++)
+        if (map_is_ephemeral(map, pairs[i].placeholder) &&
+            map_enter_alias(map, pairs[i].placeholder, reals[PAIRS + i], 0))
+            pairs[i].alias = reals[PAIRS + i];
+}
+
+#endif

@@ -1,0 +1,208 @@
+/* A run's assignments as one process sees them: rules/view.h. */
+#include "maps.h"
+
+#include "rules/view.h"
+#include "run/compact.h"
+
+static struct view view, other;
+static struct pair pairs[PAIRS];
+
+static unsigned there(const struct view *of, unsigned port)
+{
+    return map_entry_port(view_to_kernel(of, port, VIEW_REACH).entry);
+}
+
+static unsigned back(const struct view *of, unsigned port)
+{
+    return map_entry_port(view_to_program(of, port));
+}
+
+static void check_one_to_one(const struct view *of)
+{
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        unsigned real = there(of, port), called = back(of, port);
+        check(real == 0 || back(of, real) == port, "%u goes to %u, which comes back as %u", port, real, back(of, real));
+        check(called == 0 || there(of, called) == port, "%u is called %u, which goes to %u", port, called,
+              there(of, called));
+    }
+}
+
+static void add(struct view *to, struct map *map)
+{
+    check(view_add_map(to, map), "the view is full");
+}
+
+TEST("what a program calls P goes to one port of the kernel's, which comes back as P")
+{
+    for (unsigned round = 0; round < 20; round++) {
+        struct map *map = new_map();
+        memset(&view, 0, sizeof view);
+        assign_pairs(map, pairs);
+        add(&view, map);
+        check_one_to_one(&view);
+        for (unsigned i = 0; i < PAIRS; i++) {
+            equal(there(&view, pairs[i].placeholder), pairs[i].real);
+            equal(map_entry_protocols(view_to_program(&view, pairs[i].real)), pairs[i].protocols);
+            if (pairs[i].alias != 0)
+                equal(back(&view, pairs[i].placeholder), pairs[i].alias);
+        }
+        map_detach(map);
+    }
+}
+
+TEST("so it is while placeholders are added, taken back and given aliases, in any order")
+{
+    enum { FEW = 100 };
+    struct map *map = new_map();
+    let_grow(map);
+    add(&view, map);
+    for (unsigned step = 0; step < 3000; step++) {
+        unsigned port = EPHEMERAL_FIRST - FEW / 2 + below(FEW), real = EPHEMERAL_FIRST - FEW / 2 + below(FEW);
+        bool is_real = back(&view, real) != 0 && map_real(map, back(&view, real)) == real;
+        if (map_real(map, port) != 0 && below(2) == 0)
+            map_unassign(map, port);
+        else if (map_real(map, port) != 0)
+            map_enter_alias(map, port, real, 0);
+        else if (!is_real)
+            map_assign(map, port, real, PORTMAP_BOTH << MAP_PROTOCOLS_SHIFT);
+        for (unsigned p = EPHEMERAL_FIRST - FEW; p < EPHEMERAL_FIRST + FEW; p++) {
+            check(there(&view, p) == 0 || back(&view, there(&view, p)) == p, "%u after %u steps", p, step);
+            check(back(&view, p) == 0 || there(&view, back(&view, p)) == p, "%u after %u steps", p, step);
+        }
+    }
+}
+
+TEST("who cannot open the map sees the same by the compact text")
+{
+    static char text[COMPACT_SIZE];
+    struct map *map = new_map();
+    map->reveal = 1;
+    assign_pairs(map, pairs);
+    add(&view, map);
+    check(compact_write(map, text, sizeof text), "it does not fit");
+    check(compact_read(text, view_assign, &other, &other.reveal), "%s", text);
+    check(other.active && other.reveal && view.reveal, "the view is not in use, or does not reveal");
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        equal(view_to_kernel(&other, port, VIEW_BIND).entry, view_to_kernel(&view, port, VIEW_BIND).entry);
+        equal(view_to_program(&other, port), view_to_program(&view, port));
+    }
+}
+
+TEST("a map that has more than what was copied is asked for it, and no other")
+{
+    struct map *map = new_map();
+    assign(map, 8080, 20000, PORTMAP_BOTH);
+    add(&view, map);
+    assign(map, 9090, 20001, PORTMAP_BOTH);
+    equal(there(&view, 8080), 20000);
+    equal(there(&view, 9090), 0);
+    let_grow(map);
+    equal(there(&view, 9090), 20001);
+    equal(back(&view, 20001), 9090);
+}
+
+TEST("a late placeholder may be assigned when it is bound, and reached when it was listed by number")
+{
+    static const struct {
+        unsigned port;
+        enum listing how;
+        bool reached;
+    } late[] = {{8080, BY_NUMBER, true}, {8081, BY_ALL, false}, {40000, BY_NUMBER, false}, {40001, BY_ALL, false}};
+    struct map *map = new_map();
+    add(&view, map);
+    for (unsigned i = 0; i < 4; i++) {
+        unsigned port = late[i].port;
+        uint32_t entry = 0;
+        list_late(map, port, PORTMAP_TCP, late[i].how);
+        check(view_to_kernel(&view, port, VIEW_BIND).map == map, "%u", port);
+        check((view_to_kernel(&view, port, VIEW_REACH).map == map) == late[i].reached, "%u", port);
+        equal(view_to_kernel(&view, port, VIEW_BIND).entry, 0);
+        check(map_enter_late(map, port, 20000 + i, &entry), "%u", port);
+        equal(there(&view, port), 20000 + i);
+        equal(back(&view, 20000 + i), port);
+    }
+}
+
+TEST("in a run inside another one a port means what the inner one says, and otherwise what the outer one does")
+{
+    struct map *inner = new_map(), *outer = new_map();
+    assign(inner, 8080, 20000, PORTMAP_BOTH);
+    assign(outer, 8080, 20001, PORTMAP_BOTH);
+    assign(outer, 9090, 20002, PORTMAP_BOTH);
+    add(&view, inner);
+    add(&view, outer);
+    equal(there(&view, 8080), 20000);
+    equal(there(&view, 9090), 20002);
+    equal(back(&view, 20000), 8080);
+    equal(back(&view, 20001), 0);
+    equal(back(&view, 20002), 9090);
+    check(view_is_real_around(&view, inner, 20002), "20002 is the outer one's");
+    check(!view_is_real_around(&view, inner, 20000) && !view_is_real_around(&view, outer, 20002), "nothing is around");
+}
+
+TEST("what maps of runs inside each other say is one-to-one, however they overlap")
+{
+    for (unsigned round = 0; round < 10; round++) {
+        struct map *inner = new_map(), *outer = new_map();
+        memset(&view, 0, sizeof view);
+        assign_pairs(inner, pairs);
+        assign_pairs(outer, pairs);
+        add(&view, inner);
+        add(&view, outer);
+        for (unsigned port = 1; port < PORT_COUNT; port++)
+            check(back(&view, port) == 0 || there(&view, back(&view, port)) == port, "%u is called %u", port,
+                  back(&view, port));
+        map_detach(inner);
+        map_detach(outer);
+    }
+}
+
+TEST("the innermost map says whether ports are revealed and whether all are discovered")
+{
+    struct map *inner = new_map(), *outer = new_map();
+    inner->reveal = 1;
+    outer->discover = 1;
+    add(&view, inner);
+    add(&view, outer);
+    check(view.active && view.reveal && !view.discover, "%d %d %d", view.active, view.reveal, view.discover);
+}
+
+TEST("a view that is full takes no more maps, and one that was dropped has none")
+{
+    for (unsigned i = 0; i < VIEW_MAPS - 1; i++)
+        add(&view, new_map());
+    check(!view_add_map(&view, new_map()), "one more");
+    view_drop(&view);
+    check(!view.active && view.map[0] == NULL, "still there");
+}
+
+TEST("that a placeholder was bound is noted in each run that has the same assignment")
+{
+    struct map *inner = new_map(), *same = new_map(), *different = new_map();
+    assign(inner, 8080, 20000, PORTMAP_BOTH);
+    assign(same, 8080, 20000, PORTMAP_BOTH);
+    assign(different, 8080, 20001, PORTMAP_BOTH);
+    add(&view, inner);
+    add(&view, same);
+    add(&view, different);
+    view_note_bound(&view, 8080);
+    view_note_bound(&view, 9090);
+    check(map_was_bound(inner, 8080) && map_was_bound(same, 8080), "it is not");
+    check(!map_was_bound(different, 8080) && !map_was_bound(inner, 9090), "where it is not");
+}
+
+TEST("who waits for a port of any run around is woken, and what happens is logged in the innermost for the process")
+{
+    struct map *inner = new_map(), *outer = new_map();
+    add(&view, inner);
+    add(&view, outer);
+    view.pid = 4711;
+    uint32_t before = atomic_load(&outer->generation);
+    view_wake(&view);
+    equal(atomic_load(&inner->generation), before + 1);
+    equal(atomic_load(&outer->generation), before + 1);
+    view_log(&view, MAP_EVENT_LATE, 8080, 20000, 0);
+    equal(inner->log[0].pid, 4711);
+    equal(inner->log[0].placeholder, 8080);
+    equal(outer->log[0].event, MAP_EVENT_NONE);
+}
