@@ -1,4 +1,5 @@
 /* What `portshim run -c` prints is read again and means the same: command/run_options.h. */
+#include "directory.h"
 #include "specs.h"
 
 #include "command/run_options.h"
@@ -35,9 +36,8 @@ static void read_spec(struct spec *spec)
 
 TEST("every specification printed by -c is read again to the same set")
 {
-    char directory[] = "/tmp/portshim-unit.XXXXXX";
     unsetenv("PORTSHIM_PORTS");
-    check(mkdtemp(directory) != NULL && chdir(directory) == 0, "%s", directory);
+    enter_new_directory();
     int out = dup(STDOUT_FILENO);
     for (unsigned round = 0; round < 60; round++) {
         struct spec spec;
@@ -55,6 +55,4 @@ TEST("every specification printed by -c is read again to the same set")
         read_options(&again, (char *[]){"run", "-c", "-f", "settings", NULL});
         check(memcmp(&alone, &again.ports, sizeof again.ports) == 0, "%s", spec.text);
     }
-    unlink("settings");
-    rmdir(directory);
 }
