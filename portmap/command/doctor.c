@@ -229,8 +229,8 @@ static void check_kernel(void)
         len > 0 ? value : "not there");
 }
 
-/* Warns of AddressSanitizer's runtime, which ends a program where another library comes first. A runtime that
- * LD_PRELOAD already has stays first. */
+/* Checks for AddressSanitizer's runtime, which ends a program where another library comes first. A runtime
+ * that LD_PRELOAD already has stays first. */
 static void check_sanitizer(const struct reach *program, int fd)
 {
     const char *preloaded = getenv("LD_PRELOAD"), *options = getenv("ASAN_OPTIONS");
