@@ -62,6 +62,18 @@ unit() {
     unit seen
 }
 
+@test "ELF files and scripts" {
+    unit elf
+}
+
+@test "whether the library reaches a program" {
+    unit reach
+}
+
+@test "which file a command means" {
+    unit search
+}
+
 @test "every program of tests/unit is run here" {
     for program in "$BATS_TEST_DIRNAME"/unit/*.c; do
         grep -qx "    unit $(basename "$program" .c)" "$BATS_TEST_FILENAME" || fail "not run: $program"

@@ -1,6 +1,6 @@
 /*
- * Somebody who makes the calls of a pretended process, and asks the rules what becomes of its addresses: what the
- * preloaded library does for the process that it is in.
+ * Somebody who makes the calls of a pretended process, and asks the rules what becomes of its addresses: what
+ * the preloaded library does for the process that it is in.
  */
 #ifndef UNIT_ASKER_H
 #define UNIT_ASKER_H
@@ -75,8 +75,10 @@ UNUSED static void use_up_descriptors(void)
         ;
 }
 
-/* The rules are asked about an address of so many bytes, of which they are shown no more than they may look at. */
-UNUSED static struct outbound ask_sized(int fd, const union address *address, socklen_t len, enum rule_use use)
+/* The rules are asked about an address of so many bytes, of which they are shown no more than they may look
+ * at. */
+UNUSED static struct outbound ask_sized(int fd, const union address *address, socklen_t len,
+                                        enum rule_use use)
 {
     struct outbound out;
     memset(&out, 0xaa, sizeof out);

@@ -13,8 +13,8 @@ static unsigned count;
 static void take(void *to, unsigned placeholder, unsigned real, unsigned alias, uint32_t protocols)
 {
     check(to == &count, "whose sink");
-    check(placeholder > 0 && placeholder < PORT_COUNT && real > 0 && real < PORT_COUNT && alias < PORT_COUNT, "%u=%u~%u",
-          placeholder, real, alias);
+    check(placeholder > 0 && placeholder < PORT_COUNT && real > 0 && real < PORT_COUNT && alias < PORT_COUNT,
+          "%u=%u~%u", placeholder, real, alias);
     by_placeholder[placeholder] = (struct pair){placeholder, real, alias, protocols >> MAP_PROTOCOLS_SHIFT};
     count++;
 }
@@ -39,9 +39,10 @@ TEST("what is written is read back")
         equal(count, PAIRS);
         for (unsigned i = 0; i < PAIRS; i++) {
             const struct pair *read = &by_placeholder[pairs[i].placeholder];
-            check(read->real == pairs[i].real && read->alias == pairs[i].alias && read->protocols == pairs[i].protocols,
-                  "%u=%u~%u for %u, which is %u=%u~%u", read->placeholder, read->real, read->alias, read->protocols,
-                  pairs[i].placeholder, pairs[i].real, pairs[i].alias);
+            check(read->real == pairs[i].real && read->alias == pairs[i].alias &&
+                      read->protocols == pairs[i].protocols,
+                  "%u=%u~%u for %u, which is %u=%u~%u", read->placeholder, read->real, read->alias,
+                  read->protocols, pairs[i].placeholder, pairs[i].real, pairs[i].alias);
         }
         map_detach(map);
     }
@@ -86,10 +87,10 @@ TEST("the longest text fits, and one that is cut is not written")
 
 TEST("what is no such text is refused")
 {
-    static const char *const bad[] = {"",           "2",           "1 ",          "1 8080",      "1 8080=",     "1 =8080",
-                                      "1 0=1",      "1 1=0",       "1 65536=1",   "1 1=65536",   "1 2-1=5",     "1 1-2=65535",
-                                      "1 1=2/",     "1 1=2/x",     "1 1=2~",      "1 1=2~0",     "1 1=2x",      "1 1=2 ",
-                                      "1  1=2",     "1x",          "1 rr",        "1 1-=2",      "1 1=2/t~3",   "11"};
+    static const char *const bad[] = {
+        "",          "2",         "1 ",      "1 8080",      "1 8080=", "1 =8080", "1 0=1",     "1 1=0",
+        "1 65536=1", "1 1=65536", "1 2-1=5", "1 1-2=65535", "1 1=2/",  "1 1=2/x", "1 1=2~",    "1 1=2~0",
+        "1 1=2x",    "1 1=2 ",    "1  1=2",  "1x",          "1 rr",    "1 1-=2",  "1 1=2/t~3", "11"};
     bool reveal;
     for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++)
         check(!reads(bad[i], &reveal), "\"%s\"", bad[i]);

@@ -111,7 +111,8 @@ static struct msghdr message_of(const int *fds, unsigned count)
     static _Alignas(struct cmsghdr) char control[512];
     struct msghdr message = {.msg_control = control, .msg_controllen = CMSG_SPACE(count * sizeof *fds)};
     struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-    *c = (struct cmsghdr){.cmsg_len = CMSG_LEN(count * sizeof *fds), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    *c = (struct cmsghdr){
+        .cmsg_len = CMSG_LEN(count * sizeof *fds), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
     memcpy(CMSG_DATA(c), fds, count * sizeof *fds);
     return message;
 }

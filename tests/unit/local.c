@@ -15,10 +15,11 @@ static void check_random(void)
 {
     for (unsigned i = 0; i < 100; i++) {
         char text[64];
-        snprintf(text, sizeof text, "%s127.%u.%u.%u", below(2) == 0 ? "::ffff:" : "", below(256), below(256), below(256));
+        snprintf(text, sizeof text, "%s127.%u.%u.%u", below(2) == 0 ? "::ffff:" : "", below(256), below(256),
+                 below(256));
         check(is_local(text), "%s", text);
-        snprintf(text, sizeof text, "%s%u.%u.%u.%u", below(2) == 0 ? "::ffff:" : "", 224 + below(16), below(256),
-                 below(256), below(256));
+        snprintf(text, sizeof text, "%s%u.%u.%u.%u", below(2) == 0 ? "::ffff:" : "", 224 + below(16),
+                 below(256), below(256), below(256));
         check(is_local(text), "%s", text);
         snprintf(text, sizeof text, "ff%02x::%x", below(256), 1 + below(65535));
         check(is_local(text), "%s", text);
@@ -68,7 +69,8 @@ TEST("so it is with no descriptor left")
 
 TEST("the unspecified and the broadcast address are this host's, and so is an address without a scope")
 {
-    check(is_local("0.0.0.0") && is_local("::") && is_local("::ffff:0.0.0.0") && is_local("255.255.255.255"), "it is not");
+    check(is_local("0.0.0.0") && is_local("::") && is_local("::ffff:0.0.0.0") && is_local("255.255.255.255"),
+          "it is not");
     union address loopback = address_of("::1", 8080);
     check(local_has(&view, &loopback, ADDRESS_SHORT_IPV6), "::1");
 }

@@ -249,14 +249,15 @@ TEST("the log keeps the newest records, and knows who joined since")
     map_log(map, MAP_EVENT_REFUSED, 2, 8080, 20000, EACCES);
     check(!map_was_joined(map, from), "nobody has joined");
     const struct map_record *record = &map->log[from % MAP_LOG];
-    check(record->pid == 2 && record->placeholder == 8080 && record->real == 20000 && record->error == EACCES, "pid %d",
-          record->pid);
+    check(record->pid == 2 && record->placeholder == 8080 && record->real == 20000 && record->error == EACCES,
+          "pid %d", record->pid);
     for (unsigned i = 0; i < MAP_LOG; i++)
         map_log(map, MAP_EVENT_LATE, 3, 8080, 20000, 0);
     check(map_was_joined(map, from), "so much has happened that nobody knows");
 }
 
-TEST("the texts about a run are read back in their order, and what does not fit leaves those before as they are")
+TEST("the texts about a run are read back in their order, and what does not fit leaves those before as they "
+     "are")
 {
     static char longer[MAP_ABOUT];
     struct map *map = new_map();

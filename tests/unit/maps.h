@@ -1,6 +1,6 @@
 /*
- * Maps made by hand, and a view of them for a process that is only pretended. What a run does to the fields of its map
- * is done here alone.
+ * Maps made by hand, and a view of them for a process that is only pretended. What a run does to the fields
+ * of its map is done here alone.
  */
 #ifndef UNIT_MAPS_H
 #define UNIT_MAPS_H

@@ -61,28 +61,26 @@ TEST("a chain of scripts is followed as far as the kernel follows it, relative i
     enter_new_directory();
     copy_this_program("program");
     check(mkdir("sub", 0755) == 0, "sub");
-    int top = open(".", O_DIRECTORY);
+    int top = open(".", O_DIRECTORY), sub = open("sub", O_DIRECTORY);
     for (unsigned round = 0; round < 60; round++) {
         unsigned scripts = below(9);
-        char path[64], next[64], from[128];
+        char path[64], next[64];
         snprintf(path, sizeof path, "%s/program", below(2) == 0 ? directory : "..");
         for (unsigned i = 0; i < scripts; i++) {
             snprintf(next, sizeof next, "%s/script%u", directory, i);
             write_script(next, path);
             snprintf(path, sizeof path, "%s/script%u", below(2) == 0 ? directory : "..", i);
         }
-        check(chdir(directory) == 0 && chdir("sub") == 0, "sub");
+        check(fchdir(sub) == 0, "sub");
         bool starts = started(path) == DYNAMIC_COPY;
         equal(starts, scripts <= SCRIPT_DEPTH);
-        struct place here = {.dirfd = AT_FDCWD},
-                     below_top = {.dirfd = top, .path = place_buffer, .length = 4};
+        struct place here = {.dirfd = AT_FDCWD}, there = {.dirfd = top, .path = place_buffer, .length = 4};
+        struct reach reach;
         strcpy(place_buffer, "sub/");
         bool is_here = below(2) == 0;
-        struct place *place = is_here ? &here : &below_top;
-        struct reach reach;
         check(is_here || chdir("/") == 0, "/");
-        snprintf(from, sizeof from, "%s%s", is_here || *path == '/' ? "" : "sub/", path);
-        reach_judge(&reach, place->dirfd, from, 0, &(struct reach_asker){.place = place});
+        reach_judge(&reach, is_here ? AT_FDCWD : sub, path, 0,
+                    &(struct reach_asker){.place = is_here ? &here : &there});
         equal(reach.kind, starts ? PROGRAM_DYNAMIC : PROGRAM_UNKNOWN);
         if (starts)
             equal_text(strrchr(reach.path, '/'), "/program");
@@ -97,8 +95,11 @@ TEST("where the place cannot be told, a relative interpreter cannot be, and an a
     struct reach reach;
     copy_this_program("program");
     write_script("script", "./program");
+    check(geteuid() != 0 || (chown("script", SOMEBODY, SOMEBODY) == 0 && chmod("script", 06755) == 0),
+          "script");
     reach_judge(&reach, AT_FDCWD, "script", 0, &(struct reach_asker){.place = &hidden});
     equal(reach.kind, PROGRAM_UNKNOWN);
+    equal(reach.is_privileged, false);
     check(reach.path == NULL, "%s", reach.path);
     snprintf(absolute, sizeof absolute, "%s/program", directory);
     write_script("script", absolute);

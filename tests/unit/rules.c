@@ -3,7 +3,7 @@
 
 #include "rules/seen.h"
 
-static const char *const here[] = {"127.0.0.1",        "127.9.8.7", "0.0.0.0",          "::1",
+static const char *const here[] = {"127.0.0.1",        "127.9.8.7", "0.0.0.0",       "::1",
                                    "::ffff:127.0.0.1", "::",        "::ffff:0.0.0.0"};
 static const char *const elsewhere[] = {"203.0.113.1", "2001:db8::1", "::ffff:203.0.113.1"};
 enum { HERE = sizeof here / sizeof *here, ELSEWHERE = sizeof elsewhere / sizeof *elsewhere };
@@ -24,13 +24,17 @@ TEST("a placeholder goes to its real port and comes back, of each family, for th
         unsigned protocol = 1 + below(2), port = pairs[i].placeholder, real = pairs[i].real;
         bool concerned = (pairs[i].protocols & protocol) != 0;
         const char *text = here[below(HERE)];
-        enum rule_use use = below(2) == 0 ? RULE_BIND : protocol == PORTMAP_TCP ? RULE_CONNECT : RULE_DATAGRAM;
+        enum rule_use use = below(2) == 0             ? RULE_BIND
+                            : protocol == PORTMAP_TCP ? RULE_CONNECT
+                                                      : RULE_DATAGRAM;
         struct outbound out = ask(fds[protocol], text, port, use);
         equal(out.error, 0);
         equal(out.placeholder, concerned ? port : 0);
         check(made_with(&out, port) == (concerned ? real : port), "%u of %s", port, text);
-        check(told(fds[protocol], text, real, OWNER_SELF) == (concerned ? port : real), "%u of %s", real, text);
-        check(told(fds[protocol], text, real, OWNER_PEER) == (concerned ? port : real), "%u of %s", real, text);
+        check(told(fds[protocol], text, real, OWNER_SELF) == (concerned ? port : real), "%u of %s", real,
+              text);
+        check(told(fds[protocol], text, real, OWNER_PEER) == (concerned ? port : real), "%u of %s", real,
+              text);
     }
 }
 
@@ -250,8 +254,8 @@ TEST("while fixed ports are discovered, each destination is for the rules, and n
     pretend(map);
     equal(ask(any_socket(PORTMAP_TCP), "127.0.0.1", 8080, RULE_CONNECT).placeholder, 0);
     struct sighting seen = sighting_get(map, 0);
-    check(seen.kind == SIGHTING_CONNECT && seen.port == 8080 && seen.protocols == PORTMAP_TCP, "%d, %u", seen.kind,
-          seen.port);
+    check(seen.kind == SIGHTING_CONNECT && seen.port == 8080 && seen.protocols == PORTMAP_TCP, "%d, %u",
+          seen.kind, seen.port);
     struct outbound out = {.to = address_of("127.0.0.1", 8080), .len = ADDRESS_IPV4};
     check(!rule_concerns(&view, &out, RULE_BIND), "a bind is seen when it is done");
 }

@@ -45,7 +45,8 @@ TEST("a fixed port that nobody listed is noted once, with the program that bound
     equal(count_of(map), 2);
 }
 
-TEST("nothing is noted of port 0, of a real port, of another error, of other families and of too short addresses")
+TEST("nothing is noted of port 0, of a real port, of another error, of other families and of too short "
+     "addresses")
 {
     struct map *map = new_map();
     assign(map, 8080, 20000, PORTMAP_BOTH);

@@ -21,7 +21,8 @@ static void check_one_to_one(const struct view *of)
 {
     for (unsigned port = 1; port < PORT_COUNT; port++) {
         unsigned real = there(of, port), called = back(of, port);
-        check(real == 0 || back(of, real) == port, "%u goes to %u, which comes back as %u", port, real, back(of, real));
+        check(real == 0 || back(of, real) == port, "%u goes to %u, which comes back as %u", port, real,
+              back(of, real));
         check(called == 0 || there(of, called) == port, "%u is called %u, which goes to %u", port, called,
               there(of, called));
     }
@@ -107,7 +108,8 @@ TEST("a late placeholder may be assigned when it is bound, and reached when it w
         unsigned port;
         enum listing how;
         bool reached;
-    } late[] = {{8080, BY_NUMBER, true}, {8081, BY_ALL, false}, {40000, BY_NUMBER, false}, {40001, BY_ALL, false}};
+    } late[] = {
+        {8080, BY_NUMBER, true}, {8081, BY_ALL, false}, {40000, BY_NUMBER, false}, {40001, BY_ALL, false}};
     struct map *map = new_map();
     add(&view, map);
     for (unsigned i = 0; i < 4; i++) {
@@ -123,7 +125,8 @@ TEST("a late placeholder may be assigned when it is bound, and reached when it w
     }
 }
 
-TEST("in a run inside another one a port means what the inner one says, and otherwise what the outer one does")
+TEST(
+    "in a run inside another one a port means what the inner one says, and otherwise what the outer one does")
 {
     struct map *inner = new_map(), *outer = new_map();
     assign(inner, 8080, 20000, PORTMAP_BOTH);
@@ -137,7 +140,8 @@ TEST("in a run inside another one a port means what the inner one says, and othe
     equal(back(&view, 20001), 0);
     equal(back(&view, 20002), 9090);
     check(view_is_real_around(&view, inner, 20002), "20002 is the outer one's");
-    check(!view_is_real_around(&view, inner, 20000) && !view_is_real_around(&view, outer, 20002), "nothing is around");
+    check(!view_is_real_around(&view, inner, 20000) && !view_is_real_around(&view, outer, 20002),
+          "nothing is around");
 }
 
 TEST("what maps of runs inside each other say is one-to-one, however they overlap")
@@ -191,7 +195,8 @@ TEST("that a placeholder was bound is noted in each run that has the same assign
     check(!map_was_bound(different, 8080) && !map_was_bound(inner, 9090), "where it is not");
 }
 
-TEST("who waits for a port of any run around is woken, and what happens is logged in the innermost for the process")
+TEST("who waits for a port of any run around is woken, and what happens is logged in the innermost for the "
+     "process")
 {
     struct map *inner = new_map(), *outer = new_map();
     add(&view, inner);
