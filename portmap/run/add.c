@@ -10,8 +10,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Takes the last placeholders of the map out again. Those that a program has bound stay; and all do when
- * others came after them, or when a process has joined meanwhile, which has them in its own memory. */
+/* Takes the marked placeholders out of the map, which are the last in it. Those that a program has bound
+ * stay. All stay when others were added after them, or when a process has joined since: it has copied
+ * them. */
 static void take_back(struct lease_table *leases, struct map *map, const struct run_mark *mark)
 {
     lease_owner owner = lease_run_owner(map->run_id);
@@ -34,7 +35,7 @@ static void take_back(struct lease_table *leases, struct map *map, const struct 
     atomic_store(&map->start_count, left);
 }
 
-/* Everything is leased, and can be published, before the run's programs see any of it. */
+/* Leases and publishes everything before the run's programs see any of it: an error leaves no trace. */
 static int add_all(struct assigning *a)
 {
     struct run *run = a->run;
@@ -54,7 +55,7 @@ static int add_all(struct assigning *a)
         .first = first, .end = first + a->added_count, .log_next = atomic_load(&run->map->log_next)};
     error = assign_enter_added(a);
     a->added_count = 0;
-    assign_aliases(a); /* where the number of one has become a placeholder: what is there goes on without */
+    assign_aliases(a); /* new ones where an old alias has become a placeholder; it can do without */
     if (error == 0)
         error = assign_settle(a);
     if (error == 0)
@@ -82,7 +83,7 @@ static int try_add(void *context)
     return error;
 }
 
-/* One at a time, by the lock of the run's directory: two could give one placeholder two real ports. */
+/* Adds under the lock of the run's directory: two at once could give one placeholder two real ports. */
 int run_add(struct run *run, const struct means *means, const struct portset *ports,
             struct run_problem *problem)
 {

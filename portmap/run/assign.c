@@ -25,7 +25,7 @@ static bool enter_claims(struct lease_table *fresh, void *context)
     lease_owner owner = a->obtaining.want.owner;
     char directory[RUNDIR_NAME_SIZE];
     rundir_name(directory, a->map->run_id);
-    /* A run whose directory went with the table is nobody's to find. */
+    /* If the run's directory has gone with the table, nobody can find the run: its claims are lost. */
     bool all = home_is_in_place(home) && faccessat(home->fd, directory, F_OK, 0) == 0 &&
                leases_enter_run(fresh, a->map);
     for (unsigned i = 0; i < a->added_count; i++) {
@@ -77,7 +77,7 @@ int assign_begin(struct assigning *a, unsigned most)
     a->added_count = 0;
     a->obtaining = (struct obtaining){.means = *a->means, .leases = &a->leases, .avoid = &a->avoid};
     a->obtaining.means.pool = &a->pool;
-    /* The others are assigned late: a list of all there is would leave nothing to lease. */
+    /* Late placeholders are not avoided: with "all" listed, nothing would be left to lease. */
     portset_first(a->ports, most, &a->first);
     for (unsigned port = 1; port < PORT_COUNT; port++)
         if (portbits_has(&a->first, port))
@@ -105,7 +105,7 @@ int assign_begin_for_run(struct assigning *a)
     return error;
 }
 
-/* The real port of a placeholder: the given one, or any. */
+/* Leases the real port that was given for the placeholder, or any. Returns it or an error. */
 static int find_real(struct assigning *a, unsigned placeholder)
 {
     unsigned fixed = portset_fixed(a->ports, placeholder);
@@ -158,7 +158,8 @@ int assign_start(struct assigning *a)
     return 0;
 }
 
-/* Whether a run around this one has the number as a real port: its server is there, and goes by its own. */
+/* Whether the number is a real port of a run around this one. It needs no alias: the socket on it is that
+ * run's server, which programs call by that run's placeholder. */
 static bool is_real_around(const struct map *map, unsigned port)
 {
     struct map *outer;
@@ -171,7 +172,8 @@ static bool is_real_around(const struct map *map, unsigned port)
     return found;
 }
 
-/* A number that is a real port, in the map or soon, needs no alias, and can have none. */
+/* Whether a placeholder needs an alias. A number that is a real port, in the map or in a->added, needs none
+ * and can have none. */
 static bool wants_alias(const struct assigning *a, unsigned placeholder)
 {
     if (!map_is_ephemeral(a->map, placeholder) || atomic_load(&a->map->to_program[placeholder]) != 0)
@@ -182,7 +184,7 @@ static bool wants_alias(const struct assigning *a, unsigned placeholder)
     return !is_real_around(a->map, placeholder);
 }
 
-/* The outer run's alias serves as well, unless its number is a placeholder of this one. */
+/* Takes over the outer run's alias, unless its number is a placeholder of this run. */
 static bool inherit_alias(struct assigning *a, unsigned placeholder)
 {
     unsigned alias = a->outer != NULL ? map_alias(a->outer, placeholder) : 0;
@@ -190,7 +192,7 @@ static bool inherit_alias(struct assigning *a, unsigned placeholder)
            map_enter_alias(a->map, placeholder, alias, MAP_INHERITED);
 }
 
-/* An alias is leased as a real port is. */
+/* Leases an alias, as a real port is leased. Returns it or an error. */
 static int obtain_alias(struct assigning *a, unsigned placeholder)
 {
     a->problem->step = RUN_STEP_PORT;
@@ -211,7 +213,7 @@ int assign_aliases(struct assigning *a)
                 return alias;
             if (map_enter_alias(a->map, port, (unsigned)alias, 0))
                 break;
-            assign_avoid(a, (unsigned)alias); /* its number is a placeholder by now */
+            assign_avoid(a, (unsigned)alias); /* its number has become a placeholder */
             obtain_return(&a->obtaining, (unsigned)alias);
         }
     }

@@ -13,7 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The id at the end of a run directory's path, if that lies in this home. */
+/* Takes the id from the end of a run directory's path, which has to lie in this home. Gives the path its
+ * usual spelling. */
 static int id_of(const struct home *home, char path[static PATH_MAX], uint64_t *run_id)
 {
     char expected[PATH_MAX];
@@ -26,7 +27,7 @@ static int id_of(const struct home *home, char path[static PATH_MAX], uint64_t *
     int error = rundir_path(home, *run_id, expected);
     if (error != 0 || strcmp(path, expected) == 0)
         return error;
-    /* Written in another way, or below another home. */
+    /* Spelled in another way, or below another home. */
     struct stat given, own;
     if (stat(path, &given) < 0)
         return PORTMAP_ENORUN;
@@ -50,7 +51,7 @@ int find_run(const struct home *home, const char *run, char path[static PATH_MAX
     struct text t = text_in(path, PATH_MAX);
     text_str(&t, run);
     int error = t.cut ? -ENAMETOOLONG : id_of(home, path, run_id);
-    /* A directory that happens to have the name of a run to come. */
+    /* This directory has nothing to do with runs: the word may be the name of a run to come. */
     return error == PORTMAP_ESYNTAX && name_is_valid(run) ? PORTMAP_ENORUN : error;
 }
 

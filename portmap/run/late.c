@@ -6,11 +6,15 @@
 
 #include <time.h>
 
-/* What is to be put into a run's stock at once is waited for so long, unless its taker was killed. A port
- * that went from one place to another while both were looked at is found by another look. */
+/*
+ * When the pool is exhausted, other processes of the run may be about to enter ports that they have leased.
+ * Wait for those, ON_THEIR_WAY_NANOSECONDS at most: a process that was killed never enters its port. When
+ * there are none, look VAIN_LOOKS times: one look can miss a port that moves from the stock to the map
+ * meanwhile.
+ */
 enum { ON_THEIR_WAY_LOOKS = 50, ON_THEIR_WAY_NANOSECONDS = 50000000, VAIN_LOOKS = 3 };
 
-/* A port whose claim stands, before it is entered in a map that programs look into. */
+/* Leases a port whose lease stands, before the port is entered in a map that programs read. */
 static int try_obtain_standing(void *context)
 {
     struct assigning *a = context;
@@ -69,7 +73,7 @@ int run_fill_stock(struct assigning *a, bool may_be_less)
     return 0;
 }
 
-/* Whether the run has leased a port that is nowhere in the map: then somebody is about to put it there. */
+/* Whether the run owns a port that is not in its map: then another process is about to enter it. */
 static bool some_are_on_their_way(const struct assigning *a)
 {
     for (unsigned port = 1; port < PORT_COUNT; port++)
@@ -79,8 +83,9 @@ static bool some_are_on_their_way(const struct assigning *a)
 }
 
 /*
- * The port is not taken out of the stock that we fill: others could empty that again before. They may also
- * have all that is left of the pool, and put into the stock what they do not need.
+ * Leases a port for this placeholder, rather than fill the stock and take one from there: other processes
+ * could empty it first. They may also hold the last ports of the pool, and put into the stock those that they
+ * do not need: so it is looked at each time.
  */
 static int assign_late(struct assigning *a, unsigned placeholder, uint32_t *entry)
 {
@@ -98,7 +103,7 @@ static int assign_late(struct assigning *a, unsigned placeholder, uint32_t *entr
             return 1;
         }
         if (port > 0) {
-            /* If it was not another that was quicker, it is an ephemeral placeholder. */
+            /* Either another process was quicker, or the port's number is an ephemeral placeholder. */
             assign_avoid(a, (unsigned)port);
             obtain_return(&a->obtaining, (unsigned)port);
             if (*entry != before)
@@ -107,7 +112,7 @@ static int assign_late(struct assigning *a, unsigned placeholder, uint32_t *entr
         }
         if (port != PORTMAP_EXHAUSTED || looks == ON_THEIR_WAY_LOOKS)
             return port;
-        a->obtaining.means.patience = 0; /* it has been waited for who is dying */
+        a->obtaining.means.patience = 0; /* dying runs have been waited for by now */
         if (some_are_on_their_way(a))
             nanosleep(&pause, NULL);
         else if (++vain == VAIN_LOOKS)

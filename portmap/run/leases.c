@@ -37,8 +37,8 @@ bool leases_enter_run(struct lease_table *leases, const struct map *map)
     return all;
 }
 
-/* A map that cannot be looked at, for want of a descriptor say, may be a living run's: no table is made then.
- */
+/* Enters the claims of a run. A map that cannot be opened for want of descriptors or memory may be a living
+ * run's: then no table is made. */
 static bool record_run(uint64_t run_id, void *context)
 {
     struct recovery *recovery = context;
@@ -88,7 +88,7 @@ int leases_open(struct lease_table *leases, const struct home *home)
     return error;
 }
 
-/* The table that is the home's now; the home itself may have been removed with the old one. */
+/* Opens the table that is the home's now. The home itself may have been removed with the old one. */
 static int open_fresh(struct lease_table *fresh, const struct home *home)
 {
     if (home_is_in_place(home))

@@ -13,13 +13,12 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A run directory without a map is being made, or its maker died at it; nobody needs this long. */
+/* A run directory without a map is being made, or its maker has died. Nobody needs this long to make one. */
 enum { MAKING_SECONDS = 10 };
 
 /*
- * Whether the process that started the run may live. It is judged by its pid only in its own pid namespace;
- * a run that was made where that could not be read is judged by its lock alone. Where we cannot read ours, it
- * may be the same one.
+ * Whether the process that started the run may be alive. Only in our own pid namespace does its pid tell. If
+ * that of the run is unknown, only the lock counts; if ours is unknown, it may be the run's.
  */
 static bool starter_may_live(const struct map *map)
 {
@@ -32,9 +31,9 @@ static bool starter_may_live(const struct map *map)
 }
 
 /*
- * One process at a time decides about a run: the exclusive lock with which it asks for members would look
- * like a member to another. This lock is of the other kind (fcntl(2), "open file description locks"), and
- * goes with fd.
+ * One process at a time judges a run: it tries the exclusive lock to see whether the run has processes, and
+ * to another judge that would look like one. This lock is of another kind (fcntl(2), "open file description
+ * locks"); it goes when fd is closed.
  */
 static bool lock_decision(int fd)
 {
@@ -42,7 +41,7 @@ static bool lock_decision(int fd)
     return fcntl(fd, F_OFD_SETLK, &whole) == 0;
 }
 
-/* The state of a run whose map is open and mapped. */
+/* The state of a run whose map is open as fd and mapped. */
 static enum run_state decide(struct map *map, int fd)
 {
     if (!lock_decision(fd))
@@ -81,7 +80,7 @@ struct life_look life_look(const struct home *home, uint64_t run_id)
         look.state = decide(look.map, look.fd);
     else if (look.fd == -ENOENT || look.fd == -ENODATA)
         look.state = state_without_map(home, directory);
-    else /* for want of a descriptor, or of its version's layout, it is not dead */
+    else /* a map that we cannot open or read does not make a run dead */
         look.state = RUN_ALIVE;
     return look;
 }

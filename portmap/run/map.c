@@ -148,20 +148,20 @@ void map_detach(struct map *map)
     munmap(map, sizeof *map);
 }
 
-/* Enters a number of the kernel's, unless that has a meaning already. */
+/* Enters what a number of the kernel's means to the program, unless it means something already. */
 static bool enter_back(struct map *map, unsigned real, uint32_t entry)
 {
     uint32_t none = 0;
     return atomic_compare_exchange_strong(&map->to_program[real], &none, entry);
 }
 
-/* Takes one out again, unless it means something else by now. */
+/* Removes that entry, unless the number means something else by now. */
 static void remove_back(struct map *map, unsigned real, uint32_t entry)
 {
     atomic_compare_exchange_strong(&map->to_program[real], &entry, 0);
 }
 
-/* Before a number that is an alias becomes a placeholder: the other number has none then. */
+/* Takes an alias from its placeholder, before the alias's number becomes a placeholder itself. */
 static void withdraw_alias(struct map *map, unsigned alias)
 {
     uint32_t entry = atomic_load(&map->to_kernel[alias]);
@@ -171,7 +171,7 @@ static void withdraw_alias(struct map *map, unsigned alias)
 
 void map_assign(struct map *map, unsigned placeholder, unsigned real, uint32_t protocols_and_flags)
 {
-    /* The way back first: whoever sees the way there may use it at once. */
+    /* to_program first: whoever sees the entry in to_kernel may use it at once. */
     uint32_t before = atomic_exchange(&map->to_program[real], placeholder | protocols_and_flags);
     uint32_t there = real | (before & ~MAP_PORT_MASK);
     if (before & MAP_ALIAS)
@@ -259,7 +259,7 @@ bool map_stock_remove(struct map *map, unsigned port)
     return false;
 }
 
-/* A port that means nothing yet in the table that it is to be entered in. */
+/* Takes a port out of the stock that has no entry in `table` yet; 0: there is none. */
 static unsigned stock_get(struct map *map, const _Atomic uint32_t *table)
 {
     for (unsigned i = 0; i < MAP_STOCK; i++) {
@@ -344,7 +344,7 @@ uint32_t map_share_late(struct map *map, unsigned placeholder)
 void map_wake(struct map *map)
 {
     atomic_fetch_add(&map->generation, 1);
-    /* Whoever still waits says so again: one that was killed costs a single call. */
+    /* Whoever still waits sets it again. If one that was killed left it set, each wake would cost a call. */
     if (atomic_exchange(&map->waiters, 0) != 0)
         kernel_call(SYS_futex, &map->generation, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
@@ -383,7 +383,7 @@ static const char *const about_keys[] = {[MAP_ABOUT_COMMAND] = "command",
                                          [MAP_ABOUT_SERVER] = "portserver",
                                          [MAP_ABOUT_FILE] = "file"};
 
-/* The texts lie one after the other; the end is the first empty one. */
+/* The texts lie one after the other; an empty one is the end. */
 static size_t about_end(const struct map *map)
 {
     size_t at = 0;

@@ -44,7 +44,8 @@ uint64_t name_find(const struct home *home, const char *name)
     return rundir_id(target, &run_id) ? run_id : 0;
 }
 
-/* Links come and go under the lock of their directory; a descriptor that holds it, or a negated errno. */
+/* Names are made and removed under the lock of their directory. Returns a descriptor that holds it, or a
+ * negated errno. */
 static int lock_names(const struct home *home)
 {
     return lock_directory(home->fd, "names");

@@ -9,12 +9,12 @@
 #include <errno.h>
 #include <time.h>
 
-/* A server whose ports are of no use this often in a row has none for us. */
+/* A server that gives this many unusable ports in a row has none for us. */
 enum { SERVER_TRIES = 16 };
 
 enum { PAUSE_MILLISECONDS = 50 };
 
-/* A server looks once a second after what it keeps for runs. */
+/* How long `portshim serve` may take to see that a run has died: it looks once a second. */
 #define SERVER_FOLLOWS UINT64_C(2000000000) /* nanoseconds */
 
 struct obtain_server obtain_server_of(char *const *env, pid_t pid)
@@ -54,7 +54,7 @@ static bool may_wait(const struct obtaining *o, uint64_t deadline)
     return process_clock() < deadline && (o->means.stop == NULL || !o->means.stop());
 }
 
-/* Leases this very port, waiting for a run that is dying. */
+/* Leases this very port; waits while a dying run owns it. */
 static int claim_patiently(struct obtaining *o, unsigned port, enum lease_effort effort)
 {
     const struct lease_want wanted = want(o, effort);
@@ -73,8 +73,8 @@ static int claim_patiently(struct obtaining *o, unsigned port, enum lease_effort
     }
 }
 
-/* What the server leased in this very table needs no second lease: a process's stays as it is, a run's
- * becomes the run's, which may outlive that process. */
+/* Takes a port that the server has leased in this very table. A process's lease is good as it is. A run
+ * becomes the owner of the port: it may outlive the process that the server leased for. */
 static int take_over(struct obtaining *o, unsigned port, lease_owner holder)
 {
     int answer = probe_port_in(port, o->want.scope);
@@ -85,7 +85,7 @@ static int take_over(struct obtaining *o, unsigned port, lease_owner holder)
     return lease_transfer(o->leases, port, holder, o->want.owner) ? 0 : PORTMAP_EHELD;
 }
 
-/* Whether a port that the server gave can be used; then it is in the lease table. */
+/* Sees to it that a port of the server is leased in the table. 0, or an error when it cannot be used. */
 static int accept_port(struct obtaining *o, unsigned port)
 {
     lease_owner holder = lease_holder(o->leases, port);
@@ -95,7 +95,7 @@ static int accept_port(struct obtaining *o, unsigned port)
         return PORTMAP_EHELD; /* it has been given to us before */
     if (lease_kind(holder) == LEASE_SERVED && lease_owner_pid(holder) == o->means.server->pid)
         return take_over(o, port, holder);
-    /* The server knows that a run of ours has died before its ports are free in our table. */
+    /* Wait: the port may still be owned by a run that has died, which the server knew first. */
     return claim_patiently(o, port, LEASE_FREE_ONLY);
 }
 
@@ -120,19 +120,19 @@ static int ask_server(struct obtaining *o)
         int error = port < 0 ? port : accept_port(o, (unsigned)port);
         if (port < 0 || error == 0)
             return port;
-        /* Only our own server can take it back; another's keeps it until the process has died. One that has
-         * forgotten our port is to know of it again. */
+        /* `portshim serve` takes the port back; another server keeps it until the process has died. If we own
+         * it already, the server had forgotten that, and is to know it again. */
         if (lease_holder(o->leases, (unsigned)port) != o->want.owner)
             portserver_release(server->address, (unsigned)port, milliseconds_until(deadline));
         if (error != PORTMAP_EHELD && error != PORTMAP_EINUSE && error != -EACCES)
-            return error; /* no other port would do */
+            return error; /* it would be the same with another port */
     }
     return PORTMAP_EREFUSED;
 }
 
 /*
- * Where there is no lease without the server, what the dead still have of its ports is waited for: those of a
- * run of our table, and then the server, which sees a moment later that they are free.
+ * Asks the server. If it is required and has no port, waits for those of runs that are dying: until they are
+ * freed in our table, and then until the server sees, a moment later, that they are free.
  */
 static int ask_patiently(struct obtaining *o)
 {
@@ -154,7 +154,7 @@ static int ask_patiently(struct obtaining *o)
     }
 }
 
-/* A lease where the pool has nothing left. */
+/* Leases a port when the pool has none left: one of a dead run, or else one in TIME_WAIT. */
 static int take_reclaimed(struct obtaining *o)
 {
     struct lease_want free_only = want(o, LEASE_FREE_ONLY), time_wait = want(o, LEASE_TIME_WAIT);
@@ -178,7 +178,7 @@ int obtain_port(struct obtaining *o)
     struct obtain_server *server = o->means.server;
     if (server != NULL && server->address != NULL && server->error == 0) {
         int port = ask_patiently(o);
-        if (port > 0 || port == PORTMAP_ETORN) /* that is not the server's fault */
+        if (port > 0 || port == PORTMAP_ETORN) /* a torn table is not the server's fault */
             return port;
         server->error = port;
     }
@@ -198,6 +198,6 @@ void obtain_return(struct obtaining *o, unsigned port)
 
 int obtain_given(struct obtaining *o, unsigned port)
 {
-    /* Whoever names a port means the one it used a moment ago, too. */
+    /* Whoever names a port may have used it a moment ago, so TIME_WAIT does not matter. */
     return claim_patiently(o, port, LEASE_TIME_WAIT);
 }

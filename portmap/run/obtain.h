@@ -1,6 +1,6 @@
 /*
- * Getting a lease by whatever way there is: from the port server where one is named, else from the lease
- * table, and when the pool has nothing left, what the dead still hold and what TIME_WAIT holds.
+ * Getting a lease in every possible way: from the port server if one is named, else from the lease table;
+ * when the pool is exhausted, ports that dead runs still own and ports in TIME_WAIT.
  */
 #ifndef PORTMAP_RUN_OBTAIN_H
 #define PORTMAP_RUN_OBTAIN_H
@@ -10,60 +10,60 @@
 
 #include <stdbool.h>
 
-/* A port server, and what became of asking it. */
+/* A port server, and how asking it went. */
 struct obtain_server {
-    const char *address;   /* of PORTSERVER_ADDRESS; NULL when there is none */
+    const char *address;   /* PORTSERVER_ADDRESS; NULL: none */
     pid_t pid;             /* whom the server leases for */
-    unsigned milliseconds; /* what getting one port may take */
-    uint64_t deadline; /* process_clock() when no more is asked of it, however many ports that were; or 0 */
-    bool required;     /* no lease without it */
-    int error;         /* why it has been given up; 0 as long as it serves */
+    unsigned milliseconds; /* how long getting one port may take */
+    uint64_t deadline; /* process_clock() when it is not asked any more, for all ports together; 0: none */
+    bool required;     /* nothing is leased without it */
+    int error;         /* why it is not asked any more; 0 while it serves */
 };
 
-/* The one that PORTSERVER_ADDRESS of this environment names, not required. */
+/* The port server that PORTSERVER_ADDRESS of this environment names; not required. */
 struct obtain_server obtain_server_of(char *const *env, pid_t pid);
 
-/* What all ports together may take where somebody else's program waits meanwhile; begins now. */
+/* Limits the time for all ports together, from now on: to this, when somebody else's program waits. */
 enum { OBTAIN_BRIEF_MILLISECONDS = 1000 };
 void obtain_limit(struct obtain_server *server, unsigned milliseconds);
 
-/* What leases are got with. */
+/* What is needed to get leases. */
 struct means {
     const struct home *home;
     const struct pool *pool;      /* what the lease table may give; a server has its own */
     struct obtain_server *server; /* or NULL */
     uint64_t patience;            /* nanoseconds to wait for dying runs when the pool is exhausted */
-    bool (*stop)(void);           /* true: nothing is waited for any more; or NULL */
+    bool (*stop)(void);           /* true: stop waiting; or NULL */
 };
 
 struct obtaining {
     struct means means;
     struct lease_table *leases;
-    struct lease_want want;       /* its effort is of no meaning here */
-    const struct portbits *avoid; /* what a server may not give either; or NULL */
+    struct lease_want want;       /* its effort is ignored */
+    const struct portbits *avoid; /* ports that a server must not give either; or NULL */
 };
 
-/* What those wait who have a process of their own to wait in, and what somebody else's program may wait. */
+/* `patience` of a process that only portshim uses, and while somebody else's program waits. */
 #define OBTAIN_PATIENT (5 * LIFE_GRACE)
 #define OBTAIN_BRIEF (LIFE_GRACE + LIFE_GRACE / 4)
 
 /*
- * Leases a port. A server that fails, or gives nothing usable, is given up with its error said in
- * the server's error, and the lease table is used; where it is required, that is the result, when the server
- * has still nothing after dying runs were waited for. A port of a server is recorded in the lease table, so
- * that those who use the table alone keep away from it. Returns the port, PORTMAP_EXHAUSTED, PORTMAP_ETORN
- * when the table is to be opened anew, or another code.
+ * Leases a port. A server that fails, or gives nothing usable, is not asked again: server->error says why,
+ * and the lease table is used. If the server is required, dying runs are waited for while it has nothing, and
+ * then its error is the result. A port from a server is also entered in the lease table, so that those who
+ * use only the table keep away from it. Returns the port; PORTMAP_EXHAUSTED; PORTMAP_ETORN when the table is
+ * to be opened anew; or another code.
  */
 int obtain_port(struct obtaining *o);
 
-/* False when a server that serves has taken half of its time: a port less is better than one from elsewhere.
- */
+/* False when a working server has used up half of its time. Callers then make do with fewer ports: in the
+ * other half the server might fail, and ports would come from the table. */
 bool obtain_has_time(const struct obtaining *o);
 
-/* Gives back a port that obtain_port() got and nobody has used, also to the server that it may be from. */
+/* Gives back a port of obtain_port() that nobody has used, also to the server if it is from there. */
 void obtain_return(struct obtaining *o, unsigned port);
 
-/* Leases this very port from the lease table, waiting for a holder that is dying. 0, or as lease_claim(). */
+/* Leases this very port from the lease table; waits while a dying run owns it. 0, or as lease_claim(). */
 int obtain_given(struct obtaining *o, unsigned port);
 
 #endif

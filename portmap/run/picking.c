@@ -14,28 +14,27 @@
 
 extern char **environ;
 
-/* What all threads share, opened at the first call, written under the lock. */
+/* What all threads share: opened at the first call, written under the lock. */
 static struct {
     pthread_mutex_t lock;
-    sigset_t mask;    /* of the thread that holds it, from before */
-    int cancellation; /* likewise */
+    sigset_t mask;    /* the signal mask that the lock's holder had before */
+    int cancellation; /* likewise, its cancelability state */
     bool open;
-    struct home home; /* its path; no descriptor is kept */
+    struct home home; /* only the path; its descriptor is closed */
     struct pool pool;
     struct lease_table table;
-    pid_t pid; /* this process, as the owner below has it */
+    pid_t pid; /* the process that `owner` is the word for; 0: none */
     lease_owner owner;
 } shared = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* The ports that this process has leased, for itself or for another, and who has each: the word in the table.
- */
+/* The ports that this process has leased, for itself or for another, and the owner of each in the table. */
 static _Atomic uint64_t leased[PORTBITS_WORDS];
 static _Atomic lease_owner given[PORT_COUNT];
 
-/* Those of them that the next pick gives, and those that come back there when they are released. */
+/* Of these: those that the next pick gives, and those that the server is told of when they are released. */
 static _Atomic uint64_t reserved[PORTBITS_WORDS], returning[PORTBITS_WORDS];
 
-/* Those that a thread is about to give back to the server. */
+/* Those that a thread is giving back to the server just now. */
 static _Atomic uint64_t releasing[PORTBITS_WORDS];
 
 static bool test_bit(_Atomic uint64_t *set, unsigned port)
@@ -48,7 +47,7 @@ static void set_bit(_Atomic uint64_t *set, unsigned port)
     atomic_fetch_or(&set[port / 64], UINT64_C(1) << (port % 64));
 }
 
-/* True when it was set. */
+/* Returns whether the bit was set. */
 static bool clear_bit(_Atomic uint64_t *set, unsigned port)
 {
     uint64_t bit = UINT64_C(1) << (port % 64);
@@ -56,8 +55,8 @@ static bool clear_bit(_Atomic uint64_t *set, unsigned port)
 }
 
 /*
- * Nothing may stop the thread that holds the lock: a signal handler that forks would wait in here for the
- * thread that it has interrupted, and all others for a thread that was cancelled.
+ * Blocks signals and cancellation while the lock is held. A handler that forks would wait here for the very
+ * thread that it has interrupted, and after a cancellation all others would wait forever.
  */
 static void lock(void)
 {
@@ -87,24 +86,24 @@ static void clear_all(_Atomic uint64_t *set)
             atomic_store(&set[word], 0);
 }
 
-/* What the parent has leased is its own. */
+/* The parent keeps its leases; the child has none. */
 static void begin_child(void)
 {
     clear_all(leased);
     clear_all(reserved);
     clear_all(returning);
     clear_all(releasing);
-    shared.pid = 0; /* in a pid namespace of its own it may have its parent's number */
+    shared.pid = 0; /* in a new pid namespace, the child may have its parent's pid */
     unlock();
 }
 
-/* A child must not find the lock taken by a thread that it does not have. */
+/* Holds the lock during fork: in the child, no other thread would be there to release it. */
 __attribute__((constructor)) static void survive_fork(void)
 {
     pthread_atfork(lock, unlock, begin_child);
 }
 
-/* The home once more, made again if somebody has removed it. */
+/* Opens the home again, and makes it anew if somebody has removed it. */
 static int open_home(struct home *home)
 {
     *home = shared.home;
@@ -161,8 +160,8 @@ static int find_owner(void)
 }
 
 /*
- * What this process has leased is to be in a table that came after, too, unless somebody was quicker. What
- * the server has leased for it there is the server's to enter, and may be so already.
+ * Enters what this process has leased in a new table, unless others were quicker. A lease that the server has
+ * made, the server enters itself, maybe before us.
  */
 static bool carry_over(struct lease_table *fresh, void *context)
 {
@@ -176,7 +175,7 @@ static bool carry_over(struct lease_table *fresh, void *context)
             clear_bit(leased, port);
         atomic_store(&given[port], owner);
     }
-    shared.pid = 0; /* the word for this process may be another there */
+    shared.pid = 0; /* the word for this process may differ in that table */
     return true;
 }
 
@@ -186,13 +185,13 @@ static int settle(void)
     return leases_settle(&shared.table, &shared.home, &claims);
 }
 
-/* A copy of what is shared, and this process's word. */
+/* Gets a copy of the shared table, and the word for this process in it. */
 static int use(struct lease_table *table, lease_owner *own)
 {
     lock();
     int error = shared.open ? 0 : open_shared();
     if (error == 0 && !lease_is_current(&shared.table, &shared.home))
-        error = settle(); /* what is damaged is of no use to claim in */
+        error = settle(); /* nobody would see a claim in a table that is not current */
     if (error == 0)
         error = find_owner();
     *table = shared.table;
@@ -202,8 +201,8 @@ static int use(struct lease_table *table, lease_owner *own)
 }
 
 /*
- * Notes a claim just made, and settles it: 0. PORTMAP_ETORN when it was lost in a table that has been
- * replaced, and is to be made again. Threads may be at work in the old table, which stays mapped.
+ * Notes a claim just made, and settles it. 0; or PORTMAP_ETORN when it was lost with a table that has been
+ * replaced, and is to be made again. Other threads may use the old table, so it stays mapped.
  */
 static int keep(const struct lease_table *table, unsigned port, lease_owner owner, bool comes_back)
 {
@@ -211,7 +210,8 @@ static int keep(const struct lease_table *table, unsigned port, lease_owner owne
     lock();
     bool kept = table->file == shared.table.file;
     if (kept) {
-        /* As the server has it; not another's, who has it already where the owner has died. */
+        /* If the server has leased it for the process, note the server's word. After the process has died,
+         * the port may have another owner: not that one's. */
         atomic_store(&given[port], lease_is_same_process(holder, owner) ? holder : owner);
         if (comes_back)
             set_bit(returning, port);
@@ -230,7 +230,8 @@ static int keep(const struct lease_table *table, unsigned port, lease_owner owne
     return kept || error != 0 ? error : PORTMAP_ETORN;
 }
 
-/* By all ways there are; the home is needed for the runs that may have died. */
+/* Leases a port: from the table, or with a server or an exhausted pool by obtain_port(), which needs the home
+ * to clear up after dead runs. */
 static int obtain(struct lease_table *table, struct picking *picking)
 {
     struct home home;
@@ -302,14 +303,14 @@ int picking_take_reserved(void)
     return 0;
 }
 
-/* A server of portshim takes the port back; another one keeps it for us until we end. */
+/* Whether the server took the port back, as `portshim serve` does. Others keep it for us until we end. */
 static bool tell_server(unsigned port)
 {
     struct obtain_server server = obtain_server_of(environ, getpid());
     return server.address != NULL && portserver_release(server.address, port, server.milliseconds) == 0;
 }
 
-/* Under the lock. If the lease in the table was the server's, that is another's by now. */
+/* To be called with the lock. A lease that the server made, and has taken back, may be another's by now. */
 static void drop(unsigned port, bool server_has_it)
 {
     lease_owner owner = atomic_load(&given[port]);
@@ -329,9 +330,9 @@ void picking_drop(unsigned port)
 enum releasing { NOT_LEASED, RELEASED, TO_BE_RETURNED };
 
 /*
- * A port goes from what this process has leased and from the table in one moment: a thread that had done only
- * the one could do the other when another table has come and another thread has leased the port there. One
- * that comes back stays leased until it is known where it goes.
+ * Removes a port from `leased` and from the table in one step, under the lock. In two steps, a new table
+ * could come in between, in which another thread leases the port, and this one would free that lease. A port
+ * that may come back stays leased until the server has answered.
  */
 static enum releasing begin_release(unsigned port)
 {
@@ -350,7 +351,7 @@ static enum releasing begin_release(unsigned port)
 static void finish_release(unsigned port, bool server_has_it)
 {
     lock();
-    /* Else the server has given it to another thread by now. */
+    /* If not, the server has given the port to another thread by now. */
     if (clear_bit(releasing, port) && test_bit(leased, port)) {
         if (!server_has_it && lease_owner_pid(atomic_load(&given[port])) == getpid())
             set_bit(reserved, port);
@@ -368,7 +369,7 @@ int picking_release(unsigned port)
     return what == NOT_LEASED ? PORTMAP_ENOTOURS : 0;
 }
 
-/* A run that has died still has its ports until somebody clears them up. */
+/* Frees the ports of a run that has died: it owns them until somebody clears up. */
 static void clear_up_run(struct lease_table *table, uint64_t run_id)
 {
     struct home home;

@@ -8,8 +8,8 @@
  *     all             every port from 1 to 65535
  *     !22             not this one (ranges and protocols as above), wherever it stands
  *
- * separated by commas, spaces allowed around them. "all" and what comes from a list of more than
- * PORTSET_START ports is assigned late, when a program first binds it; the rest at start.
+ * separated by commas, with spaces around them if you like. The ports of "all", and those that a list has
+ * beyond PORTSET_START, are assigned late, when a program first binds them; the others at start.
  */
 #ifndef PORTMAP_RUN_PORTSET_H
 #define PORTMAP_RUN_PORTSET_H
@@ -31,24 +31,23 @@ struct portset {
 };
 
 /*
- * Adds the specification to the set, which starts as all zeroes. Returns 0, or PORTMAP_ESYNTAX or
- * PORTMAP_ETOOMANY with *problem filled in, of whose `what` is the bad word; the set is then unusable.
- * Nothing is allocated.
+ * Adds a specification to the set, which is all zeroes at first. 0; or PORTMAP_ESYNTAX or PORTMAP_ETOOMANY
+ * with *problem filled in, whose `what` is the bad word, and the set is unusable. Nothing is allocated.
  */
 int portset_add(struct portset *set, const char *spec, struct problem *problem);
 
-/* True when no port is a placeholder, exclusions applied. */
+/* True when no port is a placeholder, after exclusions. */
 bool portset_is_empty(const struct portset *set);
 
-/* PORTMAP_TCP, PORTMAP_UDP or both, for a placeholder listed by number; 0 when it is not, or excluded. */
+/* The protocols of a placeholder that is listed by number; 0 when it is not listed, or excluded. */
 unsigned portset_listed(const struct portset *set, unsigned port);
 
-/* The same for ports that come from "all" alone. */
+/* The same for a port that only "all" lists. */
 unsigned portset_all(const struct portset *set, unsigned port);
 
 /*
- * The placeholders that get their real ports at once: of those listed by number the ones with a given real
- * port, then the others in ascending order, `most` in all.
+ * The placeholders that get their real ports at once, `most` of them: first those with a given real port,
+ * then others that are listed by number, in ascending order.
  */
 void portset_first(const struct portset *set, unsigned most, struct portbits *first);
 

@@ -16,15 +16,15 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-/* The formats, by the file's ending. */
+/* The formats of map files, by their ending. */
 enum format { FORMAT_PLAIN, FORMAT_ENV, FORMAT_JSON };
 
-/* How a file begins; the run's directory comes next. By this a file of ours is told from a user's. */
+/* How a map file begins; the run's directory follows. This tells our files from a user's. */
 static const char comment_head[] = "# portshim ", json_head[] = "{\"run\": \"", json_next[] = "\", \"pid\": ";
-/* What stands there in a .env file that 0.1.0 has written. */
+/* How a .env file of portshim 0.1.0 begins. */
 static const char old_env_head[] = "PORTSHIM_RUN=";
 
-/* A file being written, in pieces of a buffer. */
+/* A file being written through a buffer. */
 struct writer {
     int fd;
     int error;
@@ -111,7 +111,7 @@ static void write_json(struct writer *w, const struct map *map, const char *run_
 {
     const char *separator = "";
     put(w, json_head);
-    put(w, run_path); /* of characters that JSON takes as they are (home.h) */
+    put(w, run_path); /* no character in it needs an escape: home_open() sees to that */
     put(w, json_next);
     put_uint(w, (uint64_t)map->starter);
     put(w, ", \"ports\": [");
@@ -150,18 +150,18 @@ static int write_file(int fd, const char *file, const struct map *map, const cha
 
 enum { HEAD_SIZE = PATH_MAX + 64 };
 
-/* Reads how a regular file begins: its length, or a negated errno or PORTMAP_ENOTFILE. */
+/* Reads the beginning of a regular file. Returns its length, a negated errno or PORTMAP_ENOTFILE. */
 static int read_head(const char *file, char head[static HEAD_SIZE])
 {
     struct stat st;
     if (stat(file, &st) < 0)
         return -errno;
-    if (!S_ISREG(st.st_mode)) /* to open a pipe may take forever */
+    if (!S_ISREG(st.st_mode)) /* opening a FIFO may take forever */
         return PORTMAP_ENOTFILE;
     return text_read_file(file, head, HEAD_SIZE);
 }
 
-/* The run that the head of a map file names. What comes after it, or NULL where that is no absolute path. */
+/* Finds the run directory that a map file names. Returns what comes after it; NULL if it is not absolute. */
 static const char *parse_head(const char *head, char *path, size_t size)
 {
     static const struct {
@@ -189,7 +189,7 @@ int publish_read_run(const char *file, char *path, size_t size)
     return parse_head(head, path, size) == NULL ? PORTMAP_ESYNTAX : 0;
 }
 
-/* A user's own file may begin with a word of ours as well, not with a run's directory after it. */
+/* Whether portshim wrote a file. A user's may begin with the same word, but no run's directory comes next. */
 static bool is_of_portshim(const char *head)
 {
     char path[PATH_MAX];
@@ -201,14 +201,14 @@ static bool is_of_portshim(const char *head)
     return *rest != '"' || strncmp(rest, json_next, strlen(json_next)) == 0;
 }
 
-/* 0 where a map file may be written: nothing is there, or nothing is in it, or what portshim wrote. */
+/* 0 when a map file may be written: nothing is there, or it is empty, or portshim wrote it. */
 static int check_place(const char *file)
 {
     char head[HEAD_SIZE];
     struct stat st;
     if (lstat(file, &st) < 0)
         return errno == ENOENT ? 0 : -errno;
-    /* A rename over a device, pipe or directory would destroy it, or fail, and so with /proc/self/fd/1. */
+    /* A rename would destroy a device or pipe, and cannot replace a directory or /proc/self/fd/1. */
     if (!S_ISREG(st.st_mode))
         return PORTMAP_ENOTFILE;
     if (st.st_size == 0)
@@ -219,16 +219,18 @@ static int check_place(const char *file)
     return is_of_portshim(head) ? 0 : PORTMAP_EOTHERS;
 }
 
-/* A file's name that /proc tells, as /dev/fd/1 does, is that of an open file, which has another by now, or
- * none. */
+/* Whether a link is in /proc, as /dev/fd/1 is in the end: an open file, whose name may have changed. */
 static bool is_in_proc(int link)
 {
     struct statfs fs;
     return fstatfs(link, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
 }
 
-/* Whether somebody else may have laid a link where everybody may, for us to write where it leads: by the rule
- * of proc_sys_fs(5), protected_symlinks, which the kernel has for links that it follows itself. */
+/*
+ * Whether the link may be a trap: another user made it, in a directory where all may, to have us write
+ * elsewhere. The kernel has the same rule for links that it follows itself (proc_sys_fs(5),
+ * protected_symlinks).
+ */
 static bool is_trap(const char *path, int link)
 {
     char directory[PATH_MAX];
@@ -245,12 +247,12 @@ static bool is_trap(const char *path, int link)
     return trap;
 }
 
-/* Where a symbolic link leads: the length, 0 when it is none that is to be followed, or a negated errno. */
+/* Where a symbolic link leads. Returns the length; 0 when it is no link, or none to follow; or an error. */
 static int read_link(const char *path, char target[static PATH_MAX])
 {
     int link = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     *target = '\0';
-    if (link < 0) /* what cannot be reached, writing will say */
+    if (link < 0) /* an error will come up again when writing */
         return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : 0;
     ssize_t len = is_in_proc(link) ? -1 : readlinkat(link, "", target, PATH_MAX - 1);
     int result = len < 0 ? 0 : is_trap(path, link) ? PORTMAP_EFOREIGN : (int)len;
@@ -262,7 +264,7 @@ static int read_link(const char *path, char target[static PATH_MAX])
 
 int publish_path(const char *file, char path[static PATH_MAX])
 {
-    enum { MOST_LINKS = 40 }; /* as the kernel has it */
+    enum { MOST_LINKS = 40 }; /* the kernel's limit */
     char target[PATH_MAX];
     struct text t = text_in(path, PATH_MAX);
     int error = text_path(&t, file);
@@ -279,7 +281,7 @@ int publish_path(const char *file, char path[static PATH_MAX])
     return error;
 }
 
-/* The temporary name beside a map file, which may be given twice, in two spellings. */
+/* The temporary name beside a map file. It has a number, as one file may be given twice, in two spellings. */
 static int draft_name(const char *file, unsigned i, char draft[static PATH_MAX])
 {
     struct text t = text_in(draft, PATH_MAX);
@@ -303,7 +305,7 @@ static int write_draft(const char *file, unsigned i, const struct map *map, cons
     int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (fd < 0)
         return -errno;
-    file_let_owner(fd); /* its run reads it again */
+    file_let_owner(fd); /* names_run() reads it later */
     error = write_file(fd, file, map, run_path);
     if (close(fd) < 0 && error == 0)
         error = -errno;
@@ -313,7 +315,7 @@ static int write_draft(const char *file, unsigned i, const struct map *map, cons
 static int install_draft(const char *file, unsigned i)
 {
     char draft[PATH_MAX];
-    int error = check_place(file); /* once more: somebody may have put something there meanwhile */
+    int error = check_place(file); /* again: somebody may have put something there meanwhile */
     if (error == 0)
         error = draft_name(file, i, draft);
     return error == 0 && rename(draft, file) < 0 ? -errno : error;
@@ -332,14 +334,13 @@ static bool names_run(const char *file, const char *run_path)
     return publish_read_run(file, named, sizeof named) == 0 && strcmp(named, run_path) == 0;
 }
 
-/* Whether a file is left alone: a later run publishes there now, or somebody keeps something else in it. */
+/* Whether to leave a file alone: a later run publishes there now, or somebody keeps something else in it. */
 static bool is_anothers(const char *file, const char *run_path, enum publish_occasion occasion)
 {
     return occasion == PUBLISH_AGAIN && access(file, F_OK) == 0 && !names_run(file, run_path);
 }
 
-/* All are written before the first takes its place: of files that were there, none is lost to another's
- * error. */
+/* Writes all files before the first takes its place: an error with one loses none of the others. */
 int publish_files(const struct map *map, const char *run_path, enum publish_occasion occasion,
                   const char **failed)
 {

@@ -1,11 +1,11 @@
 /*
- * Publishing a run's map: files for people and programs outside, and the variables its command is given.
+ * Publishing a run's assignments: map files for people and programs outside, and variables for its command.
  *
  * The format of a map file goes by its ending: .json is an object with run, pid and ports[]; .env has
- * KEY=VALUE lines; anything else "PLACEHOLDER REAL" lines. The latter two have a first line "# portshim RUN",
- * where RUN is the run's directory. A file is written under a temporary name beside its own and renamed: a
- * reader never sees half of it. It stays when the run is over. A file with anything in it that portshim has
- * not written is never replaced.
+ * KEY=VALUE lines; anything else has "PLACEHOLDER REAL" lines. The latter two begin with a line "# portshim
+ * RUN", where RUN is the run's directory. A file is written under a temporary name beside its own and then
+ * renamed, so that nobody reads half of it. It stays when the run is over. A file with anything in it that
+ * portshim has not written is never replaced.
  */
 #ifndef PORTMAP_RUN_PUBLISH_H
 #define PORTMAP_RUN_PUBLISH_H
@@ -15,40 +15,41 @@
 #include <limits.h>
 
 /*
- * The path to give a run for a map file, in path[PATH_MAX]: absolute, and where the file is a symbolic link
- * that of what it leads to, which the link goes on leading to. 0, PORTMAP_EFOREIGN for a link of somebody
- * else's in a directory where all may make some, as /tmp, or a negated errno. Allocates nothing.
+ * The path by which a run keeps a map file, in path[PATH_MAX]: absolute, with symbolic links followed, so
+ * that the links stay. 0; PORTMAP_EFOREIGN for another user's link in a directory where all may make links,
+ * such as /tmp; or a negated errno. Allocates nothing.
  */
 int publish_path(const char *file, char path[static PATH_MAX]);
 
 /*
- * Writes all map files that the run has (MAP_ABOUT_FILE): when it starts, over what other runs have left
- * there; later, only where no other run has published since. 0, or with *failed naming the file a negated
- * errno, PORTMAP_ENOTFILE, or PORTMAP_EOTHERS where something is in it that portshim has not written.
+ * Writes all map files of the run (MAP_ABOUT_FILE). PUBLISH_FIRST, when the run starts, replaces what other
+ * runs have left; PUBLISH_AGAIN, later, leaves files alone that do not name this run any more. 0; or, with
+ * *failed naming the file, PORTMAP_ENOTFILE, PORTMAP_EOTHERS when something is in it that portshim has not
+ * written, or a negated errno.
  */
 enum publish_occasion { PUBLISH_FIRST, PUBLISH_AGAIN };
 int publish_files(const struct map *map, const char *run_path, enum publish_occasion occasion,
                   const char **failed);
 
-/* Removes the run's map files, as far as they are still the run's own. */
+/* Removes those of the run's map files that still name the run. */
 void publish_withdraw(const struct map *map, const char *run_path);
 
-/* Called with NAME=VALUE, valid during the call; returns a code of error.h to stop with, or 0. */
+/* Called with NAME=VALUE, valid during the call. Returns 0 to go on, or a code of error.h. */
 typedef int publish_visit(const char *assignment, void *context);
 
 /*
- * Visits what the command's environment gets for its first PORTSET_START placeholders
- * (PORTSHIM_PORT_8080=23456). Returns what the visitor returned.
+ * Visits the variables that the command gets (PORTSHIM_PORT_8080=23456), for the first PORTSET_START
+ * placeholders. 0, or the code that the visitor returned.
  */
 int publish_variables(const struct map *map, publish_visit *visit, void *context);
 
 /*
- * The run directory that a map file names, whatever its format, in path[size]. 0, a negated errno,
- * PORTMAP_ENOTFILE, or PORTMAP_ESYNTAX when it is not a map file.
+ * Finds the run directory that a map file names, in any format: path[size]. 0; PORTMAP_ENOTFILE;
+ * PORTMAP_ESYNTAX when it is not a map file; or a negated errno.
  */
 int publish_read_run(const char *file, char *path, size_t size);
 
-/* The n-th assigned placeholder of a map in ascending order of numbers, from `after` + 1 on; 0 at the end. */
+/* The lowest assigned placeholder above `after`; 0 when there is none. */
 unsigned publish_next(const struct map *map, unsigned after);
 
 #endif

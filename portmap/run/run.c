@@ -14,7 +14,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* Which placeholders are left to be assigned late. */
+/* Enters in the map which placeholders are assigned late. */
 static void list_late(const struct assigning *a)
 {
     const struct portset *ports = a->ports;
@@ -33,8 +33,8 @@ static void list_late(const struct assigning *a)
     }
 }
 
-/* What the outer run has and this one does not list is this run's too; the leases stay the outer's. So is
- * what the outer one forbids. */
+/* Copies the outer run's assignments for placeholders that this run does not list. The outer run keeps their
+ * leases. If the outer run is strict, so is this one. */
 static int inherit(struct assigning *a)
 {
     struct map *outer, *map = a->map;
@@ -111,7 +111,7 @@ int run_publish(const struct run *run, enum publish_occasion occasion, struct ru
     return error;
 }
 
-/* Everything between an empty map and a run that others may join. */
+/* Turns an empty map into a run that others may join. */
 static int furnish(struct assigning *a)
 {
     a->problem->step = RUN_STEP_DIRECTORY;
@@ -152,7 +152,7 @@ static int create_map(struct run *run, const struct home *home, uint64_t run_id)
     return error;
 }
 
-/* Makes and furnishes the map of a run directory; both are gone again when that fails. */
+/* Makes and furnishes the map of a run directory; removes both if that fails. */
 static int make_run(struct assigning *a, uint64_t run_id)
 {
     const struct home *home = a->means->home;

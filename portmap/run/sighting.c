@@ -8,14 +8,14 @@
 /* A word of the set: port, protocols, kind, program, from the low end. */
 enum { PROTOCOLS_SHIFT = 16, KIND_SHIFT = 18, PROGRAM_SHIFT = 24 };
 
-/* map_program.kind: an enum program_kind, whether its file has capabilities, and whether it was started by
- * somebody to whom it gave rights. */
+/* map_program.kind: an enum program_kind, whether the file has capabilities, and whether it was started by
+ * somebody who got other rights by that. */
 enum { KIND_MASK = 0xff, PRIVILEGED = 1 << 8, CAPABLE = 1 << 9 };
 
-/* One that there was no room for, or that was started by a descriptor. */
+/* A program that there was no room for, or whose name is not known. */
 static const struct map_program unknown = {.name = "a program", .kind = PROGRAM_STATIC};
 
-/* Places of the set. Each kind has its own: what a suite connects to must not leave what it binds without. */
+/* Places in the set. Kinds have their own, so that many connections leave room for what is bound. */
 struct places {
     unsigned first, count;
 };
@@ -59,14 +59,14 @@ uint64_t sighting_device(const struct stat *file)
 
 static unsigned find_program(const struct map *map, uint64_t device, uint64_t inode)
 {
-    unsigned i = inode != 0 ? 0 : MAP_PROGRAMS; /* nor does an empty entry have one */
+    unsigned i = inode != 0 ? 0 : MAP_PROGRAMS; /* 0: unknown, and an empty entry */
     while (i < MAP_PROGRAMS &&
            (atomic_load(&map->programs[i].inode) != inode || atomic_load(&map->programs[i].device) != device))
         i++;
     return i;
 }
 
-/* An entry is claimed by its inode number; what stands beside it, its claimer writes a moment later. */
+/* The inode number claims an entry; the process that claimed it fills in the rest a moment later. */
 static unsigned enter_program(struct map *map, uint64_t device, uint64_t inode, const char *name,
                               uint32_t kind)
 {

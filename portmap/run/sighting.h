@@ -1,11 +1,12 @@
 /*
- * Sightings: what the programs of a run did, which the library notes for people who ask why nothing happens.
+ * Sightings: what the programs of a run did, as far as it explains why a port was not rewritten. The library
+ * notes them for people who ask why nothing happens.
  *
- * A fixed port that nobody listed, bound; with `portshim ports`, every fixed port, bound or connected to; a
- * program that the library cannot reach, started; a library that was loaded past ours. Each is noted once, in
- * a set in the map: one word made of what was done, the port, the protocol and the program, entered by
- * compare-and-swap. Nothing is allocated and no system call made; async-signal-safe, and safe between
- * vfork(2) and exec. Each kind has places of its own; when they are full, sightings are lost.
+ * A sighting is: a fixed port that nobody listed was bound; with `portshim ports`, any fixed port was bound
+ * or connected to; a program was started that the library cannot reach; a library was loaded past ours. Each
+ * is noted once, in a set in the map, as one word of kind, port, protocols and program that is entered by
+ * compare-and-swap. Nothing is allocated and no system call is made: async-signal-safe, and safe between
+ * vfork(2) and exec. Some kinds have places of their own; when the places are full, sightings are lost.
  */
 #ifndef PORTMAP_RUN_SIGHTING_H
 #define PORTMAP_RUN_SIGHTING_H
@@ -22,32 +23,32 @@ enum sighting_kind {
     SIGHTING_REFUSED,       /* the same, but the address was in use */
     SIGHTING_CONNECT,       /* connected to, or a datagram sent to, a port of this host */
     SIGHTING_EXEC,          /* a program was started that the library cannot reach */
-    SIGHTING_DEEPBIND,      /* a program loaded a library with RTLD_DEEPBIND, which was taken away */
-    SIGHTING_DEEPBIND_KEPT, /* the same, but it was left, so that the library's calls are out of reach */
-    SIGHTING_DLMOPEN,       /* a program loaded a library into a namespace of its own, out of reach */
+    SIGHTING_DEEPBIND,      /* a program loaded a library with RTLD_DEEPBIND, and the flag was removed */
+    SIGHTING_DEEPBIND_KEPT, /* the same, but the flag was kept: we do not see that library's calls */
+    SIGHTING_DLMOPEN,       /* a program loaded a library into another namespace: we do not see its calls */
 };
 
 struct sighting {
     enum sighting_kind kind;
     unsigned port;      /* host byte order; 0 for those without one */
     unsigned protocols; /* PORTMAP_TCP, PORTMAP_UDP */
-    unsigned program;   /* index of map->programs, MAP_PROGRAMS when it is not known */
+    unsigned program;   /* index of map->programs; MAP_PROGRAMS: unknown */
 };
 
 /*
- * The state of a file by its device and when it was last changed: a compiler that writes a new program often
- * does so under the inode number of the old one.
+ * A number for a file's device and the time of its last change. The time is needed, as a compiler often
+ * writes a new program under the inode number of the old one.
  */
 uint64_t sighting_device(const struct stat *file);
 
 /*
- * The number in the map of a program that the library is in, by sighting_device() and its inode number,
- * entered if it is new; MAP_PROGRAMS when there is no room. A long name ends in "...".
+ * The index in map->programs of a program that the library is in, found by sighting_device() and inode
+ * number, and entered if it is new. MAP_PROGRAMS when there is no room. A long name ends in "...".
  */
 unsigned sighting_program(struct map *map, uint64_t device, uint64_t inode, const char *name);
 
-/* Remembers what a program is that reach_judge() has opened, and answers for it (struct reach_asker): the map
- * is the memory. */
+/* Remembers in the map what reach_judge() has found out about a file. sighting_knows() answers from there: it
+ * is `knows` of struct reach_asker, with the map as `memory`. */
 void sighting_remember(struct map *map, const struct reach *reach);
 bool sighting_knows(const void *map, struct reach *reach);
 
@@ -56,7 +57,7 @@ void sighting_note(struct map *map, struct sighting sighting);
 /* Notes that a program was started, if the library does not reach it. */
 void sighting_started(struct map *map, const struct reach *reach);
 
-/* Whether there is no room left for a kind, so that some of it may have been lost. */
+/* Whether there is no room left for a kind: some of it may have been lost. */
 bool sighting_is_full(const struct map *map, enum sighting_kind kind);
 
 /* The n-th sighting, from 0, in no order; kind is SIGHTING_NONE at the end. */
@@ -65,11 +66,11 @@ struct sighting sighting_get(const struct map *map, unsigned n);
 /* The name of a program; "a program" when it is not known. */
 const char *sighting_program_name(const struct map *map, unsigned program);
 
-/* The first program of the run that the library could not reach, from *n on, which moves past it; NULL at the
- * end. One for which there was no room is "a program", static. */
+/* The next program, from sighting *n on, that was started and that the library could not reach; moves *n past
+ * it. NULL at the end. If there was no room for a program, it is "a program", static. */
 const struct map_program *sighting_unhookable(const struct map *map, unsigned *n);
 
-/* Why it could not; never NULL. */
+/* Why the library could not reach it; never NULL. */
 const struct obstacle *sighting_obstacle(const struct map_program *program);
 
 #endif

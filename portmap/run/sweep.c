@@ -8,7 +8,7 @@
 #include "run/name.h"
 #include "run/rundir.h"
 
-/* Whether a dead run's port may go to somebody else. Another network namespace cannot be asked. */
+/* Whether a dead run's port may go to somebody else; also when it cannot be probed, in another namespace. */
 static bool is_free_again(const struct life_look *look, unsigned port, enum lease_effort effort)
 {
     if (look->map != NULL && process_is_other_network(look->map->net_namespace))
@@ -17,7 +17,7 @@ static bool is_free_again(const struct life_look *look, unsigned port, enum leas
            (effort == LEASE_TIME_WAIT && sockdiag_only_time_wait(port) == 1);
 }
 
-/* Ends a dead run for good. Its lock, if it has a map, is held. */
+/* Clears up a dead run. If it has a map, its lock is held. */
 static void end_run(const struct home *home, struct lease_table *leases, struct life_look *look,
                     enum lease_effort effort, struct sweep *sweep)
 {
@@ -73,7 +73,7 @@ static bool sweep_run(uint64_t run_id, void *context)
     return --sweeping->left > 0;
 }
 
-/* Gives back what belongs to runs whose directory is gone: somebody cleaned up by hand. */
+/* Gives back the leases of runs whose directory somebody has removed by hand. */
 static void sweep_orphans(struct sweeping *sweeping)
 {
     uint64_t last = 0;
