@@ -74,6 +74,22 @@ unit() {
     unit search
 }
 
+@test "what the programs of a run did" {
+    unit sighting
+}
+
+@test "map files and variables" {
+    unit publish
+}
+
+@test "names of runs" {
+    unit name
+}
+
+@test "which run a word means" {
+    unit find
+}
+
 @test "every program of tests/unit is run here" {
     for program in "$BATS_TEST_DIRNAME"/unit/*.c; do
         grep -qx "    unit $(basename "$program" .c)" "$BATS_TEST_FILENAME" || fail "not run: $program"

@@ -1,30 +1,19 @@
 /* The map of one run: run/map.h. */
+#include "directory.h"
 #include "maps.h"
 
 #include "error.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <pthread.h>
 #include <sys/stat.h>
 
 static struct pair pairs[PAIRS];
 
-/* The directory of a run, below one of the test's own, which is removed with all that is in it. */
-static char directory[] = "/tmp/portshim-unit.XXXXXX";
-
-static void remove_directory(void)
-{
-    char command[64];
-    snprintf(command, sizeof command, "rm -rf %s", directory);
-    check(system(command) == 0, "%s", command);
-}
-
 static int new_directory(void)
 {
-    check(mkdtemp(directory) != NULL, "%m");
-    atexit(remove_directory);
-    return open(directory, O_RDONLY | O_DIRECTORY);
+    enter_new_directory();
+    return open(".", O_RDONLY | O_DIRECTORY);
 }
 
 static struct map *made(int fd)
@@ -36,7 +25,7 @@ static struct map *made(int fd)
 
 static int attached(struct map **map)
 {
-    return map_attach(map, directory);
+    return map_attach(map, ".");
 }
 
 TEST("what is entered is found, in whatever order")
@@ -76,7 +65,7 @@ TEST("who joins a run finds what its maker entered, and both see what is entered
     struct map *map = made(new_directory()), *joined, *viewed;
     assign(map, 8080, 20000, PORTMAP_TCP);
     equal(attached(&joined), 0);
-    equal(map_view(&viewed, directory), 0);
+    equal(map_view(&viewed, "."), 0);
     equal(joined->run_id, 0x123456789abcde);
     equal(map_real(joined, 8080), 20000);
     map_note_bound(joined, 8080);
@@ -91,7 +80,7 @@ TEST("a map that ended is not joined, but looked at")
     struct map *map = made(new_directory()), *other;
     atomic_store(&map->ended, 1);
     equal(attached(&other), PORTMAP_EENDED);
-    equal(map_view(&other, directory), 0);
+    equal(map_view(&other, "."), 0);
 }
 
 TEST("what is no map is not opened: another length, another beginning, nothing, a link, a directory")

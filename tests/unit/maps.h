@@ -18,14 +18,14 @@ enum { EPHEMERAL_FIRST = 40000, EPHEMERAL_LAST = 49999 };
 /* The empty map of a run. Its file is gone already. */
 UNUSED static struct map *new_map(void)
 {
-    char directory[] = "/tmp/portshim-unit.XXXXXX";
+    char place[] = "/tmp/portshim-unit.XXXXXX";
     struct map *map;
-    check(mkdtemp(directory) != NULL, "%m");
-    int fd = open(directory, O_RDONLY | O_DIRECTORY);
+    check(mkdtemp(place) != NULL, "%m");
+    int fd = open(place, O_RDONLY | O_DIRECTORY);
     int error = map_create(&map, fd, 1);
     unlinkat(fd, "map", 0);
     close(fd);
-    rmdir(directory);
+    rmdir(place);
     equal(error, 0);
     map->ephemeral_first = EPHEMERAL_FIRST;
     map->ephemeral_last = EPHEMERAL_LAST;

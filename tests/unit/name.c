@@ -1,0 +1,107 @@
+/* Names of runs: run/name.h. */
+#include "places.h"
+
+#include "error.h"
+#include "run/name.h"
+
+TEST("a name is letters, digits, dots, dashes and underscores, and begins with one of the first two")
+{
+    static const char *const good[] = {"a", "Z", "0", "web-1", "a.b_c", "9.", "x--"};
+    static const char *const bad[] = {"",     ".",   "-a",  "_a",       ".hidden", "a/b",
+                                      "../a", "a b", "a\n", "\xc3\xa4", "@a"};
+    for (unsigned i = 0; i < sizeof good / sizeof *good; i++)
+        check(name_is_valid(good[i]), "%s", good[i]);
+    for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++)
+        check(!name_is_valid(bad[i]), "%s", bad[i]);
+}
+
+TEST("a name has 64 characters at most")
+{
+    char name[NAME_MAX_LENGTH + 2] = "";
+    for (unsigned i = 0; i <= NAME_MAX_LENGTH; i++) {
+        equal(name_is_valid(name), i > 0);
+        name[i] = 'x';
+    }
+    check(!name_is_valid(name), "%s", name);
+}
+
+TEST("of random characters, one that no name has makes a name bad, wherever it stands")
+{
+    for (unsigned round = 0; round < 10000; round++) {
+        char name[9] = "abcdefgh", odd = (char)(1 + below(255));
+        bool may = (odd >= '0' && odd <= '9') || (odd >= 'A' && odd <= 'Z') || (odd >= 'a' && odd <= 'z');
+        unsigned at = below(8);
+        name[at] = odd;
+        may = may || (at > 0 && strchr("._-", odd) != NULL);
+        check(name_is_valid(name) == may, "%s", name);
+    }
+}
+
+TEST("a run is found by its name until that is forgotten")
+{
+    enter_new_directory();
+    struct home home = new_home("home");
+    struct map *run = new_run(&home), *other = new_run(&home);
+    equal(name_find(&home, "web"), 0);
+    equal(name_claim(&home, "web", run->run_id), 0);
+    equal(name_claim(&home, "db", other->run_id), 0);
+    equal(name_claim(&home, "web", run->run_id), 0); /* once more */
+    equal(name_find(&home, "web"), run->run_id);
+    name_forget(&home, "web", other->run_id);
+    equal(name_find(&home, "web"), run->run_id);
+    name_forget(&home, "web", run->run_id);
+    equal(name_find(&home, "web"), 0);
+    equal(name_find(&home, "db"), other->run_id);
+}
+
+TEST("a living run keeps its name, and one that is gone loses it")
+{
+    enter_new_directory();
+    struct home home = new_home("home");
+    struct map *run = new_run(&home), *other = new_run(&home);
+    uint64_t id = run->run_id;
+    equal(name_claim(&home, "web", id), 0);
+    equal(name_claim(&home, "web", other->run_id), PORTMAP_ENAME);
+    map_detach(run);
+    rundir_remove(&home, id);
+    equal(name_find(&home, "web"), id); /* dead or alive */
+    equal(name_claim(&home, "web", other->run_id), 0);
+    equal(name_find(&home, "web"), other->run_id);
+}
+
+TEST("of several that claim a name at once, one gets it")
+{
+    enum { CLAIMANTS = 8 };
+    enter_new_directory();
+    struct home home = new_home("home");
+    unsigned got = 0;
+    int status;
+    for (unsigned i = 0; i < CLAIMANTS; i++) {
+        struct map *run = new_run(&home);
+        fflush(stdout);
+        if (fork() == 0)
+            _exit(name_claim(&home, "web", run->run_id) == 0);
+    }
+    while (wait(&status) > 0)
+        got += status != 0;
+    equal(got, 1);
+}
+
+TEST("all names that a map knows its run to have are forgotten, one for the library alone is not shown")
+{
+    enter_new_directory();
+    struct home home = new_home("home");
+    struct map *by_hand = new_run(&home), *run = new_run(&home);
+    map_about_add(by_hand, MAP_ABOUT_NAME, "@private");
+    map_about_add(run, MAP_ABOUT_NAME, "web");
+    map_about_add(run, MAP_ABOUT_NAME, "@private-too");
+    check(name_given(by_hand) == NULL && name_given(new_map()) == NULL, "a name");
+    equal_text(name_given(run), "web");
+    equal(name_claim(&home, "web", run->run_id), 0);
+    equal(name_claim(&home, "@private-too", run->run_id), 0);
+    equal(name_claim(&home, "@private", by_hand->run_id), 0);
+    name_forget_all(&home, run);
+    equal(name_find(&home, "web"), 0);
+    equal(name_find(&home, "@private-too"), 0);
+    equal(name_find(&home, "@private"), by_hand->run_id);
+}

@@ -1,0 +1,69 @@
+/* Homes and runs in the directory of the test. */
+#ifndef UNIT_PLACES_H
+#define UNIT_PLACES_H
+
+#include "directory.h"
+#include "maps.h"
+
+#include "lease/home.h"
+#include "run/rundir.h"
+
+#include <limits.h>
+#include <stdarg.h>
+
+/* The absolute path of something in it, valid until the eighth call from now. */
+__attribute__((unused, format(printf, 1, 2))) static const char *in_directory(const char *name, ...)
+{
+    static char paths[8][PATH_MAX];
+    static unsigned next;
+    char *path = paths[next++ % 8];
+    int used = snprintf(path, PATH_MAX, "%s/", directory);
+    va_list rest;
+    va_start(rest, name);
+    vsnprintf(path + used, (size_t)(PATH_MAX - used), name, rest);
+    va_end(rest);
+    return path;
+}
+
+UNUSED static void write_text(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    check(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0, "%s: %m", path);
+}
+
+UNUSED static const char *read_text(const char *path)
+{
+    static char text[65536];
+    FILE *file = fopen(path, "r");
+    check(file != NULL, "%s: %m", path);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    return text;
+}
+
+/* A home below the directory. */
+UNUSED static struct home new_home(const char *name)
+{
+    struct home home;
+    char variable[PATH_MAX + 16];
+    snprintf(variable, sizeof variable, "PORTSHIM_HOME=%s", in_directory("%s", name));
+    char *env[] = {variable, NULL};
+    equal(home_open(&home, env), 0);
+    return home;
+}
+
+/* A run of a home with an empty map, which lives as long as this process has that. */
+UNUSED static struct map *new_run(const struct home *home)
+{
+    char path[PATH_MAX];
+    struct map *map;
+    uint64_t id;
+    equal(rundir_create(home, &id), 0);
+    equal(rundir_path(home, id, path), 0);
+    int fd = open(path, O_RDONLY | O_DIRECTORY);
+    equal(map_create(&map, fd, id), 0);
+    close(fd);
+    return map;
+}
+
+#endif

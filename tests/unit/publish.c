@@ -1,0 +1,179 @@
+/* Publishing a run's map: run/publish.h. */
+#include "places.h"
+
+#include "error.h"
+#include "run/publish.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+static const char run_path[] = "/home/runs/00123456789abc", other_path[] = "/home/runs/00123456789abd";
+static const char *failed;
+static struct pair pairs[PAIRS];
+
+static struct map *publishing(const char *file)
+{
+    struct map *map = new_map();
+    check(map_about_add(map, MAP_ABOUT_FILE, in_directory("%s", file)), "no room");
+    return map;
+}
+
+static int publish(const struct map *map, enum publish_occasion occasion)
+{
+    return publish_files(map, run_path, occasion, &failed);
+}
+
+static void check_names(const char *file, const char *path)
+{
+    char named[PATH_MAX];
+    equal(publish_read_run(file, named, sizeof named), 0);
+    equal_text(named, path);
+}
+
+TEST("what is in a map file of each format is what the map says, and it names the run")
+{
+    static const char *const files[] = {"map", "map.env", "map.json"};
+    static const char *const formats[] = {"%u %u\n", "PORTSHIM_PORT_%u=%u\n",
+                                          "{\"placeholder\": %u, \"real\": %u, \"protocols\": [%s]}"};
+    static const char *const protocols[] = {
+        [PORTMAP_TCP] = "\"tcp\"", [PORTMAP_UDP] = "\"udp\"", [PORTMAP_BOTH] = "\"tcp\", \"udp\""};
+    enter_new_directory();
+    for (unsigned i = 0; i < 3; i++) {
+        struct map *map = publishing(files[i]);
+        assign_pairs(map, pairs);
+        equal(publish(map, PUBLISH_FIRST), 0);
+        check_names(files[i], run_path);
+        const char *text = read_text(files[i]);
+        unsigned items = 0;
+        for (unsigned k = 0; k < PAIRS; k++) {
+            char item[128], line[130] = "\n";
+            snprintf(item, sizeof item, formats[i], pairs[k].placeholder, pairs[k].real,
+                     protocols[pairs[k].protocols]);
+            strcat(line, item);
+            check(strstr(text, i < 2 ? line : item) != NULL, "%s is not in %s", item, files[i]);
+        }
+        for (const char *c = text; *c != '\0'; c++)
+            items += i == 2 ? *c == '{' : *c == '\n';
+        equal(items, PAIRS + (i == 1 ? 2 : 1)); /* the lines of the head; the object itself */
+        map_detach(map);
+    }
+}
+
+TEST("assigned placeholders are visited in ascending order, in files and in variables")
+{
+    struct map *map = new_map();
+    unsigned port = 0, count = 0;
+    assign_pairs(map, pairs);
+    for (unsigned next; (next = publish_next(map, port)) != 0; port = next, count++)
+        check(next > port && map_real(map, next) != 0, "%u after %u", next, port);
+    equal(count, PAIRS);
+}
+
+static int count_variable(const char *assignment, void *context)
+{
+    unsigned *count = context, placeholder, real;
+    check(sscanf(assignment, "PORTSHIM_PORT_%u=%u", &placeholder, &real) == 2, "%s", assignment);
+    equal(real, placeholder + 10000);
+    return ++*count == 1200 ? 7 : 0;
+}
+
+TEST("variables are those of the first thousand, until the visitor stops")
+{
+    struct map *map = new_map();
+    unsigned count = 0;
+    for (unsigned port = 10000; port < 12000; port++)
+        assign(map, port, port + 10000, PORTMAP_BOTH);
+    equal(publish_variables(map, count_variable, &count), 0);
+    equal(count, PORTSET_START);
+    count = 1190;
+    equal(publish_variables(map, count_variable, &count), 7);
+    equal(count, 1200);
+}
+
+TEST("a file with anything in it that portshim has not written is left as it is")
+{
+    static const char *const users[] = {
+        "something\n",         "# portshim\n",     "# portshim /tmp\n8080 20000\n",
+        "PORTSHIM_RUN=/tmp\n", "{\"run\": \"x\"}", "{\"run\": \"/home/runs/00123456789abc\"}"};
+    enter_new_directory();
+    struct map *map = publishing("map");
+    assign(map, 8080, 20000, PORTMAP_BOTH);
+    for (unsigned i = 0; i < sizeof users / sizeof *users; i++) {
+        write_text("map", users[i]);
+        equal(publish(map, PUBLISH_FIRST), PORTMAP_EOTHERS);
+        equal_text(read_text("map"), users[i]);
+        equal_text(failed, in_directory("map"));
+    }
+    check(unlink("map") == 0 && mkdir("map", 0700) == 0, "%m");
+    equal(publish(map, PUBLISH_FIRST), PORTMAP_ENOTFILE);
+}
+
+TEST("when one of several files cannot be written, none is replaced, and no draft is left")
+{
+    static const char before[] = "# portshim /home/runs/00123456789abd\n1 2\n";
+    enter_new_directory();
+    struct map *map = publishing("first");
+    map_about_add(map, MAP_ABOUT_FILE, in_directory("no/such/directory"));
+    write_text("first", before);
+    equal(publish(map, PUBLISH_FIRST), -ENOENT);
+    equal_text(failed, in_directory("no/such/directory"));
+    equal_text(read_text("first"), before);
+    equal(system("test \"$(ls)\" = first"), 0);
+}
+
+TEST("a new run takes a file over, and the one before leaves it alone from then on")
+{
+    enter_new_directory();
+    struct map *map = publishing("map");
+    write_text("map", "");
+    equal(publish(map, PUBLISH_FIRST), 0);
+    equal(publish_files(map, other_path, PUBLISH_FIRST, &failed), 0);
+    check_names("map", other_path);
+    equal(publish(map, PUBLISH_AGAIN), 0);
+    check_names("map", other_path);
+    publish_withdraw(map, run_path);
+    check_names("map", other_path);
+    assign(map, 8080, 20000, PORTMAP_BOTH);
+    equal(publish_files(map, other_path, PUBLISH_AGAIN, &failed), 0);
+    check(strstr(read_text("map"), "\n8080 20000\n") != NULL, "%s", read_text("map"));
+    publish_withdraw(map, other_path);
+    check(access("map", F_OK) < 0, "it is still there");
+    equal(publish(map, PUBLISH_AGAIN), 0);
+    check_names("map", run_path);
+}
+
+TEST("what is no map file names no run")
+{
+    static const char *const bad[] = {"", "# portshim home\n", "#portshim /home\n", "{\"run\": \"home\"}",
+                                      "8080 20000\n"};
+    char path[PATH_MAX], few[8];
+    enter_new_directory();
+    for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
+        write_text("map", bad[i]);
+        equal(publish_read_run("map", path, sizeof path), PORTMAP_ESYNTAX);
+    }
+    write_text("map", "# portshim /home/runs\n");
+    equal(publish_read_run("map", few, sizeof few), PORTMAP_ESYNTAX);
+    equal(publish_read_run("none", path, sizeof path), -ENOENT);
+    equal(publish_read_run(".", path, sizeof path), PORTMAP_ENOTFILE);
+}
+
+TEST("the path of a map file is absolute, and of a link it is where that leads")
+{
+    char path[PATH_MAX];
+    enter_new_directory();
+    check(mkdir("below", 0700) == 0, "%m");
+    symlink("map", "relative");
+    symlink("../map", "below/up");
+    symlink(in_directory("below/up"), "absolute");
+    symlink("loop", "loop");
+    static const struct {
+        const char *file, *leads;
+    } files[] = {
+        {"map", "map"}, {"relative", "map"}, {"below/up", "below/../map"}, {"absolute", "below/../map"}};
+    for (unsigned i = 0; i < 4; i++) {
+        equal(publish_path(files[i].file, path), 0);
+        equal_text(path, in_directory("%s", files[i].leads));
+    }
+    equal(publish_path("loop", path), -ELOOP);
+}
