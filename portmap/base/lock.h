@@ -12,8 +12,7 @@ int lock_wait(int fd, int operation);
  * (close-on-exec) or a negated errno. */
 int lock_directory(int dir, const char *name);
 
-/* Releases the lock and closes the descriptor. Closing alone would leave the lock to a forked child's
- * copy. */
+/* Releases the lock and closes the descriptor. Closing alone would leave the lock to a forked child. */
 void lock_release(int fd);
 
 #endif

@@ -36,10 +36,8 @@ void text_mark_cut(struct text *t);
  * was cut, or another negated errno. */
 int text_path(struct text *t, const char *path);
 
-/*
- * Reads the decimal number at *at, no further than end, and moves *at past it. False, with *at unmoved, when
- * there is no digit or the number is larger than max.
- */
+/* Reads the decimal number at *at, no further than end, and moves *at past it. False, with *at unmoved, when
+ * there is no digit or the number is larger than max. */
 bool text_take_uint(const char **at, const char *end, uint64_t max, uint64_t *out);
 
 /* Reads up to size - 1 bytes of a file and terminates them. Returns their number or a negated errno. */

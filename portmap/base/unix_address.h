@@ -8,10 +8,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-/*
- * Fills *address and its length. 0, -EINVAL when the text is empty or "@" alone, -ENAMETOOLONG when it is
- * longer than the kernel takes.
- */
+/* Fills *address and its length. 0, -EINVAL when the text is empty or "@" alone, -ENAMETOOLONG when it is
+ * longer than the kernel takes. */
 int unix_address_parse(const char *text, struct sockaddr_un *address, socklen_t *len);
 
 #endif

@@ -51,10 +51,8 @@ struct probe_held {
  */
 int probe_hold(unsigned port, const struct probe_scope *scope, struct probe_held *held);
 
-/*
- * Lets the kernel choose a port that is free for TCP and UDP on every address, and keeps it bound,
- * exclusively. Returns the port, -EADDRINUSE when the kernel found none, or another negated errno.
- */
+/* Lets the kernel choose a port that is free for TCP and UDP on every address, and keeps it bound,
+ * exclusively. Returns the port, -EADDRINUSE when the kernel found none, or another negated errno. */
 int probe_choose(struct probe_held *held);
 
 /* Closes the sockets that are kept. */

@@ -29,10 +29,8 @@ uint32_t process_net_namespace(void);
 /* Whether net_namespace is not this process's network namespace; false when either is unknown (0). */
 bool process_is_other_network(uint32_t net_namespace);
 
-/*
- * Whether pid is the very process that started at start_time (low 32 bits; 0: unknown) and is alive. A zombie
- * is not: it has closed everything it held. When /proc hides the process, only its pid is compared.
- */
+/* Whether pid is the very process that started at start_time (low 32 bits; 0: unknown) and is alive. A zombie
+ * is not: it has closed everything it held. When /proc hides the process, only its pid is compared. */
 bool process_is_alive(pid_t pid, uint64_t start_time);
 
 /* Whether pid is alive in that sense. *start_time is when it started, 0 when /proc hides it. */

@@ -22,10 +22,8 @@ enum sockdiag_question {
     SOCKDIAG_EVERYTHING, /* TCP in every state: the kernel walks its whole connection table */
 };
 
-/*
- * Asks about one local port (host byte order). Returns 0 or a negated errno. A TCP socket that is bound but
- * neither listening nor connected is invisible to the kernel's answer before Linux 6.8.
- */
+/* Asks about one local port (host byte order). Returns 0 or a negated errno. A TCP socket that is bound but
+ * neither listening nor connected is invisible to the kernel's answer before Linux 6.8. */
 int sockdiag_ask(int fd, unsigned port, enum sockdiag_question question, struct sockdiag_port *answer);
 
 /* One socket: its port in host byte order, its protocol, and whether a TCP socket listens. */

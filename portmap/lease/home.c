@@ -18,7 +18,7 @@ enum { UID_MAP_LINE = 33 };
 
 static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._+@%=:,~-";
 
-/* Whether a uid is the host's root, who owns /proc. Where root is not mapped, nobody owns it. */
+/* Whether a uid is the host's root, who owns /proc. Where root is not mapped, the overflow uid owns it. */
 static bool is_root_outside(uid_t uid)
 {
     int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -24,7 +24,7 @@ struct home {
 /*
  * Opens the home that the environment says, and makes what is missing: the directory itself, runs/ and names/
  * in it. 0; PORTMAP_EFOREIGN when one of them is not a directory (no symlink) of this user that is closed to
- * all others; PORTMAP_EPATH when the path has characters that mean something to a shell; PORTMAP_ENOUID as
+ * all others; PORTMAP_EPATH when its path has a character that a map file cannot carry; PORTMAP_ENOUID as
  * home_number(); or a negated errno. home->path is set in every case, for messages.
  */
 int home_open(struct home *home, char *const *env);
@@ -32,10 +32,8 @@ int home_open(struct home *home, char *const *env);
 /* The remedy to print when something in the home could not be made. */
 const char *home_remedy(int error);
 
-/*
- * Opens the home whose path is set already, and makes it anew if it has been removed. Does not close the old
- * descriptor.
- */
+/* Opens the home whose path is set already, and makes it anew if it has been removed. Does not close the old
+ * descriptor. */
 int home_reopen(struct home *home);
 
 /*

@@ -116,7 +116,7 @@ static int end_entry(struct entry *entry, const struct reading *r)
 {
     size_t len = entry->len;
     entry->len = 0;
-    if (len == sizeof entry->text) /* too long for a range, and cut */
+    if (len == sizeof entry->text) /* too long for a range, and maybe cut */
         return refuse_token(r, entry->text, len);
     bool is_empty_line = len == 0 && !entry->in_list;
     return is_empty_line ? 0 : add_token(r, entry->text, entry->text + len);

@@ -23,16 +23,12 @@ enum { PORTSERVER_MILLISECONDS = 5000 }; /* how long a server may take to answer
  */
 int portserver_ask(const char *address, pid_t pid, unsigned milliseconds);
 
-/*
- * Gives a port back to the server. Only `portshim serve` takes ports back: 0; PORTMAP_EREFUSED when the
- * server does not; or an error as above.
- */
+/* Gives a port back to the server. Only `portshim serve` takes ports back: 0; PORTMAP_EREFUSED when the
+ * server does not; or an error as above. */
 int portserver_release(const char *address, unsigned port, unsigned milliseconds);
 
-/*
- * Sends one line to the server and reads its answer until it closes the connection: up to size - 1 bytes,
- * which are terminated. Returns their number, or an error as above.
- */
+/* Sends one line to the server and reads its answer until it closes the connection: up to size - 1 bytes,
+ * which are terminated. Returns their number, or an error as above. */
 int portserver_talk(const char *address, const char *line, char *answer, unsigned size,
                     unsigned milliseconds);
 

@@ -24,17 +24,15 @@ static const char magic[8] = "psleases";
 
 enum { LEASE_VERSION = 2 };
 
-/*
- * A port that was in use a moment ago may still have clients that try to reach its last owner, so it rests
- * this long. A search that has looked at REST_LOOKS ports without finding a rested one takes any.
- */
+/* A port that was in use a moment ago may still have clients that try to reach its last owner, so it rests
+ * this long. A search that has looked at REST_LOOKS ports without finding a rested one takes any. */
 enum { REST_SECONDS = 60, REST_LOOKS = 256 };
 
 enum { NAMESPACES = 256 };
 
 /*
  * How many owners are remembered to be alive: most own several ports, and a search begins where others have
- * just leased. The first search believes that for SEEN_BELIEVED; a second one, after that found no port,
+ * just leased. A first search believes that for SEEN_BELIEVED; a second one, when the first found no port,
  * looks at each owner again.
  */
 enum { SEEN_ALIVE = 256 };
@@ -479,8 +477,7 @@ static bool is_resting(const struct lease_table *table, unsigned port, uint32_t 
     return released != 0 && now - released < REST_SECONDS;
 }
 
-/* Tries up to `looks` unclaimed ports of the pool, once around from the cursor; if `rested`, none that
- * rests. */
+/* Tries up to `looks` unclaimed ports of the pool, once around from the cursor; `rested`: none that rests. */
 static int search(struct lease_table *table, const struct pool *pool, const struct lease_want *want,
                   struct lease_look *look, bool rested, unsigned looks)
 {

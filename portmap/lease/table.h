@@ -42,10 +42,8 @@ enum lease_kind {
 
 lease_owner lease_run_owner(uint64_t run_id);
 
-/*
- * The word for a living process of this pid namespace; kind is LEASE_PROCESS or LEASE_SERVED. 0; -ESRCH when
- * there is no such process; PORTMAP_ETOOMANY when processes of too many different namespaces have leases.
- */
+/* The word for a living process of this pid namespace; kind is LEASE_PROCESS or LEASE_SERVED. 0; -ESRCH when
+ * there is no such process; PORTMAP_ETOOMANY when processes of too many different namespaces have leases. */
 int lease_process_owner(struct lease_table *table, enum lease_kind kind, pid_t pid, lease_owner *owner);
 
 /* Changes the word for a process of our namespaces, made for an older table, so that it names the same
@@ -65,10 +63,8 @@ bool lease_is_same_process(lease_owner a, lease_owner b);
  * run/life.h judges those. */
 bool lease_owner_has_died(const struct lease_table *table, lease_owner owner);
 
-/*
- * The same for the owners of many ports. Processes of other pid namespaces are found only by going through
- * all of /proc: that is done once, when the first such owner is met. Begin with {.table = table}.
- */
+/* The same for the owners of many ports. Processes of other pid namespaces are found only by going through
+ * all of /proc: that is done once, when the first such owner is met. Begin with {.table = table}. */
 struct lease_look {
     const struct lease_table *table;
     struct lease_absent *absent; /* what /proc said, mapped; NULL at first */
@@ -122,10 +118,8 @@ struct lease_want {
  */
 int lease_claim(struct lease_table *table, unsigned port, const struct lease_want *want);
 
-/*
- * Leases a port of the pool, those that were given back lately last. Returns the port; PORTMAP_EXHAUSTED when
- * none is free; PORTMAP_ETORN as above; or a negated errno.
- */
+/* Leases a port of the pool, preferably one that was not in use lately. Returns the port; PORTMAP_EXHAUSTED
+ * when none is free; PORTMAP_ETORN as above; or a negated errno. */
 int lease_take(struct lease_table *table, const struct pool *pool, const struct lease_want *want);
 
 /* Makes `to` the owner of a port that `from` owns; with from 0, of a free port. Does not probe it. False when

@@ -52,9 +52,8 @@ static ElfW(Dyn) dynamic_entry(int fd, const ElfW(Phdr) * segment, unsigned n)
     return entry;
 }
 
-/* Whether a file that has no interpreter is ld.so itself, which preloads for the program that it is told
- * to load. Only ld.so has a name to link to (DT_SONAME); a static program that can be loaded anywhere has
- * none. */
+/* Whether a file without an interpreter is ld.so itself, which preloads for the program that it is told to
+ * load. Only ld.so has a name to link to (DT_SONAME): a static PIE has none. */
 static bool is_dynamic_linker(int fd, const ElfW(Ehdr) * header)
 {
     ElfW(Phdr) segment;

@@ -17,26 +17,20 @@ enum program_kind {
     PROGRAM_PORTSHIM,    /* the command portshim, by its ELF note; it makes a run inside of the run */
 };
 
-/*
- * An ELF note with this name and no content marks the command portshim (command/portshim.c has it). It tells
- * a copy, in whatever place, version and class, from another program that has the same file name.
- */
+/* An ELF note with this name and no content marks the command portshim (command/portshim.c has it). It tells
+ * a copy, in whatever place, version and class, from another program that has the same file name. */
 #define ELF_NOTE_NAME "portshim"
 
-/*
- * Judges an open file. For a script: PROGRAM_UNKNOWN, with the path of its interpreter in interpreter[size],
- * which is empty otherwise.
- */
+/* Judges an open file. For a script: PROGRAM_UNKNOWN, with the path of its interpreter in interpreter[size],
+ * which is empty otherwise. */
 enum program_kind elf_judge(int fd, char *interpreter, size_t size);
 
-/* The dynamic linker that a program of our class and machine names, in path[size]; empty when it names
+/* The dynamic linker that a program of our class and machine names, in path[size]; empty when there is
  * none. */
 void elf_interpreter(int fd, char *path, size_t size);
 
-/*
- * Whether a program of our class and machine needs a library whose name begins with `prefix`. Its whole name
- * is then in needed[size].
- */
+/* Whether a program of our class and machine needs a library whose name begins with `prefix`. Its whole name
+ * is then in needed[size]. */
 bool elf_needs(int fd, const char *prefix, char *needed, size_t size);
 
 /* Whether an open file is a shared library of our class and machine. */

@@ -46,7 +46,7 @@ struct reach_asker {
 void reach_judge(struct reach *reach, int dirfd, const char *path, int flags,
                  const struct reach_asker *asker);
 
-/* The same for a path that is relative to the working directory of this process. */
+/* The same for a path that this process would start from its working directory. */
 void reach_judge_here(struct reach *reach, const char *path);
 
 /* Why the library does not reach a program, and what helps: in short for a line of a list, and in full. */

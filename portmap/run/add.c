@@ -10,9 +10,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Takes the marked placeholders out of the map, which are the last in it. Those that a program has bound
- * stay. All stay when others were added after them, or when a process has joined since: it has copied
- * them. */
+/* Takes the marked placeholders, the last ones, out of the map. Those that a program has bound stay. All stay
+ * when others were added after them, or when a process has joined since: it has copied them. */
 static void take_back(struct lease_table *leases, struct map *map, const struct run_mark *mark)
 {
     lease_owner owner = lease_run_owner(map->run_id);

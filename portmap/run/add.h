@@ -6,10 +6,8 @@
 
 #include "run/run.h"
 
-/*
- * Adds the placeholders that the run does not have yet; the others keep their real ports. Writes the run's
- * map files again. 0, or a code of error.h with the run as it was.
- */
+/* Adds the placeholders that the run does not have yet; the others keep their real ports. Writes the run's
+ * map files again. 0, or a code of error.h with the run as it was. */
 int run_add(struct run *run, const struct means *means, const struct portset *ports,
             struct run_problem *problem);
 

@@ -35,10 +35,8 @@ struct assigning {
     struct obtaining obtaining;
 };
 
-/*
- * Begins, also when tried again. At most `most` of the ports are assigned at once, the others late. Opens the
- * lease table, which the caller closes. 0 or an error of opening it.
- */
+/* Begins, also when tried again. At most `most` of the ports are assigned at once, the others late. Opens the
+ * lease table, which the caller closes. 0 or an error of opening it. */
 int assign_begin(struct assigning *a, unsigned most);
 
 /* The next step, once the run has its map. */

@@ -18,10 +18,8 @@
  */
 int find_run(const struct home *home, const char *run, char path[static PATH_MAX], uint64_t *run_id);
 
-/*
- * Whether a map file belongs to another user, or a link of another user leads to it. Nobody should join a run
- * by it: it may name any run. False for a file that is empty or not regular.
- */
+/* Whether a map file belongs to another user, or a link of another user leads to it. Nobody should join a run
+ * by it: it may name any run. False for a file that is empty or not regular. */
 bool find_is_anothers_file(const char *file);
 
 #endif

@@ -14,7 +14,7 @@
  */
 enum { ON_THEIR_WAY_LOOKS = 50, ON_THEIR_WAY_NANOSECONDS = 50000000, VAIN_LOOKS = 3 };
 
-/* Leases a port whose lease stands, before the port is entered in a map that programs read. */
+/* Leases a port and checks that the claim stands, before it is entered in a map that programs read. */
 static int try_obtain_standing(void *context)
 {
     struct assigning *a = context;

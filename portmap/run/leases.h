@@ -35,10 +35,8 @@ struct claims {
  */
 int leases_settle(struct lease_table *leases, const struct home *home, const struct claims *claims);
 
-/*
- * Tries again what was lost with a table that has been replaced: calls try until its result is not
- * PORTMAP_ETORN, LEASES_TRIES times at most. Returns the last result.
- */
+/* Tries again what was lost with a table that has been replaced: calls try until its result is not
+ * PORTMAP_ETORN, LEASES_TRIES times at most. Returns the last result. */
 int leases_retry(int (*try)(void *context), void *context);
 
 /* Enters one claim in a new table; false when another owns the port. */

@@ -16,10 +16,8 @@
 /* A run directory without a map is being made, or its maker has died. Nobody needs this long to make one. */
 enum { MAKING_SECONDS = 10 };
 
-/*
- * Whether the process that started the run may be alive. Only in our own pid namespace does its pid tell. If
- * that of the run is unknown, only the lock counts; if ours is unknown, it may be the run's.
- */
+/* Whether the process that started the run may be alive. Only in our own pid namespace does its pid tell. If
+ * that of the run is unknown, only the lock counts; if ours is unknown, it may be the run's. */
 static bool starter_may_live(const struct map *map)
 {
     uint32_t here = process_pid_namespace();

@@ -89,7 +89,7 @@ struct map {
     uint32_t uid;
     char boot_id[BOOT_ID_SIZE];
     uint8_t reveal;   /* the program sees real ports */
-    uint8_t discover; /* nothing is rewritten, but every fixed port is noted (sighting.h) */
+    uint8_t discover; /* nothing is rewritten, but every fixed port is noted (run/sighting.h) */
     uint8_t strict;   /* programs that the library cannot reach are not started */
     uint16_t ephemeral_first, ephemeral_last; /* pool_ephemeral_range() */
     uint32_t padding2;
@@ -120,7 +120,7 @@ struct map {
     _Atomic uint32_t to_kernel[PORT_COUNT];
     _Atomic uint32_t to_program[PORT_COUNT];
     struct map_record log[MAP_LOG];
-    struct map_program programs[MAP_PROGRAMS]; /* see sighting.h */
+    struct map_program programs[MAP_PROGRAMS]; /* see run/sighting.h */
     _Atomic uint64_t sightings[MAP_SIGHTINGS]; /* likewise */
     char about[MAP_ABOUT];                     /* KEY=VALUE texts, each terminated; an empty one is the end */
 };
@@ -133,10 +133,8 @@ _Static_assert(sizeof(struct map) == 643288, "the layout of the map is a file fo
 _Static_assert(sizeof(struct map_record) == 24, "the layout of the map is a file format");
 _Static_assert(sizeof(struct map_program) == 64, "the layout of the map is a file format");
 
-/*
- * Makes the map of a run in its directory, mapped and locked as for a process that has attached. Fills in the
- * fields about the run from this process; `ready` is unset. 0 or a negated errno.
- */
+/* Makes the map of a run in its directory, mapped and locked as for a process that has attached. Fills in the
+ * fields about the run from this process; `ready` is unset. 0 or a negated errno. */
 int map_create(struct map **map, int run_dir, uint64_t run_id);
 
 /*
@@ -147,10 +145,8 @@ int map_create(struct map **map, int run_dir, uint64_t run_id);
  */
 int map_open(struct map **map, int dir, const char *run);
 
-/*
- * Joins the run: opens its map, takes the shared lock and closes the descriptor. Blocks only while another
- * process judges whether the run is dead (microseconds). 0; PORTMAP_EENDED; or an error as above.
- */
+/* Joins the run: opens its map, takes the shared lock and closes the descriptor. Blocks only while another
+ * process judges whether the run is dead (microseconds). 0; PORTMAP_EENDED; or an error as above. */
 int map_attach(struct map **map, const char *run_path);
 
 /* The same without the lock, only to look: the run may have ended, or end meanwhile. */
@@ -259,7 +255,7 @@ static inline bool map_was_bound(const struct map *map, unsigned placeholder)
     return atomic_load(&map->bound[placeholder / 64]) >> (placeholder % 64) & 1;
 }
 
-/* What a text about the run is about. */
+/* The subjects of the texts about the run. */
 enum map_about {
     MAP_ABOUT_COMMAND, /* the command, for people */
     MAP_ABOUT_NAME,    /* may be there twice: see name_given() */

@@ -130,10 +130,8 @@ static int ask_server(struct obtaining *o)
     return PORTMAP_EREFUSED;
 }
 
-/*
- * Asks the server. If it is required and has no port, waits for those of runs that are dying: until they are
- * freed in our table, and then until the server sees, a moment later, that they are free.
- */
+/* Asks the server. If it is required and has no port, waits for those of runs that are dying: until they are
+ * freed in our table, and then until the server sees, a moment later, that they are free. */
 static int ask_patiently(struct obtaining *o)
 {
     uint64_t deadline = process_clock() + o->means.patience, hope = 0;

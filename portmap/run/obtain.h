@@ -43,7 +43,7 @@ struct obtaining {
     const struct portbits *avoid; /* ports that a server must not give either; or NULL */
 };
 
-/* `patience` of a process that only portshim uses, and while somebody else's program waits. */
+/* `patience` when only portshim waits, and when somebody else's program waits for it. */
 #define OBTAIN_PATIENT (5 * LIFE_GRACE)
 #define OBTAIN_BRIEF (LIFE_GRACE + LIFE_GRACE / 4)
 

@@ -54,10 +54,8 @@ static bool clear_bit(_Atomic uint64_t *set, unsigned port)
     return atomic_fetch_and(&set[port / 64], ~bit) & bit;
 }
 
-/*
- * Blocks signals and cancellation while the lock is held. A handler that forks would wait here for the very
- * thread that it has interrupted, and after a cancellation all others would wait forever.
- */
+/* Blocks signals and cancellation while the lock is held. A handler that forks would wait here for the very
+ * thread that it has interrupted, and after a cancellation all others would wait forever. */
 static void lock(void)
 {
     sigset_t all, mask;
@@ -159,10 +157,8 @@ static int find_owner(void)
     return error;
 }
 
-/*
- * Enters what this process has leased in a new table, unless others were quicker. A lease that the server has
- * made, the server enters itself, maybe before us.
- */
+/* Enters what this process has leased in a new table, unless others were quicker. A lease that the server has
+ * made, the server enters itself, maybe before us. */
 static bool carry_over(struct lease_table *fresh, void *context)
 {
     (void)context;
@@ -200,10 +196,8 @@ static int use(struct lease_table *table, lease_owner *own)
     return error;
 }
 
-/*
- * Notes a claim just made, and settles it. 0; or PORTMAP_ETORN when it was lost with a table that has been
- * replaced, and is to be made again. Other threads may use the old table, so it stays mapped.
- */
+/* Notes a claim just made, and settles it. 0; or PORTMAP_ETORN when it was lost with a table that has been
+ * replaced, and is to be made again. Other threads may use the old table, so it stays mapped. */
 static int keep(const struct lease_table *table, unsigned port, lease_owner owner, bool comes_back)
 {
     lease_owner holder = lease_holder(table, port);

@@ -30,10 +30,8 @@ struct portset {
     } fixed[PORTSET_START];
 };
 
-/*
- * Adds a specification to the set, which is all zeroes at first. 0; or PORTMAP_ESYNTAX or PORTMAP_ETOOMANY
- * with *problem filled in, whose `what` is the bad word, and the set is unusable. Nothing is allocated.
- */
+/* Adds a specification to the set, which is all zeroes at first. 0; or PORTMAP_ESYNTAX or PORTMAP_ETOOMANY
+ * with *problem filled in, whose `what` is the bad word, and the set is unusable. Nothing is allocated. */
 int portset_add(struct portset *set, const char *spec, struct problem *problem);
 
 /* True when no port is a placeholder, after exclusions. */
@@ -45,10 +43,8 @@ unsigned portset_listed(const struct portset *set, unsigned port);
 /* The same for a port that only "all" lists. */
 unsigned portset_all(const struct portset *set, unsigned port);
 
-/*
- * The placeholders that get their real ports at once, `most` of them: first those with a given real port,
- * then others that are listed by number, in ascending order.
- */
+/* The placeholders that get their real ports at once, `most` of them: first those with a given real port,
+ * then others that are listed by number, in ascending order. */
 void portset_first(const struct portset *set, unsigned most, struct portbits *first);
 
 /* How many placeholders are listed by number. */

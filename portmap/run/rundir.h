@@ -20,10 +20,8 @@ int rundir_path(const struct home *home, uint64_t run_id, char path[static PATH_
 /* Reads a run's id from its directory's own name: 14 hexadecimal digits. False when it is not one. */
 bool rundir_id(const char *digits, uint64_t *run_id);
 
-/*
- * Calls visit for the id of every run directory, in no order, until it returns false. 0 or a negated errno.
- * Allocates nothing.
- */
+/* Calls visit for the id of every run directory, in no order, until it returns false. 0 or a negated errno.
+ * Allocates nothing. */
 int rundir_each(const struct home *home, bool (*visit)(uint64_t run_id, void *context), void *context);
 
 /* Makes an empty directory for a new run, with a random id. 0 or a negated errno. */

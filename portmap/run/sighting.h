@@ -35,16 +35,12 @@ struct sighting {
     unsigned program;   /* index of map->programs; MAP_PROGRAMS: unknown */
 };
 
-/*
- * A number for a file's device and the time of its last change. The time is needed, as a compiler often
- * writes a new program under the inode number of the old one.
- */
+/* A number for a file's device and the time of its last change. The time is needed, as a compiler often
+ * writes a new program under the inode number of the old one. */
 uint64_t sighting_device(const struct stat *file);
 
-/*
- * The index in map->programs of a program that the library is in, found by sighting_device() and inode
- * number, and entered if it is new. MAP_PROGRAMS when there is no room. A long name ends in "...".
- */
+/* The index in map->programs of a program that the library is in, found by sighting_device() and inode
+ * number, and entered if it is new. MAP_PROGRAMS when there is no room. A long name ends in "...". */
 unsigned sighting_program(struct map *map, uint64_t device, uint64_t inode, const char *name);
 
 /* Remembers in the map what reach_judge() has found out about a file. sighting_knows() answers from there: it
