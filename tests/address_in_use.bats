@@ -1,4 +1,4 @@
-# "Address already in use" comes where the program would have met it without portshim, and nowhere else.
+# A program gets "Address already in use" exactly where it would get it without portshim.
 load helper
 load bare
 
@@ -12,7 +12,7 @@ setup() {
 @test "a second server is refused, or not, as without portshim, for all addresses and reuse options" {
     same_as_bare "$address_in_use" libc "${bare_ports[0]}"
     assert_equal "$(grep -c 'Address already in use' wrapped.out)" "$(grep -c 'Address already in use' bare.out)"
-    grep -q 'listen Address already in use' bare.out # what SO_REUSEADDR alone leads to
+    grep -q 'listen Address already in use' bare.out # SO_REUSEADDR alone: bind() succeeds, listen() fails
 }
 
 @test "the same holds for calls through syscall()" {

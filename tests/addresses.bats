@@ -1,4 +1,4 @@
-# A program that asks for an address gets the placeholder in it, however little room it has for the answer.
+# A program that asks for an address gets the placeholder in it, however small its buffer is.
 load helper
 load bare
 

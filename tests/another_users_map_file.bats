@@ -1,4 +1,4 @@
-# A map file says which run to join: only one's own is believed.
+# A map file says which run to join. Only a user's own map file is believed.
 # shellcheck disable=SC2016 # expanded by the shells that are started
 load helper
 
@@ -17,7 +17,7 @@ setup() {
     by_hand=(env PORTSHIM_PORTS=8080 "LD_PRELOAD=$PORTSHIM_LIB")
 }
 
-# run_of COMMAND...: the run that it is in, or 125 and a line.
+# run_of COMMAND...: prints the run that the command starts a shell in, or fails with 125 and a line.
 run_of() {
     "$@" sh -c 'echo "$PORTSHIM_RUN"'
 }
@@ -37,7 +37,7 @@ run_of() {
         assert_equal "$(stat -c %U $file)" nobody
         assert_equal "$(jq -r .run $file)" "$run_directory"
     done
-    # Nor is root's own by another user.
+    # Another user does not believe root's map file either.
     chmod 644 own.json
     mkdir -m 777 open
     cp -p own.json open/roots.json
@@ -61,9 +61,9 @@ run_of() {
     for file in others.json link.json; do
         fails_with "run $file: another user's map file" portshim run -j $file -p 9000 -- true
     done
-    # What only looks may be told by whoever: it changes nothing.
+    # Commands that only look believe anybody's map file: they change nothing.
     run -0 portshim port others.json 8080
-    # A file that has a run's name is not meant.
+    # A run's name is not taken for a file of the same name.
     cp others.json keeper
     chown nobody keeper
     run -0 run_of portshim run -j keeper --

@@ -1,19 +1,19 @@
-# While the library joins the run in one thread, whatever else of the program binds is translated as well, and nothing
-# waits for ever.
+# While one thread joins the run, the binds of other threads, signal handlers and children are translated too, and none
+# of them waits for ever.
 load helper
 load bare
 
 setup() {
     cd "$(test_dir)"
     bare_ports 3
-    strangers # whoever binds a placeholder itself is told that it is in use
-    # A server that takes its time: joining lasts as long as that.
+    strangers # a bind that is not translated fails: a stranger holds the placeholder
+    # Joining takes as long as this slow port server.
     local given=${PORTSHIM_POOL#"$(placeholders),"}
     start server /usr/bin/python3 "$PROGRAMS/fake_portserver.py" "$PWD/socket" slow 0.1 "$given"
     within 10 grep -qsx ready server.out
 }
 
-# says HOW LINES...: what the program says, sorted; its status is in $ended.
+# says HOW LINE...: runs the program, which must print these lines in any order; its status is in $ended.
 says() {
     local how=$1
     shift

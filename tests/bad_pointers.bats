@@ -1,4 +1,4 @@
-# Pointers and lengths that no program should pass get what the kernel says to them, and never a fault of ours.
+# For bad pointers and lengths, a program gets the kernel's error, and never a fault inside the library.
 load helper
 load bare
 

@@ -1,4 +1,4 @@
-# Comparing a program that is wrapped with the same program bare: it must not be able to tell.
+# Compares a wrapped program with the same program bare: both must see the same.
 
 # bare_ports COUNT: port numbers that nobody else uses until the test ends, in the array bare_ports. In a wrapped run
 # the same numbers are placeholders, so that whatever a program prints can be compared as it is.
@@ -14,7 +14,7 @@ placeholders() {
     printf '%s' "${bare_ports[*]}"
 }
 
-# strangers: from here on the host has servers of its own on these numbers.
+# strangers: starts servers outside of any run on these numbers.
 strangers() {
     start strangers /usr/bin/python3 "$PROGRAMS/stranger.py" "${bare_ports[@]}"
     within 10 grep -qsx ready strangers.out
@@ -25,8 +25,8 @@ nobody_visited_strangers() {
     assert_output ready
 }
 
-# same_as_bare COMMAND...: prints the same, and succeeds, bare and wrapped; wrapped while the host has servers of its own
-# on these very numbers.
+# same_as_bare COMMAND...: the command succeeds and prints the same bare and wrapped. Strangers hold the numbers while it
+# is wrapped.
 same_as_bare() {
     local status=0
     "$@" >bare.out 2>&1 || status=$?

@@ -1,4 +1,4 @@
-# What `make` makes, and of what.
+# What `make` builds, and with which tools.
 load helper
 
 setup() {

@@ -1,7 +1,7 @@
-# By hand: three variables and no `portshim run`. The map file, or else the session, says which run it is.
+# By hand: three variables and no `portshim run`. The map file or, without one, the session says which run to join.
 load helper
 
-# What a shell does in these tests: it exports the variables, starts a server of the directory $1, and its clients.
+# A shell that exports the variables, starts a web server of the directory $1, and then its clients.
 # shellcheck disable=SC2016 # the shell that is meant expands it
 shell='
     export PORTSHIM_PORTS=8080 LD_PRELOAD=$LIBRARY
@@ -28,7 +28,7 @@ setup() {
     done
 }
 
-# start_shell DIRECTORY [NAME=VALUE]...: a shell with a session of its own that exports the variables.
+# start_shell DIRECTORY [NAME=VALUE]...: starts that shell in a session of its own.
 start_shell() {
     local directory=$1
     shift
@@ -49,13 +49,13 @@ shell_did() {
     [[ -d $run_directory ]]
 }
 
-# All files, but for those of `refuses` and what portshim keeps for all runs.
+# Lists all files but those that `refuses` writes and those that portshim keeps for all runs.
 listing() {
     find . | grep -vxE '\./(out|err|pool\.err|home|home/(by-hand|leases|runs|names))' | sort
 }
 
-# refuses WHAT WHY NAME=VALUE...: no program starts with these. One line says what, why and what to do; nothing is
-# left behind.
+# refuses WHAT WHY NAME=VALUE...: no program starts with these variables. One line says what is wrong, why, and what to
+# do; nothing is left behind.
 refuses() {
     local what=$1 why=$2 before
     shift 2
@@ -70,7 +70,7 @@ refuses() {
     assert_equal "$(listing)" "$before"
 }
 
-# ended_run FILE: a map file that is all that is left of a run.
+# ended_run FILE: makes a map file whose run has ended and been swept.
 ended_run() {
     portshim run -p 8080 -m "$1" -- true
     within 20 is_swept "$(sed -n s/^PORTSHIM_RUN=//p "$1")"
@@ -127,7 +127,7 @@ is_swept() {
     assert_not_equal "$run_directory" "$first"
 }
 
-# start_container NAME: programs by hand in a pid namespace of their own, whose session has the same number as in others.
+# start_container NAME: starts programs by hand in a new pid namespace, where session ids are the same as in others.
 start_container() {
     # shellcheck disable=SC2016 # expanded there
     start "$1" "${container[@]}" setsid bash -c '
@@ -221,7 +221,7 @@ start_container() {
     for file in "$PWD/missing/m.env" "$PWD/0" /dev/null; do
         refuses "$file" '.+' PORTSHIM_PORTS=8080 "PORTSHIM_MAP_FILE=$file"
     done
-    # Nothing was left leased.
+    # No port is still leased.
     portshim run -p 1-20 -- true
 }
 
@@ -259,7 +259,7 @@ start_container() {
     refuses ended '.+' PORTSHIM_RUN=ended
 }
 
-# The name by which the programs of a session find each other's run is nobody's business.
+# The private name by which the programs of a session find their run is not shown.
 @test "a run without a name is told of by its process, in messages and in ls" {
     # shellcheck disable=SC2016 # expanded inside
     start server setsid "${by_hand[@]}" sh -c 'echo "$PORTSHIM_RUN" >run; exec sleep infinity'

@@ -1,7 +1,7 @@
-# Ports for C programs: libportmap, as installed. c_api/c_api.c makes the calls, and prints what they return.
+# Ports for C programs: libportmap, as installed. programs/c_api/c_api.c makes the calls and prints what they return.
 load helper
 
-# Its includes and what it is linked with are what pkg-config says of the installed tree.
+# build OUTPUT FLAG...: builds c_api.c with the flags that pkg-config prints for the installed tree.
 build() {
     local output=$1
     shift
@@ -29,15 +29,15 @@ setup() {
     PORTSHIM_POOL=$(printf '%s\n' "${pool[@]}" | paste -sd ,)
 }
 
-# one_port: the pool is one port, $port.
+# one_port: makes the pool a single port, $port.
 one_port() {
     port=${pool[0]}
     export PORTSHIM_POOL=$port
 }
 
-# says LINE... -- CALL...: one process makes the calls and prints the lines.
+# says LINE... -- CALL...: one process makes the calls and must print these lines.
 says() {
-    local expected=() # not lines, which are those of run
+    local expected=() # not `lines`: `run` sets that
     while [[ $1 != -- ]]; do
         expected+=("$1")
         shift
@@ -48,7 +48,7 @@ says() {
     assert_output "$(printf '%s\n' "${expected[@]}")"
 }
 
-# holding NAME CALL...: makes the calls in the background and goes on being there.
+# holding NAME CALL...: makes the calls in the background, in a process that then keeps running.
 holding() {
     local name=$1
     shift
@@ -279,7 +279,7 @@ is_reserved() {
 @test "the pool without any variable is the ports that are not ephemeral" {
     unset PORTSHIM_POOL
     c_api ephemeral_range pool >told
-    # The first line is the range, the second the ports and their number.
+    # The first line is the ephemeral range, the second the ports and their number.
     awk 'NR == 1 { first = $1; last = $2 }
          NR == 2 && NF - 1 != $NF { exit 1 }
          NR == 2 && $NF >= 50 { for (i = 1; i < NF; i++) if ($i < 1024 || $i >= first && $i <= last) exit 1 }' told
@@ -333,7 +333,7 @@ is_reserved() {
     PORTSHIM_POOL=$wide says 0 -- 'threads 50'
 }
 
-# waits_for_lock PID: it is blocked by a lock of flock(2).
+# waits_for_lock PID: whether the process waits for a lock of flock(2).
 waits_for_lock() {
     grep -qE -- "-> FLOCK .* $1 " /proc/locks
 }
@@ -349,7 +349,7 @@ has_forked_twice() {
 @test "a signal handler may fork, also while its thread is in a call" {
     one_port
     portshim ls # makes the home
-    # By a process that lives: of others' locks a pid namespace, such as a container's, shows no waiter.
+    # The lock's owner must live in this pid namespace: /proc/locks shows no waiter for a lock of another.
     start keeper flock --no-fork home sleep infinity
     keeper=$pid
     within 10 is_locked home
@@ -463,7 +463,7 @@ has_forked_twice() {
     run -1 grep -c libportmap <(readelf -d archive)
 }
 
-# What portmap.h and error.h declare.
+# The functions that portmap.h and error.h declare.
 declared() {
     grep -ohE '\bportmap_[a-z_]+\(' "$ROOT/portmap/portmap.h" "$ROOT/portmap/error.h" | grep -v 'portmap_error' |
         tr -d '(' | sort -u

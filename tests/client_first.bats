@@ -1,4 +1,5 @@
-# A placeholder on this host means this run's own server, also while there is none; on another host it means that host's.
+# A placeholder on this host means this run's server, even before that has started. On another host it means the port
+# of that host.
 load helper
 load bare
 load network
@@ -55,7 +56,7 @@ setup() {
     answers remote "${there[*]}" "${in_network[@]}" portshim run -j m.json --
 
     stop "$pid"
-    # Whoever calls from there has the number that it has there.
+    # Calls from the other host keep their source port, even if it is a placeholder or a real port here.
     for port in 9000 "$real"; do
         "${in_remote[@]}" /usr/bin/python3 -c '
 import socket, sys

@@ -1,4 +1,4 @@
-# A socket is called by the placeholder in every process and thread, however its descriptor came there.
+# Every process and thread that has a descriptor of a socket sees the placeholder, however it got the descriptor.
 load helper
 load bare
 

@@ -1,4 +1,4 @@
-# portshim ports runs a command as it is, and says which fixed ports of this host it and all it starts use.
+# portshim ports runs a command without rewriting, and lists the fixed ports of this host that it and its children use.
 # shellcheck disable=SC2016 # expanded by the shells that are started
 load helper
 load nginx
@@ -7,21 +7,21 @@ setup() {
     cd "$(test_dir)"
 }
 
-# discovered COMMAND...: $status is the command's; what portshim ports says is in ./table, a line "PORT TYPE USE PROGRAM
-# REMARK" for each, columns with one space between them.
+# discovered COMMAND...: runs it by portshim ports. $status is the command's; ./table has the list, with a line
+# "PORT TYPE USE PROGRAM REMARK" for each port.
 discovered() {
     run portshim ports -o found -- "$@"
     sed 1d found | tr -s ' ' | sed 's/^ //; s/ $//' >table
 }
 
-# found LINE...: exactly these, in any order.
+# found LINE...: ./table has exactly these lines, in any order.
 found() {
     (($# == 0)) || printf '%s\n' "$@" | sort >expected
     (($# > 0)) || : >expected
     sort table | diff expected -
 }
 
-# Fixed ports of a test that others run beside.
+# fixed COUNT: picks port numbers for a test to use as fixed ones, as other tests run at the same time.
 fixed() {
     portshim pick -n "$1" $$
 }

@@ -1,9 +1,9 @@
-# dnsmasq on 53 as a user who may not bind 53: port 53 in the run is some port that anybody may have.
+# dnsmasq on port 53, started by a user who may not bind it: the run gives it an unprivileged real port.
 load helper
 
 copies=3
 
-# The words before a command that make it an ordinary user's, who has the test's directory and a copy of portshim
+# The words before a command that run it as an ordinary user, who owns the test's directory and has a copy of portshim
 # there.
 user=()
 
@@ -23,7 +23,8 @@ as_user() {
     "${user[@]}" "$portshim" "$@"
 }
 
-# copy_command NAME: in $dnsmasq, for which copy.test is an address of its own, and big.test too much for a datagram.
+# copy_command NUMBER: puts the command of a copy into $dnsmasq. It answers copy.test with its own address, and big.test
+# with more than fits in a datagram.
 copy_command() {
     local i
     dnsmasq=(dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --pid-file= --user=
@@ -38,13 +39,13 @@ start_copy() {
     start "$1" "${user[@]}" "$portshim" run -p 53 -m "$1.json" -- "${dnsmasq[@]}"
 }
 
-# is_there COPY: once it listens over UDP and TCP; its real port in $port.
+# is_there COPY: waits until it listens over UDP and TCP, and puts its real port into $port.
 is_there() {
     port=$(as_user wait -t 20 "$1.json" 53/udp)
     assert_equal "$(as_user wait -t 20 "$1.json" 53/tcp)" "$port"
 }
 
-# serves COPY RUN ADDRESS...: its answers to a client in the run and to one at the real port, over UDP and TCP.
+# serves COPY RUN ADDRESS...: a client in the run, and one at the real port, get its answers over UDP and TCP.
 serves() {
     local copy=$1 map=$2 address protocol
     shift 2

@@ -11,7 +11,7 @@ compile() {
     "${CC:-gcc}" "$@" program.c 2>compile.err || skip "it cannot be built: $(tail -n 1 compile.err)"
 }
 
-# will_work COMMAND...: that is the verdict, in both formats.
+# will_work COMMAND...: doctor says that the command can be wrapped, in both formats.
 will_work() {
     run -0 portshim doctor "$@"
     refute_line --regexp '^fail'
@@ -20,7 +20,7 @@ will_work() {
     run -0 portshim doctor "$@"
 }
 
-# will_not_work COMMAND FINDING REMEDY: the only thing that is wrong.
+# will_not_work COMMAND FINDING REMEDY: doctor finds this and nothing else wrong.
 will_not_work() {
     run -1 portshim doctor --json "$1"
     assert_equal "$(jq -r .verdict <<<"$output")" fail
@@ -30,7 +30,7 @@ will_not_work() {
     assert_equal "$(grep '^fail' <<<"$output")" "fail  command: $2: $3"
 }
 
-# As somebody who is not the superuser, with a command and a home of their own; the words are in ${somebody[@]}.
+# Sets ${somebody[@]}, the words before a command that run it as an ordinary user with a home of their own.
 become_somebody() {
     somebody=()
     as_root || return 0
@@ -64,7 +64,7 @@ become_somebody() {
     assert_line 'fail  PORTSHIM: is 0, so the library rewrites nothing: unset it'
 }
 
-# is_told LINE
+# is_told LINE: whether doctor prints this line.
 is_told() {
     portshim doctor | grep -qxF "$1"
 }
@@ -153,7 +153,7 @@ is_told() {
         'use a build for glibc, or give it its port as an option'
 }
 
-# old_libc VERSION: a program whose libc has that version of its symbols and no newer one.
+# old_libc VERSION: makes a program whose libc has symbols of that version and of no newer one.
 old_libc() {
     mkdir -p old
     cp "$(readelf -l "$(type -P env)" | sed -n 's/.*interpreter: \(.*\)\]/\1/p')" old/ld.so
@@ -215,7 +215,7 @@ old_libc() {
     done
 }
 
-# script NAME LINE...
+# script NAME LINE...: writes an executable script.
 script() {
     local name=$1
     shift

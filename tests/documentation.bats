@@ -1,4 +1,4 @@
-# What the documentation says is so.
+# What the documentation says is true.
 load helper
 
 setup() {
@@ -11,12 +11,12 @@ teardown() {
     end_started
 }
 
-# subcommands: those that portshim --help lists.
+# subcommands: prints those that portshim --help lists.
 subcommands() {
     portshim --help | sed -n 's/^  portshim \([a-z]*\) .*/\1/p'
 }
 
-# The options of a subcommand, one a line, with their dashes: from its help, and from its manual page.
+# Both print the options of a subcommand, one a line, with their dashes: from its help, and from its manual page.
 options_in_help() {
     portshim "$1" --help | sed -n 's/^ *\(-.*\)/\1/p' | sed 's/  .*//' |
         grep -oE -- '(^|[ ,])--?[a-z]+' | tr -d ' ,' | sort
@@ -91,7 +91,7 @@ recipes() {
          /^```sh$/ && name != "" { open = 1 }' "$ROOT/README.md"
 }
 
-# A suite of the kind that the README's recipe runs: servers and clients on three ports.
+# Writes a suite for the README's recipes: servers and clients on three ports.
 write_suite() {
     cat >suite.py <<'END'
 import os, socket
@@ -105,7 +105,7 @@ END
     printf 'test:\n\tpython3 suite.py >$(OUT)\n' >Makefile
 }
 
-# keep_suite_ports: one recipe binds the real ones; no other test is to be given these meanwhile.
+# keep_suite_ports: leases the suite's fixed ports, since one recipe binds them and no other test may get them.
 keep_suite_ports() {
     within 60 keeps_suite_ports
 }
@@ -123,7 +123,7 @@ has_decided() {
 @test "the README's recipes do what they say" {
     keep_suite_ports
     own_pool 30
-    unset PORTSHIM_LIB # which no reader has
+    unset PORTSHIM_LIB # a reader does not have it
     recipes
     [[ -e 8.sh ]]
     for recipe in *.sh; do

@@ -1,4 +1,4 @@
-# portshim env: a run's ports as assignments.
+# portshim env prints a run's ports as assignments.
 load helper
 
 setup() {

@@ -1,5 +1,4 @@
-# A placeholder may be one of the numbers that the kernel hands out by itself, as 56379 is: then no program is ever given
-# that number for another socket.
+# A placeholder may be in the kernel's ephemeral range, as 56379 is. Then no program sees that number on another socket.
 load helper
 load bare
 load network
@@ -10,7 +9,7 @@ setup() {
     cd "$(test_dir)"
 }
 
-# narrow FIRST LAST: the kernel of the test's network hands out those ports only.
+# narrow FIRST LAST: makes these ports the ephemeral range of the test's network.
 narrow() {
     network
     "${in_network[@]}" sh -c "echo $1 $2 >/proc/sys/net/ipv4/ip_local_port_range"

@@ -1,4 +1,4 @@
-# A program that is started with an environment that has lost the run stays in the run all the same.
+# A program that is started with an environment that has lost the run stays in the run.
 load helper
 
 execs=$ROOT/build/tests/execs
@@ -14,7 +14,7 @@ setup() {
         assert_success
         assert_line "LD_PRELOAD=$PORTSHIM_LIB"
         assert_line "PORTSHIM_RUN=$(head -n 1 m | cut -d ' ' -f 3)"
-        assert_output --regexp 'PORTSHIM_COMPACT=1[[:space:]]8080=[0-9]+' # wordexp() splits at the space
+        assert_output --regexp 'PORTSHIM_COMPACT=1[[:space:]]8080=[0-9]+' # wordexp() splits the value at its space
     done
 }
 
@@ -36,7 +36,7 @@ setup() {
 }
 
 @test "what a program puts into LD_PRELOAD itself is kept, behind the library" {
-    # A library that does nothing: a copy of libc's own would do too much.
+    # An empty library: a copy of libc's would interfere.
     printf '' | cc -shared -fPIC -x c - -o other.so
     run portshim run -p 8080 -- env LD_PRELOAD="$PWD/other.so" env
     assert_line "LD_PRELOAD=$PORTSHIM_LIB:$PWD/other.so"

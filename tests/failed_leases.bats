@@ -1,4 +1,4 @@
-# Whoever asks for ports and fails, or is ended, before anybody has heard of them leaves none leased.
+# A command that leases ports, and then fails or is ended before it has printed them, leaves none leased.
 load helper
 
 setup() {
@@ -10,7 +10,7 @@ setup() {
     owner=$pid
 }
 
-# all_but COUNT: as many ports of the pool are leased, and no more.
+# all_but COUNT: exactly so many ports of the pool of six are leased.
 all_but() {
     (
         fails_with 'pool exhausted' portshim pick -n $((7 - $1)) "$BASHPID"
@@ -18,7 +18,7 @@ all_but() {
     )
 }
 
-# unread ACTION COMMAND...: its stdout is a pipe that nobody reads; SIG_DFL or SIG_IGN is what it does at SIGPIPE.
+# unread ACTION COMMAND...: runs it with a stdout that nobody reads; ACTION, at SIGPIPE, is SIG_DFL or SIG_IGN.
 unread() {
     /usr/bin/python3 -c '
 import os, signal, sys
@@ -29,7 +29,7 @@ os.dup2(writer, 1)
 os.execvp(sys.argv[1], sys.argv[1:])' "$@"
 }
 
-# is_ended_by_sigpipe COMMAND...: in silence, as any other.
+# is_ended_by_sigpipe COMMAND...: SIGPIPE ends it silently, as it ends any program.
 is_ended_by_sigpipe() {
     run --separate-stderr unread SIG_DFL "$@"
     assert_equal "$status: $stderr" "$((128 + 13)): "
@@ -60,7 +60,7 @@ is_ended_by_sigpipe() {
     grep -qx 'released 2' status
 }
 
-# A server that answers the first question, and then takes its time.
+# Starts a port server that answers the first question at once and the second one late.
 slow_server() {
     server=@${SUITE_DIR##*/}.$BATS_SUITE_TEST_NUMBER
     start server "$PROGRAMS/fake_portserver.py" "$server" say "${ports[0]}\n" "|||||||${ports[1]}\n" ok
@@ -74,7 +74,7 @@ asked() {
 @test "a pick that a signal ends while it has some of its ports leaves none of them" {
     for signal in TERM INT HUP; do
         slow_server
-        # python3 lets go of the INT that a shell ignores for what it starts in the background
+        # python3 resets INT, which a shell makes its background commands ignore
         PORTSERVER_ADDRESS=$server start pick /usr/bin/python3 -c 'import os, signal, sys
 for number in signal.SIGINT, signal.SIGHUP:
     signal.signal(number, signal.SIG_DFL)
@@ -103,7 +103,7 @@ os.execvp(sys.argv[1], sys.argv[1:])' portshim pick -q -n 3 "$owner"
     assert_equal "$(wc -l <pick.out)" 3
 }
 
-# web: a run with one of the ports; ${ports[@]} are the others.
+# web: starts a run with one of the ports; ${ports[@]} are the others.
 web() {
     start web portshim run -p 80 -n web -m web.json -- sleep infinity
     within 10 test -e web.json

@@ -1,11 +1,11 @@
-# What a newcomer runs first, on a machine that has nothing yet.
+# The commands that a newcomer runs first, on a machine where nothing is installed.
 load helper
 
 setup() {
     cd "$(test_dir)"
 }
 
-# bare_path COMMAND...: ./bin has these and no others.
+# bare_path COMMAND...: makes ./bin, which has these commands and no others.
 bare_path() {
     local command
     mkdir bin
@@ -14,7 +14,7 @@ bare_path() {
     done
 }
 
-# test_deps ARGUMENT...: as a user.
+# test_deps ARGUMENT...: runs scripts/test-deps as an ordinary user.
 test_deps() {
     local as=()
     ! as_root || as=(setpriv --reuid nobody --regid nogroup --clear-groups)

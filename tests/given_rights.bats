@@ -1,5 +1,5 @@
-# A program that the kernel gave rights which its caller does not have takes nothing from the caller's variables: neither
-# what it reads nor what it writes is moved by them.
+# A program with more rights than its caller (set-user-ID, capabilities) ignores the caller's variables: they change
+# neither which files it reads nor which it writes.
 # shellcheck disable=SC2016 # expanded by the shells that are started
 load helper
 
@@ -16,7 +16,7 @@ setup() {
     mkdir -m 755 closed
 }
 
-# give KIND: the program has rights of that kind.
+# give KIND: makes a program that gets rights of that kind.
 give() {
     cp "$ROOT/build/tests/given_rights" program
     case $1 in
@@ -30,12 +30,12 @@ os.setxattr("program", "security.capability", struct.pack("<IIIII", 0x02000001, 
     esac
 }
 
-# as_nobody NAME=VALUE... COMMAND...
+# as_nobody NAME=VALUE... COMMAND...: runs it as user nobody with these variables.
 as_nobody() {
     setpriv --reuid=65534 --regid=65534 --clear-groups env "$@"
 }
 
-# asked_ports: what a port server was asked for so far.
+# asked_ports: prints how many ports the server has leased so far.
 asked_ports() {
     portshim serve --address "$PWD/open/server" --status | sed -n 's/^total-allocations //p'
 }

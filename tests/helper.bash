@@ -1,10 +1,10 @@
-# What all tests share. Each test file begins with `load helper`.
+# What all tests share. Every test file begins with `load helper`.
 bats_require_minimum_version 1.8.0
 
 ROOT=$(cd "${BATS_TEST_DIRNAME}/.." && pwd)
-# The sources of the programs that tests run. What make built of those in C is in $ROOT/build/tests.
+# The sources of the programs that tests run. make builds those in C into $ROOT/build/tests.
 PROGRAMS=$ROOT/tests/programs
-# What is tested: make check-long names other builds.
+# The build to test: make check-long names others.
 BUILD=${PORTSHIM_BUILD:-$ROOT/build}
 PATH=$SUITE_DIR:$BUILD:$PATH:/usr/sbin:/sbin
 
@@ -16,47 +16,47 @@ for library in bats-support bats-assert; do
     fi
 done
 
-# setup_suite made SUITE_DIR: readable by every user, with a copy of the products, so that servers which drop
-# privileges find the library, and other users the command. The home is the suite's, so that the user's own `portshim ls`
-# does not show its runs; its pool are ports that are leased in the user's home.
+# setup_suite has made SUITE_DIR, which every user can read. It has a copy of the build, so that servers that drop
+# privileges find the library, and other users the command. The suite has a home of its own, so that the user's own
+# `portshim ls` does not show its runs. Its pool are ports that it has leased in the user's home.
 export PORTSHIM_LIB=$SUITE_DIR/libportshim.so
 unset PORTSHIM_HOME PORTSHIM_PORTS PORTSHIM_MAP_FILE PORTSHIM_RUN PORTSHIM_COMPACT PORTSHIM_POOL PORTSHIM_POOL_FILE PORTSHIM PORTSERVER_ADDRESS
 export PORTSHIM_HOME=$SUITE_DIR/home PORTSHIM_POOL
 PORTSHIM_POOL=$(<"$SUITE_DIR/pool")
-unset MAKEFLAGS # a test that runs make has none of the descriptors that `make -j check` speaks of
+unset MAKEFLAGS # it names descriptors of `make -j check`, which a make inside a test does not have
 
-# A directory of this test that every user can enter.
+# Makes a directory for this test, which every user can enter, and prints its path.
 test_dir() {
     local dir=$SUITE_DIR/$BATS_SUITE_TEST_NUMBER
     mkdir -p "$dir"
     printf '%s\n' "$dir"
 }
 
-# start NAME COMMAND...: runs it in the background, output in NAME.out and NAME.err of the test's directory, pid in
-# $pid. What is still there at the end of the test is ended with it. A function would be run by a shell of its own,
-# and the signals that are meant for its program would end that shell alone.
+# start NAME COMMAND...: runs it in the background, with its output in NAME.out and NAME.err of the test's directory and
+# its pid in $pid. It is ended with the test. COMMAND must not be a function: that would run in a shell, which would get
+# the signals that are meant for its program.
 STARTED=()
 start() {
     local name=$1
     shift
     [[ $(type -t "$1") == file ]]
-    # Both files are there when this returns: a test may list them.
+    # Create both files now: a test may list them.
     touch "$(test_dir)/$name."{out,err}
     "$@" >"$(test_dir)/$name.out" 2>"$(test_dir)/$name.err" 3>&- &
     pid=$!
     STARTED+=("$pid")
 }
 
-# stop PID [SIGNAL]: sends it and waits until the process, a child of this shell, has ended; $status is its status.
+# stop PID [SIGNAL]: sends the signal (TERM) and waits for the process, a child of this shell; $status is its status.
 stop() {
     local ended=$1
     kill "-${2:-TERM}" "$ended" 2>/dev/null || :
     status=0
-    # shellcheck disable=SC2034 # it is the caller's
+    # shellcheck disable=SC2034 # the caller reads it
     wait "$ended" || status=$?
 }
 
-# What a test's own teardown has to do as well.
+# Ends what `start` has started. A test file with a teardown of its own must call this there.
 end_started() {
     local started
     for started in "${STARTED[@]}"; do
@@ -70,7 +70,7 @@ teardown() {
     end_started
 }
 
-# within SECONDS COMMAND...: asks again and again until it succeeds; fails when the time is over.
+# within SECONDS COMMAND...: repeats the command until it succeeds; fails when the time is over.
 within() {
     local deadline=$(($(date +%s%N) + $1 * 1000000000))
     shift
@@ -84,7 +84,7 @@ gone() {
     ! kill -0 "$1" 2>/dev/null || [[ $(ps -o stat= -p "$1") == Z* ]]
 }
 
-# real RUN PORT: the real port, once something listens.
+# real RUN PORT: waits until something listens on the placeholder, and prints the real port.
 real() {
     portshim wait -t 20 "$@"
 }
@@ -96,8 +96,8 @@ inside() {
     portshim run -j "$run" -- "$@"
 }
 
-# own_pool COUNT: from here on the test has a home of its own, and a pool of ports that all others leave alone: they
-# are leased in the user's home until the test ends.
+# own_pool COUNT: gives the test a home of its own, and a pool of ports that nobody else gets: they are leased in the
+# user's home until the test ends.
 own_pool() {
     local left most=4096
     start pool sleep infinity
@@ -108,7 +108,7 @@ own_pool() {
     export PORTSHIM_POOL PORTSHIM_HOME=$PWD/home
 }
 
-# squatter: another program, which has a third of the pool's ports before any run asks for one.
+# squatter: starts a program outside of any run that holds a third of the pool's ports.
 squatter() {
     local ports
     IFS=, read -ra ports <<<"$PORTSHIM_POOL"
@@ -116,7 +116,7 @@ squatter() {
     within 10 grep -qs ready squatter.out
 }
 
-# nobody_in RUN_DIRECTORY: no process holds the run's map.
+# nobody_in RUN_DIRECTORY: whether no process has mapped the run's map.
 nobody_in() {
     ! grep -qsF "$1/" /proc/[0-9]*/maps
 }
@@ -132,7 +132,7 @@ fails_with() {
     [[ $stderr == 'portshim: '*': '*': '* && $stderr == *"$words"* ]] || fail "not a line about $words: $stderr"
 }
 
-# valid FILE: it is what the schema of `portshim ls --json` says.
+# valid FILE: the file follows the schema of `portshim ls --json`.
 valid() {
     /usr/bin/python3 -c 'import jsonschema' 2>import.err || skip "no python3-jsonschema: $(tail -n 1 import.err)"
     # shellcheck disable=SC2016 # it is Python

@@ -1,14 +1,14 @@
-# The home is that of the user whom the kernel knows, whatever fakeroot or a user namespace call that user.
+# The home is that of the user as the kernel knows it, whatever fakeroot or a user namespace calls that user.
 load helper
 
-# Root sees to nobody's homes, below a /tmp of the test's own; another user to his own.
+# Root tests the homes of other users below a private /tmp; another user tests the home of his own.
 setup() {
     cd "$(test_dir)"
     unset PORTSHIM_HOME
     in_tmp=()
     user=()
     uid=$(id -u)
-    as_root || { unset PORTSHIM_POOL && return 0; } # which is leased in that home
+    as_root || { unset PORTSHIM_POOL && return 0; } # its ports are leased in that home
     unshare -m true 2>/dev/null || skip 'no mount namespace can be made here'
     mkdir -m 1777 tmp
     # shellcheck disable=SC2016 # expanded there
@@ -22,7 +22,7 @@ setup() {
     uid=$(id -u nobody)
 }
 
-# as_user COMMAND...
+# as_user COMMAND...: runs it as the user whose home is tested.
 as_user() {
     "${in_tmp[@]}" "${user[@]}" "$@"
 }
@@ -31,14 +31,14 @@ need_user_namespaces() {
     as_user unshare -r true 2>/dev/null || skip 'no user namespace can be made here'
 }
 
-# homes UID...: these were made; as another user than root, there may be more.
+# homes UID...: the homes of exactly these users were made. Only checked by root.
 homes() {
     as_root || return 0
     run find tmp -maxdepth 1 -name 'portshim-[0-9]*' -printf '%f of %U\n'
     assert_output "$(for uid in "$@"; do echo "portshim-$uid of $uid"; done)"
 }
 
-# roots_runs_start: nobody has made the home of root.
+# roots_runs_start: root's runs still start, so nobody else has made root's home.
 roots_runs_start() {
     as_root || return 0
     "${in_tmp[@]}" portshim run -p 80 -- true
@@ -75,7 +75,7 @@ roots_runs_start() {
     as_root || skip 'only root can map two users'
     start container unshare -U sleep infinity
     within 10 different_namespaces "$pid"
-    cat <<<$'0 70000 1\n1 70001 5' >"/proc/$pid/uid_map" # by one write(2)
+    cat <<<$'0 70000 1\n1 70001 5' >"/proc/$pid/uid_map" # the kernel wants one write(2)
     echo 0 70000 6 >"/proc/$pid/gid_map"
     for inside in 0 3; do
         run "${in_tmp[@]}" nsenter -t "$pid" -U -S "$inside" portshim run -p 80 -- printenv PORTSHIM_RUN

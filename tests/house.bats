@@ -1,18 +1,18 @@
-# Every subject has its room, and the arrows between rooms point one way (scripts/check-house).
+# Every subject has its room, and rooms include each other in one direction only (scripts/check-house).
 load helper
 
 setup() {
     cd "$(test_dir)"
 }
 
-# a_copy: of what check-house looks at, to be broken here.
+# a_copy: copies what check-house looks at, so that a test can break it.
 a_copy() {
     mkdir scripts
     cp -r "$ROOT/portmap" "$ROOT/shim" .
     cp "$ROOT/scripts/check-house" scripts
 }
 
-# complains WORDS: check-house finds that in the copy, and nothing else.
+# complains WORDS: check-house finds exactly this in the copy.
 complains() {
     run -1 scripts/check-house "${2:-nothing-built}"
     assert_equal "$output" "check-house: $1"
@@ -48,7 +48,7 @@ complains() {
     assert_output --partial 'check-house: headers include each other: '
 }
 
-# broken_build FILE NAME: what the build would be, had FILE a function that calls NAME.
+# broken_build FILE NAME: makes the build that there would be if a function of FILE called NAME.
 broken_build() {
     mkdir -p "build/${1%/*}"
     cp "$ROOT"/build/libportshim.{so,map,objects} build

@@ -1,4 +1,4 @@
-# openbsd-inetd and systemd-socket-activate bind for others, whom they start with an environment of their own.
+# openbsd-inetd and systemd-socket-activate bind for servers, which they start with a fresh environment.
 load helper
 
 copies=3
@@ -8,7 +8,7 @@ setup() {
     cp "$PROGRAMS/activated.py" .
 }
 
-# start_inetd NAME: as an ordinary user: root's would write its pid into /run.
+# start_inetd NAME: starts it as an ordinary user, as root's inetd would write its pid into /run.
 start_inetd() {
     local user=() name
     name=$(id -un)
@@ -24,7 +24,7 @@ start_inetd() {
     start "$1" portshim run -p 9000,9001 -m "$1.json" -- "${user[@]}" inetd -i "$1.conf"
 }
 
-# activate NAME OPTION...: systemd's, at addresses that are among the options.
+# activate NAME OPTION...: starts systemd-socket-activate; the options name its addresses.
 activate() {
     local name=$1
     shift
@@ -32,18 +32,18 @@ activate() {
         /usr/bin/python3 "$PWD/activated.py" "$name"
 }
 
-# tcp ADDRESS PORT: what the server says.
+# tcp ADDRESS PORT: prints what the server says.
 tcp() {
     socat -u -T 10 "TCP:$1:$2" -
 }
 
-# udp ADDRESS PORT [COMMAND...]: what the server says to a client, started by the command.
+# udp ADDRESS PORT [COMMAND...]: prints what the server says to a client that the command starts.
 udp() {
     # shellcheck disable=SC2016 # expanded inside
     "${@:3}" bash -c 'exec 4<>"/dev/udp/$1/$2"; echo hello >&4; timeout 10 head -n 1 <&4' - "$1" "$2"
 }
 
-# Every copy, at its real port.
+# Every copy answers at its real port.
 each_answers_at_9000() {
     local address
     for ((i = 0; i < copies; i++)); do

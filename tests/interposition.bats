@@ -1,4 +1,4 @@
-# What the library exports, what it may not use, and that it is in the way of every call it should be.
+# What the library exports, what it must not use, and that it intercepts every call that it should.
 load helper
 
 exported='__recvfrom_chk accept accept4 bind connect dlmopen dlopen dlsym dlvsym execl execle execlp execv execve
@@ -24,13 +24,13 @@ system wordexp'
 @test "the library and the command need libc alone" {
     run bash -c "readelf -d '$PORTSHIM_LIB' | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p'"
     assert_output libc.so.6
-    run readelf -d "$ROOT/build/portshim" # also where another build is tested, which sanitizers make dynamic
+    run readelf -d "$ROOT/build/portshim" # not $BUILD's, which sanitizers make dynamic
     assert_output --partial 'no dynamic section'
 }
 
 @test "every exported call of a program is bound to the library" {
     cd "$(test_dir)"
-    # All at once: calls that are never made would else never be bound.
+    # LD_BIND_NOW: without it, symbols that are never called are never bound.
     LD_BIND_NOW=1 LD_DEBUG=bindings LD_DEBUG_OUTPUT=bindings \
         portshim run -p 8080 -- /usr/bin/python3 -c 'import socket, subprocess'
     for call in accept4 bind connect getpeername getsockname listen recvfrom sendto execve system; do
@@ -41,7 +41,7 @@ system wordexp'
 @test "a bind of a placeholder, a listen and a getsockname make no other system call" {
     cd "$(test_dir)"
     strace -f -o trace portshim run -p 8080 -- "$ROOT/build/tests/one_bind" 8080
-    # Between its two marks the program makes these three calls.
+    # Between its two marks the program makes just these three calls.
     run awk '/"end"/ { on = 0 } on { sub(/^[0-9]+ +/, ""); sub(/\(.*/, ""); print } /"begin"/ { on = 1 }' trace
     assert_output "$(printf 'bind\nlisten\ngetsockname')"
 }

@@ -1,4 +1,4 @@
-# A program that confines itself by Landlock to the placeholders it uses can use them.
+# A program that allows itself only its placeholders by Landlock can use them.
 load helper
 
 landlock=$ROOT/build/tests/landlock
@@ -8,7 +8,7 @@ setup() {
     (($("$landlock" version) >= 4)) || skip "this kernel's Landlock has no rules for ports (Linux 6.7)"
 }
 
-# says LINE... -- COMMAND...
+# says LINE... -- COMMAND...: the command prints exactly these lines.
 says() {
     local expected=()
     while [[ $1 != -- ]]; do
@@ -44,7 +44,7 @@ says() {
 
 @test "what is no placeholder of TCP is allowed as it is, and the rule of the placeholder itself stays" {
     says 'bind=8080: 0' 'bind 8080: 0' 'udp 53: 0' -- portshim run -p 8080,53/udp -- "$landlock" bind=8080 'bind 8080' 'udp 53'
-    # the placeholder on another host is meant as well
+    # the program's own rule is added too: it allows the port on other hosts
     strace -f -o trace portshim run -p 8080 -- "$landlock" connect=8080 'connect 8080'
     assert_equal "$(grep -c landlock_add_rule trace)" 2
     strace -f -o trace portshim run -p 8080/udp -- "$landlock" bind=8080 bind=8081 bind=0 'udp 8080'

@@ -1,5 +1,5 @@
-# Whoever binds a port that nobody listed gets a real one, as long as there are any: however many do so at once, and
-# whoever else takes some.
+# Every bind of a port that nobody listed gets a real port while there are any, however many programs bind at once and
+# although others lease ports meanwhile.
 load helper
 load network
 
@@ -8,13 +8,13 @@ setup() {
     at_once=$ROOT/build/tests/at_once
 }
 
-# A network of the test's own, whose ports are nobody else's.
+# Makes a network for the test alone, in which every port is free.
 all_ports() {
     make_namespace network
     export PORTSHIM_HOME=$PWD/home
 }
 
-# all_bound COUNT COMMAND...
+# all_bound COUNT COMMAND...: the command says that it has bound so many ports.
 all_bound() {
     local count=$1
     shift
@@ -67,7 +67,7 @@ for number in (9001, 9002):
 END
     start run portshim run -p all -m 1.json -- /usr/bin/python3 bind.py
     within 10 test -e 1.json
-    # What nobody else can be given is what the run has.
+    # The ports that nobody else gets are those of the run's stock.
     picks=()
     while port=$(portshim pick $$ 2>/dev/null); do picks+=("$port"); done
     mapfile -t stock < <(comm -23 <(tr , '\n' <<<"$PORTSHIM_POOL" | sort) <(printf '%s\n' "${picks[@]}" | sort))

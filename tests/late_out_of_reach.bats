@@ -1,5 +1,5 @@
-# A daemon that has changed its user or its root, or has no descriptor left, goes on binding ports that nobody listed.
-# What was leased beforehand comes first; then the kernel chooses.
+# A daemon that has changed its user or its root, or has no descriptor left, can still bind ports that nobody listed. It
+# gets the ports that were leased beforehand; after those, the kernel chooses.
 load helper
 load network
 
@@ -8,7 +8,7 @@ setup() {
     own_pool 100
 }
 
-# binds NAME WHERE [DIRECTORY]: a program binds forty placeholders, in the run of NAME.json; ${reals[@]} are their ports.
+# binds NAME WHERE [DIRECTORY]: a program binds forty placeholders in the run of NAME.json; ${reals[@]} are its ports.
 binds() {
     local name=$1 numbers
     mapfile -t numbers < <(seq 9001 9040)
@@ -24,7 +24,7 @@ binds() {
     assert_equal "$(jq '[.ports[].real] | unique | length' "$name.json")" 40
 }
 
-# Of those beyond the sixteen none is of the pool.
+# Only the sixteen ports that were leased beforehand are from the pool.
 assert_chosen() {
     run comm -12 <(tr , '\n' <<<"$PORTSHIM_POOL" | sort) <(printf '%s\n' "${reals[@]}" | sort)
     assert_equal "${#lines[@]}" 16
@@ -65,7 +65,7 @@ assert_chosen() {
 assert socket.create_connection(('127.0.0.1', 9040)).getpeername()[1] == 9040"
 }
 
-# The kernel's range is the pool as well: what it chose is not in the lease table, which could give it once more.
+# Here the pool is the kernel's range. The lease table does not have ports that the kernel chose, and might lease them.
 @test "a port that the kernel chose is leased for no other placeholder of the run, also when its socket is gone" {
     as_root || skip 'only root can change its user'
     make_namespace network
@@ -86,7 +86,7 @@ END
     assert_equal "$(jq '[.ports[].real] | unique | length' 1.json)" 50
 }
 
-# Half of what the kernel can choose are placeholders that were listed.
+# Half of the ports that the kernel can choose are listed placeholders.
 @test "with no descriptor left, a number that means something in the run is not taken" {
     make_namespace network
     "${in_network[@]}" sh -c 'echo 50000 50039 >/proc/sys/net/ipv4/ip_local_port_range'

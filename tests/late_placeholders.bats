@@ -1,4 +1,4 @@
-# Ports that nobody listed, or that are too many to be leased at once, get their real ports when they are first bound.
+# Late placeholders, which nobody listed or which are too many to lease at start, get a real port at their first bind.
 load helper
 load bare
 load peer
@@ -51,7 +51,7 @@ in_second=(portshim run -j 2.json --)
     nobody_visited_strangers
 }
 
-# Forty servers, more than are leased beforehand; in one process, and in one for each.
+# Forty servers are more than the ports leased beforehand. First they are in one process, then each in its own.
 @test "forty ports that are bound late get forty real ports" {
     own_pool 150
     serve one "$(seq -s ' ' 9001 9040)" portshim run -p all -m 1.json --
@@ -71,7 +71,7 @@ in_second=(portshim run -j 2.json --)
 }
 
 @test "a late bind for which no port is left is an address in use" {
-    own_pool 20 # the sixteen that are leased beforehand, and four
+    own_pool 20 # sixteen are leased beforehand, four are left
     serve one "$(seq -s ' ' 9001 9030)" portshim run -p all -m 1.json --
     assert_equal "$(grep -c 'Address already in use' one.out)" 10
     answers one "$(seq -s ' ' 9001 9020)" "${in_first[@]}"
@@ -84,7 +84,7 @@ in_second=(portshim run -j 2.json --)
     assert_output 30
 }
 
-# There the home's path names another directory, and a lease taken there would be nobody's but its own.
+# Below the new root, the home's path would name another home, with a lease table that nobody else uses.
 @test "a program that has changed its root binds more ports than were leased beforehand, and makes no home of its own" {
     as_root || skip 'only root can change its root'
     own_pool 50
@@ -117,7 +117,7 @@ import errno, socket
 
 listener = socket.create_server(('127.0.0.1', 0))
 number = listener.getsockname()[1]
-# The same number of the other protocol, and a second listener, as without portshim.
+# UDP gets the same number and a second listener is refused, as without portshim.
 datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 datagrams.bind(('127.0.0.1', number))
 assert datagrams.getsockname()[1] == number == listener.getsockname()[1]
@@ -129,7 +129,7 @@ except OSError as error:
 client = socket.create_connection(('127.0.0.1', number))
 listener.accept()
 assert client.getpeername()[1] == number
-# Found, closed and bound again: its own real port, so that nobody else gets it in between.
+# A number that was found, closed and bound again gets a leased port, which nobody else can get in between.
 found = socket.socket()
 found.bind(('127.0.0.1', 0))
 number = found.getsockname()[1]

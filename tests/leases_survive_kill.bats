@@ -1,4 +1,4 @@
-# Whatever is killed, whenever: no real port is lost, and none ever has two holders. observer.py judges.
+# Whatever is killed at any moment, no real port is lost and none ever has two holders. observer.py checks.
 load helper
 load observer
 
@@ -11,8 +11,8 @@ setup() {
     observe
 }
 
-# kill_loop NAME NUMBER: that many runs, one after the other, each killed at a random moment of its life; every other one
-# not before it has its port, as runs that wait for one would else be all that is killed.
+# kill_loop NAME NUMBER: starts so many runs, one after the other, and kills each at a random moment. Every other run is
+# not killed before it has its port: otherwise only runs that wait for one would be killed.
 kill_loop() {
     local i run
     for ((i = 0; i < $2; i++)); do
@@ -29,7 +29,7 @@ kill_loop() {
     done
 }
 
-# crowd: as many runs at once as there are ports.
+# crowd: starts as many runs at once as there are ports.
 crowd() {
     local i
     for ((i = 0; i < pool_size; i++)); do

@@ -1,4 +1,4 @@
-# Limits of the process and its umask: an error in one line, or nothing to be seen of them.
+# Resource limits and umasks either have no effect or cause an error of one line.
 load helper
 
 setup() {
@@ -19,7 +19,7 @@ limited() (
         fails_with 'File too large' limited "$size" portshim ports true
         fails_with 'File too large' limited "$size" env PORTSHIM_PORTS=8080 LD_PRELOAD="$PORTSHIM_LIB" true
     done
-    run -125 limited 0 portshim run -p 8080 -m m.json -- true # also where stderr is a file that is full
+    run -125 limited 0 portshim run -p 8080 -m m.json -- true # stderr, too, is a file that cannot grow
     [[ ! -e m.json && -z $(find home -mindepth 2) ]]
     run -0 limited 2000 portshim run -p 8080 -m m.json -- true
     fails_with 'File too large' limited 10 portshim run -p 8080 -- true
@@ -40,7 +40,7 @@ limited() (
     diff before m.json
 }
 
-# to_end_of FILE COMMAND...: its output goes behind what is in the file.
+# to_end_of FILE COMMAND...: appends its output to the file.
 to_end_of() {
     "${@:2}" >>"$1"
 }
@@ -74,7 +74,7 @@ to_end_of() {
         [[ $left == by-hand ]] || "${user[@]}" mkdir -m 0 "home/$left"
         "${user[@]}" env PORTSHIM_PORTS=8080 LD_PRELOAD="$PORTSHIM_LIB" true
     done
-    # Where others have rights it is not one of ours that is being made, and neither is another user's.
+    # A home that others may enter, or that another user owns, is refused: it is not one that portshim is just making.
     "${user[@]}" chmod 007 home
     fails_with 'not a private directory' "${user[@]}" portshim run -p 8080 -- true
     ! as_root || fails_with 'not a private directory' portshim run -p 8080 -- true
@@ -82,7 +82,7 @@ to_end_of() {
 
 @test "what is made under a umask of 0777 is its user's all the same" {
     chmod 777 .
-    user=() # whom modes hold for
+    user=() # not root, as file modes do not stop root
     if as_root; then
         user=(setpriv --reuid=65534 --regid=65534 --clear-groups)
     fi

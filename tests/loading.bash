@@ -1,6 +1,6 @@
-# A program, and libraries that it and they find by RUNPATH and $ORIGIN. See programs/loading/program.c.
+# A program with libraries, all of which find libraries by RUNPATH and $ORIGIN. See programs/loading/program.c.
 
-# loading_build [OPTION]...: program, lib/libone.so, lib/deep/lib{two,three,four}.so in the working directory.
+# loading_build [OPTION]...: builds program, lib/libone.so and lib/deep/lib{two,three,four}.so in the working directory.
 loading_build() {
     local name source=$PROGRAMS/loading
     mkdir -p lib/deep
@@ -13,7 +13,7 @@ loading_build() {
     gcc "$@" -D_GNU_SOURCE -Wl,-rpath,'$ORIGIN/lib',--enable-new-dtags -o program "$source/program.c" -ldl
 }
 
-# loading_is_as_bare: what is found where, with the flag (8) and without it, does not depend on the run.
+# loading_is_as_bare: libraries are found at the same paths in a run as bare, with RTLD_DEEPBIND (8) and without.
 loading_is_as_bare() {
     local flags expected
     for flags in 0 8; do

@@ -1,4 +1,4 @@
-# Libraries that a program loads itself: RTLD_DEEPBIND, functions taken from a handle, namespaces.
+# Libraries that a program loads itself: RTLD_DEEPBIND, functions looked up by a handle, namespaces.
 load helper
 load loading
 
@@ -8,7 +8,7 @@ setup() {
     loading_build
 }
 
-# kernel_port HOW: the port that the kernel has, where the library or the program bound placeholder 2.
+# kernel_port HOW: prints the port that the kernel sees when the program or its library binds placeholder 2.
 kernel_port() {
     portshim run -p 2 --reveal -- ./program bind 2 "$1"
 }
@@ -70,7 +70,7 @@ print(s.getsockname()[1])"
         for list in "$PWD/other$how.so:$PORTSHIM_LIB" "$PORTSHIM_LIB:$PWD/other$how.so"; do
             for way in direct deepbind dlsym dlvsym; do
                 run -0 portshim run -p 2 --reveal -- env LD_PRELOAD="$list" ./program bind 2 $way
-                # A handle's bind() is not the one we stand in front of where the other library stands between.
+                # With another library between ours and libc, libc's bind() of a handle is left alone.
                 [[ $list == "$PORTSHIM_LIB"* && $way == dl* ]] || leased "$output"
             done
         done

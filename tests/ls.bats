@@ -1,4 +1,4 @@
-# portshim ls: which runs there are, which ports they have, and who is on them.
+# portshim ls: which runs there are, which ports they have, and which processes use these.
 load helper
 load nginx
 load network
@@ -9,19 +9,19 @@ setup() {
     own_pool 40
 }
 
-# A run that does nothing, in $keeper.
+# start_keeper: starts a run that does nothing; its pid is in $keeper.
 start_keeper() {
     start keeper portshim run -p 80-81,443/tcp,53/udp -n web -m m.json -m m -- sleep infinity
     keeper=$pid
     within 5 test -e m
 }
 
-# listen NAME ADDRESS: a server in the keeper's run.
+# listen NAME ADDRESS: starts a server in the keeper's run.
 listen() {
     start "$1" portshim run -j web -- socat "$2" /dev/null
 }
 
-# field NAME PLACEHOLDER: of the keeper's run.
+# field NAME PLACEHOLDER: prints a field of a port of the keeper's run.
 field() {
     portshim ls --json web | jq -r ".runs[0].ports[] | select(.placeholder == $2).$1"
 }
@@ -111,7 +111,7 @@ signal.pause()'
     real web 80
     for words in '' web --json '-q web 80'; do
         # shellcheck disable=SC2086 # several words
-        ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0 strace -f -o trace portshim ls $words # neither sees past the other
+        ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0 strace -f -o trace portshim ls $words # a leak check and strace cannot both trace a process
         grep -q 'socket(AF_NETLINK' trace
         refute grep 'bind(.*AF_INET' trace
     done
@@ -246,7 +246,7 @@ signal.pause()' "${PORTSHIM_POOL##*,}"
     assert_equal "$(jq -c '.runs[0].not_listed[0] | [.port, .bound]' ls.json)" "[${PORTSHIM_POOL##*,},true]"
 }
 
-# The directory of a run has gone: it was swept.
+# is_swept RUN_DIRECTORY: whether the directory is gone.
 is_swept() {
     portshim ls >/dev/null
     [[ ! -e $1 ]]
@@ -278,7 +278,7 @@ signal.pause()'
     assert_line --regexp "pid $pid +refused: 8080 -> [0-9]+: Address already in use$"
 }
 
-# Ten servers, each as its own program is started, with the port it has from its makers.
+# start_ten: starts ten different servers, each with its usual command and default port.
 start_ten() {
     local user=() name memcached=()
     name=$(id -un)

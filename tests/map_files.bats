@@ -1,4 +1,4 @@
-# What a run tells about itself: map files, the command's environment, and the port specifications behind them.
+# What a run publishes: map files and the command's environment; and port specifications.
 load helper
 
 setup() {
@@ -7,7 +7,7 @@ setup() {
     IFS=, read -ra real_ports <<<"$PORTSHIM_POOL"
 }
 
-# Binds TCP and UDP sockets to a port, says what they call themselves, and stays.
+# Binds TCP and UDP sockets to a port, prints the ports that getsockname() gives, and keeps running.
 binder='
 import signal, socket, sys
 port, kinds = int(sys.argv[1]), sys.argv[2].split(",")
@@ -22,7 +22,7 @@ for kind in kinds:
 print("ready", flush=True)
 signal.pause()'
 
-# bind NAME PORT KINDS OPTION...: a binder in a run of its own, when it is ready.
+# bind NAME PORT KINDS OPTION...: starts a binder in a new run and waits until it is ready.
 bind() {
     local name=$1 port=$2 kinds=$3
     shift 3
@@ -30,7 +30,7 @@ bind() {
     within 10 grep -qs ready "$name.out"
 }
 
-# holds PID tcp|udp PORT: the process has such a socket for the kernel's number.
+# holds PID tcp|udp PORT: whether the process has such a socket on this port, as the kernel sees it.
 holds() {
     local option=-t
     [[ $2 == tcp ]] || option=-u
@@ -128,7 +128,7 @@ print(count)'
 
 @test "libraries that were preloaded before stay, ours first" {
     cp "$PORTSHIM_LIB" other.so
-    # No function of it is called: ours comes first.
+    # Our library comes first in the list, others behind it.
     LD_PRELOAD='' portshim run -p 80 -- printenv LD_PRELOAD >first
     assert_equal "$(cat first)" "$PORTSHIM_LIB"
     assert_equal "$(LD_PRELOAD=libm.so.6 portshim run -p 80 -- printenv LD_PRELOAD)" "$PORTSHIM_LIB:libm.so.6"
@@ -281,7 +281,7 @@ $binder" 81 tcp
     [[ $stderr == 'portshim: warning: '*'statically linked'* ]]
     run --separate-stderr portshim run -q -p 80 -- ./static
     assert_equal "$stderr" ''
-    # A run inside a run is started by a static program that binds nothing itself.
+    # Nobody is warned that portshim, which starts the inner run, is static: it binds nothing.
     run --separate-stderr portshim run -p 80 -- portshim run -p 81 -- true
     assert_equal "$stderr" ''
     PORTSHIM=0 run --separate-stderr portshim run -p 80 -- true

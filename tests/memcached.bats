@@ -13,21 +13,21 @@ start_copy() {
     start "$1" portshim run -p 11211 -m "$1.json" -- "${memcached[@]}"
 }
 
-# tcp ADDRESS PORT REQUEST...: the lines of the answers.
+# tcp ADDRESS PORT REQUEST...: prints the lines of the answers.
 tcp() {
     local where="TCP:$1:$2"
     shift 2
     printf '%s\r\n' "$@" quit | socat -t 10 - "$where" | tr -d '\r'
 }
 
-# inside_tcp RUN ADDRESS REQUEST...: the same, by a client in the run that knows the placeholder alone.
+# inside_tcp RUN ADDRESS REQUEST...: the same, by a client in the run that asks at the placeholder.
 inside_tcp() {
     local name=$1 where="TCP:$2:11211"
     shift 2
     printf '%s\r\n' "$@" quit | inside "$name" socat -t 10 - "$where" | tr -d '\r'
 }
 
-# udp ADDRESS PORT REQUEST: in memcached's frames: request id, number of this datagram, datagrams in all, 0.
+# udp ADDRESS PORT REQUEST: the same over UDP. memcached's frames are request id, datagram number, datagrams in all, 0.
 udp() {
     /usr/bin/python3 -c '
 import socket, struct, sys
@@ -46,12 +46,12 @@ print(b"".join(parts[i] for i in range(count)).decode().replace("\r", ""), end="
 ' "$@"
 }
 
-# put_name NAME REAL: gives a copy the data by which it is known.
+# put_name NAME REAL: stores the name of a copy in it, by which `serves` recognizes the copy.
 put_name() {
     assert_equal "$(tcp 127.0.0.1 "$2" "set name 0 0 ${#1}" "$1")" STORED
 }
 
-# serves NAME RUN REAL: that copy's data over TCP, UDP, IPv4 and IPv6, and over TCP inside its run.
+# serves NAME RUN REAL: that copy answers over TCP, UDP, IPv4 and IPv6, and over TCP inside its run.
 serves() {
     local address name=$1 map=$2 port=$3
     local answer="VALUE name 0 ${#name}"$'\n'"$name"$'\n'END

@@ -2,14 +2,14 @@
 # command has not been started and nothing is left behind.
 load helper
 
-# Placeholders below 1024 are never in the pool, so that its size is known.
+# The tests' placeholders are below 1024 and so never in the pool, of which the size is known then.
 setup() {
     cd "$(test_dir)"
     own_pool 3
     mkdir -m 700 home
 }
 
-# Every file there is, but for what a home has from its first run on and a running helper's output.
+# Lists every file but those that a home always has and the output of commands in the background.
 traces() {
     find . -mindepth 1 ! -path ./home/runs ! -path ./home/names ! -path ./home/leases ! -name '*.out' ! -name '*.err' |
         sort
@@ -20,7 +20,7 @@ traces() {
 refused() {
     local expected=$1 words=$2 before flags=(--separate-stderr)
     shift 2
-    # bats takes an unannounced 127 for a mistake of the test.
+    # bats warns of a status of 127 unless it is announced.
     ((expected == 127)) && flags+=(-127)
     before=$(traces)
     run "${flags[@]}" "$@"
@@ -31,7 +31,7 @@ refused() {
     assert_equal "$(traces)" "$before"
 }
 
-# mistaken WORDS OPTION...: a run with these options is refused.
+# mistaken WORDS OPTION...: portshim run refuses these options.
 mistaken() {
     local words=$1
     shift
@@ -43,12 +43,12 @@ pool_has() {
     portshim run -p "1-$1" -- true
 }
 
-# In a PATH with a directory that this user may not search, no command is surely absent: env says 126 then, too.
+# Sets a PATH that this user may search whole: with others, the status of a missing command is 126, as env's is.
 sure_path() {
     PATH=$ROOT/build:/usr/bin:/bin
 }
 
-# The superuser is asked for permissions only when it has given up its capabilities.
+# Runs a command without root's capabilities, so that file permissions apply to it.
 without_privilege() {
     if as_root; then
         setpriv --bounding-set=-all --inh-caps=-all -- "$@"
@@ -57,7 +57,7 @@ without_privilege() {
     fi
 }
 
-# in_tiny_disk COMMAND...: a mount namespace with a disk of $disk bytes at ./tiny.
+# in_tiny_disk COMMAND...: runs it in a mount namespace with a disk of $disk bytes at ./tiny.
 in_tiny_disk() {
     local namespaces=-Urm
     if unshare -m true 2>/dev/null; then
@@ -69,7 +69,7 @@ in_tiny_disk() {
     unshare "$namespaces" bash -c 'mount -t tmpfs -o "size=$disk,mode=700" tiny tiny && "$@"' bash "$@"
 }
 
-# left_behind DIRECTORIES COMMAND...: says on stdout what the command left in them.
+# left_behind DIRECTORIES COMMAND...: prints what the command has left in them.
 left_behind() {
     local directories status=0
     read -ra directories <<<"$1"
@@ -79,7 +79,7 @@ left_behind() {
     return "$status"
 }
 
-# full COMMAND...: with not a byte left.
+# full COMMAND...: runs it while the tiny disk has no byte left.
 full() {
     echo filler >tiny/filler
     "$@"

@@ -1,4 +1,4 @@
-# All who want ports on one host at once: a port server, those who ask it, those who ask the lease table, runs of both
+# Everything that takes ports on one host at once: a port server and its clients, users of the lease table, runs of both
 # kinds, and a program that asks nobody. No port ever has two holders.
 load helper
 load observer
@@ -10,7 +10,7 @@ setup() {
     observe connections
 }
 
-# client KIND...: each in the background, by its number.
+# client KIND...: starts one client of each kind in the background.
 client() {
     local kind
     for kind; do
@@ -20,7 +20,7 @@ client() {
     done
 }
 
-# all_end: the clients end, then the observer judges.
+# all_end: ends the clients, then the observer, and checks what it has seen.
 all_end() {
     local client
     for client in "${clients[@]}"; do
@@ -36,7 +36,7 @@ restart() {
     serve --per-user 300
 }
 
-# lasts SECONDS: that long they do what they do, which is no event to be waited for.
+# lasts SECONDS: lets the clients work for so long; there is no event to wait for.
 lasts() {
     read -rt "$1" <> <(:) || :
 }
@@ -52,7 +52,7 @@ lasts() {
     all_end
     assert_equal "$doubles" 0
     ((seen > 300 && served > 100))
-    # One that was killed on its way to a port is none to lease for.
+    # A process that was killed before its port was leased is no mistake.
     run grep -hv 'no such process' pick.*.err run.*.err
     assert_output ''
 }

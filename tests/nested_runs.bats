@@ -1,4 +1,4 @@
-# A run inside a run has its own placeholders for itself, and shares the others with the one around it.
+# A run inside a run has its own placeholders for itself, and shares the outer run's other placeholders.
 load helper
 
 # The static command, also where another build is tested: a dynamic one would be preloaded by the run around it.
@@ -12,11 +12,11 @@ setup() {
     own=${bare_ports[0]} shared=${bare_ports[1]}
 }
 
-# in_outer, in_inner: before a command, it is in that run.
+# in_outer, in_inner: the words before a command that run it in that run.
 in_outer=(portshim run -j outer.json --)
 in_inner=(portshim run -j inner.json --)
 
-# start_runs SPEC: the outer run with both placeholders and a server on them, the inner one with those of SPEC.
+# start_runs SPEC: starts an outer run with two placeholders and a server on both, and an inner run with those of SPEC.
 start_runs() {
     start outer portshim run -p "$own,$shared" -m outer.json -- sleep infinity
     outer=$pid
@@ -60,7 +60,7 @@ start_runs() {
     answers inner "$own" "${in_inner[@]}"
     answers shared "$shared" "${in_inner[@]}"
     assert_equal "$(portshim wait -t 10 inner.json "$shared")" "$real"
-    # And nobody else is given that port.
+    # No other run gets that port.
     for port in $(portshim run -p 1-10 -m others -- cat others | cut -d ' ' -f 2); do
         assert_not_equal "$port" "$real"
     done

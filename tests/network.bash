@@ -1,10 +1,10 @@
-# Networks of the test's own, in which every port is free.
+# Networks for one test, in which every port is free.
 
-# make_namespace NAME: a network of that name with its loopback interface up; "${in_NAME[@]}" before a command is in it.
+# make_namespace NAME: makes a network with its loopback interface up. "${in_NAME[@]}" before a command runs it there.
 make_namespace() {
     local flags=(-n) enter=(-n)
     local -n prefix=in_$1
-    if ! as_root; then # whoever has made the first may make others in its user namespace
+    if ! as_root; then # later ones go into the first one's user namespace
         flags=(-U -r -n) enter=(-U -n --preserve-credentials)
         ((!${#in_network[@]})) || flags=(-n)
     fi
@@ -17,8 +17,8 @@ make_namespace() {
     "${prefix[@]}" ip link set lo up
 }
 
-# network: "${in_network[@]}" has this host's, and its runs have a home of their own. Its interface lan0, 10.9.8.1/24,
-# fd09::1 and fe80::1, leads to 10.9.8.2, fd09::2 and fe80::2, the host of "${in_remote[@]}".
+# network: makes two networks, this host's ("${in_network[@]}") and a remote host's ("${in_remote[@]}"). Its runs have
+# a home of their own. Here lan0 is 10.9.8.1/24, fd09::1 and fe80::1; the remote host is 10.9.8.2, fd09::2 and fe80::2.
 in_network=()
 network() {
     make_namespace network

@@ -1,6 +1,6 @@
-# nginx as its own promises run it. Each copy has a directory of its name in the test's directory.
+# Copies of nginx. Each has a directory of its name in the test's directory.
 
-# nginx_copy NAME LISTEN...: its configuration; it answers with its name and the process that answers.
+# nginx_copy NAME LISTEN...: writes its configuration. It answers with its name and the pid of the answering process.
 nginx_copy() {
     local name=$1 module listen
     shift
@@ -23,7 +23,7 @@ nginx_copy() {
     } >"$name/nginx.conf"
 }
 
-# The command of a copy in $nginx.
+# nginx_command NAME: puts the command of a copy into $nginx.
 nginx_command() {
     nginx=(/usr/sbin/nginx -p "$PWD/$1/" -c nginx.conf -e error.log)
 }
@@ -33,25 +33,25 @@ nginx_start() {
     start "$1" portshim run -p 8080 -m "$1.json" -- "${nginx[@]}"
 }
 
-# nginx_start_in RUN NAME: in a run that there is already.
+# nginx_start_in RUN NAME: starts a copy in an existing run.
 nginx_start_in() {
     nginx_command "$2"
     start "$2" portshim run -j "$1" -- "${nginx[@]}"
 }
 
-# answers NAME URL: whether that copy answers now.
+# answers NAME URL: whether that copy answers.
 answers() {
     [[ $(ask "$2") == "$1" ]]
 }
 
-# ask URL: the name of the copy that answers.
+# ask URL: prints the name of the copy that answers.
 ask() {
     local answer
     answer=$(curl -sS --max-time 10 "$1")
     printf '%s\n' "${answer% *}"
 }
 
-# has_workers MASTER COUNT
+# has_workers MASTER COUNT: whether that master process has so many workers.
 has_workers() {
     (($(pgrep -c -P "$1" -f 'worker process') == $2))
 }

@@ -1,4 +1,4 @@
-# nginx: a master that binds, two workers that inherit its sockets and, started by root, are another user.
+# nginx: the master binds; two workers inherit its sockets. Started by root, the workers run as another user.
 load helper
 load nginx
 
@@ -11,7 +11,7 @@ setup() {
     done
 }
 
-# is_another FILE PID: whether the file names some other process now.
+# is_another FILE PID: whether the file has another pid than this one.
 is_another() {
     local process
     process=$(cat "$1" 2>/dev/null) && [[ -n $process && $process != "$2" ]]
@@ -58,7 +58,7 @@ is_another() {
 @test "a reload keeps the real port and serves the new configuration" {
     nginx_start 0
     port=$(real 0.json 8080)
-    within 10 has_workers "$pid" 2 # then there is nginx.pid, which the next command reads
+    within 10 has_workers "$pid" 2 # by then it has written nginx.pid, which -s reads
     sed -i 's/return 200 "0/return 200 "reloaded/' 0/nginx.conf
     nginx_command 0
     "${nginx[@]}" -s reload
@@ -68,10 +68,10 @@ is_another() {
 }
 
 @test "an upgraded binary takes over the sockets of the old one, at the same real port" {
-    sed -i 's/daemon off/daemon on/' 0/nginx.conf # without its own session nginx refuses to be upgraded
+    sed -i 's/daemon off/daemon on/' 0/nginx.conf # nginx is upgraded only as a daemon
     nginx_command 0
     portshim run -p 8080 -m 0.json -- "${nginx[@]}" 3>&-
-    within 10 test -s 0/nginx.pid # which is written after nginx listens
+    within 10 test -s 0/nginx.pid # nginx writes it after listen()
     port=$(real 0.json 8080)
     old=$(cat 0/nginx.pid)
     STARTED+=("$old")

@@ -1,4 +1,4 @@
-# nginx with `reuseport`: each worker's socket is bound by itself, to one real port.
+# nginx with `reuseport`: the socket of each worker is bound separately, all to one real port.
 load helper
 load nginx
 
@@ -11,7 +11,7 @@ setup() {
     done
 }
 
-# ask_many URL: who answered 500 connections, as "ANSWERS NAME".
+# ask_many URL: makes 500 connections and prints who answered, as lines of "COUNT NAME".
 ask_many() {
     curl -sS --max-time 60 "$1/?[1-500]" | cut -d ' ' -f 1 | sort | uniq -c | tr -s ' ' | cut -c 2-
 }
@@ -83,7 +83,7 @@ ask_many() {
         assert_equal "$(ask_many "http://$address:$port")" '500 reloaded'
     done
     assert_equal "$(real 0.json 8080)" "$port"
-    # Three sockets a family, all of them on the real port.
+    # Three sockets for each family, all on the real port.
     assert_equal "$(ss -Htln "sport = :$port" | wc -l)" 6
 }
 

@@ -9,7 +9,7 @@ setup() {
     cd "$(test_dir)"
 }
 
-# start_daemon NAME: only a master that is nobody's child can be upgraded. Its real port in $port.
+# start_daemon NAME: starts a copy as a daemon, as nginx wants it for an upgrade. Its real port is in $port.
 start_daemon() {
     nginx_copy "$1" 8080 '[::]:8080'
     sed -i 's/daemon off/daemon on/' "$1/nginx.conf"
@@ -24,7 +24,7 @@ has_two_masters() {
     [[ -s $1/nginx.pid.oldbin && -s $1/nginx.pid ]]
 }
 
-# upgrade NAME: starts the new binary beside the old one: their pids in $old and $new.
+# upgrade NAME: starts the new binary beside the old one. Their pids are in $old and $new.
 upgrade() {
     old=$(cat "$1/nginx.pid")
     kill -USR2 "$old"
@@ -34,12 +34,12 @@ upgrade() {
     within 10 has_workers "$new" 2
 }
 
-# master URL: whose worker answers.
+# master URL: prints the pid of the master whose worker answers.
 master() {
     ps -o ppid= -p "$(curl -sS --max-time 10 "$1" | cut -d ' ' -f 2)" | tr -d ' '
 }
 
-# only_answers NAME MASTER REAL
+# only_answers NAME MASTER REAL: whoever asks gets an answer of that copy's master, and of no other.
 only_answers() {
     local address
     for address in 127.0.0.1 '[::1]'; do

@@ -1,5 +1,4 @@
-# A node cluster: the primary binds, and its workers listen on descriptors that are passed to them, or are given the
-# connections it accepted.
+# A node cluster: the primary binds. It passes its listening sockets to its workers, or the connections it accepts.
 load helper
 
 copies=3
@@ -15,7 +14,7 @@ start_copies() {
     done
 }
 
-# ask ADDRESS PORT
+# ask ADDRESS PORT: prints what the server says.
 ask() {
     socat -u -T 10 "TCP:$1:$2" -
 }

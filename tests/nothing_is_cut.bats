@@ -1,5 +1,5 @@
-# What is longer than somebody thought is read whole, or is an error that names it; what is cut because it is only for
-# people shows that.
+# Long input is read whole, or causes an error that names it. Text that is cut because it is only for people ends in
+# "...".
 # shellcheck disable=SC2016 # expanded by the shells that are started
 load helper
 load network
@@ -8,12 +8,12 @@ setup() {
     cd "$(test_dir)"
 }
 
-# ports_in_pool: how many there are.
+# ports_in_pool: prints the number of ports in the pool.
 ports_in_pool() {
     portshim run -c -p 8080 | sed -n 's/^# pool: \([0-9]*\) ports.*/\1/p'
 }
 
-# long_path: of 3000 characters, relative.
+# long_path: prints a relative path of 3000 characters.
 long_path() {
     printf 'd%.0s' {1..200} >name
     for _ in {1..15}; do

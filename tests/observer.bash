@@ -1,6 +1,6 @@
-# The judge of those who hold ports: `load observer`.
+# The observer, which checks that no port has two holders: `load observer`.
 
-# observe [connections]: programs/observer.py judges, at ./sock, who announces there.
+# observe [connections]: starts programs/observer.py. Programs announce their ports to it at ./sock.
 observe() {
     start observer /usr/bin/python3 "$PROGRAMS/observer.py" sock "$@"
     observer=$pid

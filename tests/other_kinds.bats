@@ -1,4 +1,4 @@
-# Sockets that are neither TCP's nor UDP's are left alone: their numbers are no ports.
+# Sockets of neither TCP nor UDP are left alone: the numbers in their addresses are not placeholders.
 load helper
 load network
 
@@ -9,8 +9,8 @@ setup() {
     "${in_network[@]}" sysctl -qw net.ipv4.ping_group_range="0 0"
 }
 
-# same HOW KIND PORT [OPTION...]: in a run on that placeholder, by `-p $3` or an option's, the kernel holds what it holds
-# without.
+# same HOW KIND PORT [OPTION...]: the kernel shows the same sockets in a run with that placeholder (`-p PORT` or the
+# options) as without a run.
 same() {
     local status=0 words=("$ROOT/build/tests/other_kinds" "$1" "$2" "${3%/*}")
     "${in_network[@]}" "${words[@]}" >bare.out 2>bare.err || status=$?
@@ -23,14 +23,14 @@ same() {
     run diff bare.out wrapped.out
     assert_success
     assert_equal "$status" 0
-    grep -q ':' bare.out # the kernel's table had it
+    grep -q ':' bare.out # the kernel's table showed the socket
 }
 
 @test "ping -6 works where 58, its protocol, is a placeholder, and ping where 1 is" {
-    "${in_network[@]}" sysctl -qw net.ipv4.ping_group_range="1 0" # a raw socket then
+    "${in_network[@]}" sysctl -qw net.ipv4.ping_group_range="1 0" # ping then uses a raw socket
     "${in_network[@]}" portshim run -p 58 -- ping -6 -c 1 -W 5 ::1
     "${in_network[@]}" portshim run -p 1 -- ping -4 -c 1 -W 5 127.0.0.1
-    "${in_network[@]}" sysctl -qw net.ipv4.ping_group_range="0 0" # and one for pings alone
+    "${in_network[@]}" sysctl -qw net.ipv4.ping_group_range="0 0" # and here a ping socket
     "${in_network[@]}" portshim run -p 58 -- ping -6 -c 1 -W 5 ::1
     "${in_network[@]}" portshim run -p 1 -- ping -4 -c 1 -W 5 127.0.0.1
 }

@@ -1,4 +1,4 @@
-# A map file or a list is written over what portshim has written, and over nothing else.
+# A map file or a list of ports overwrites only files that portshim itself has written.
 load helper
 
 setup() {
@@ -7,7 +7,7 @@ setup() {
     by_hand=(env PORTSHIM_PORTS=80 "LD_PRELOAD=$PORTSHIM_LIB")
 }
 
-# What a user keeps in such a file, and what only looks like one of ours.
+# What users keep in files of such names, and what only looks like a file of ours.
 texts=(
     'SECRET=1'
     $'# portshim settings of mine\nSECRET=1'
@@ -21,7 +21,7 @@ texts=(
     ' '
 )
 
-# is_left FILE TEXT COMMAND...: it fails with a line about the file, which stays as it is; nothing has started.
+# is_left FILE TEXT COMMAND...: it fails with a line about the file, which stays as it is, and starts nothing.
 is_left() {
     local file=$1 text=$2
     shift 2
@@ -59,7 +59,7 @@ is_left() {
     done
 }
 
-# write_old: what portshim 0.1.0 wrote.
+# write_old: writes files as portshim 0.1.0 did.
 write_old() {
     local run=/tmp/portshim-0/runs/0123456789abcd
     printf 'PORTSHIM_RUN=%s\nPORTSHIM_PORT_80=23456\n' "$run" >.env
@@ -123,11 +123,11 @@ is_new() {
         fails_with "another user's link" portshim run -p 80 -m "shared/$place" -- touch started
         fails_with "another user's " "${by_hand[@]}" PORTSHIM_MAP_FILE="shared/$place" touch started
     done
-    # Nor where it is but on the way.
+    # Nor is it followed when another link leads to it.
     ln -s "$PWD/shared/new" own/way
     fails_with "another user's link" portshim run -p 80 -m own/way -- touch started
     [[ ! -e started && $(ls own) == way ]]
-    # Whom the directory belongs to may make links in it, and one's own is followed anywhere.
+    # Links of the directory's owner are followed, and a user's own links in any directory.
     chown nobody shared
     portshim run -p 80 -m shared/old.env -- true
     chown root shared

@@ -1,13 +1,13 @@
-# Clients and servers in several runs at once, on the same numbers. The run of copy NAME is NAME.json.
+# Clients and servers in several runs at once, on the same numbers. NAME.json is the map file of copy NAME.
 clients=()
 
-# client NAME COMMAND...: in the run of that copy, while others are in theirs; output in client-NAME.out and .err.
+# client NAME COMMAND...: starts a client in the run of that copy; its output is in client-NAME.out and .err.
 client() {
     start "client-$1" timeout 100 portshim run -j "$1.json" -- "${@:2}"
     clients[$1]=$pid
 }
 
-# All clients have ended well.
+# clients_end: waits for all clients, which must have succeeded.
 clients_end() {
     local name
     for name in "${!clients[@]}"; do
@@ -18,7 +18,8 @@ clients_end() {
     clients=()
 }
 
-# four_at_once PORTS COMMAND...: runs of servers and their clients in one; the copy's name is the last argument.
+# four_at_once PORTS COMMAND...: runs the command, a suite of servers and clients, in four runs at once, each with the
+# name of its copy as the last argument.
 four_at_once() {
     local i
     for i in 0 1 2 3; do

@@ -13,7 +13,7 @@ setup() {
     fi
 }
 
-# make_cluster NAME: its data, in a directory that is the server's own.
+# make_cluster NAME: makes the data of a copy, in a directory that the server's user owns.
 make_cluster() {
     install -d -m 700 "$1"
     if as_root; then
@@ -23,7 +23,7 @@ make_cluster() {
         >initdb.out
 }
 
-# sql NAME QUERY
+# sql NAME QUERY: asks the server of that copy.
 sql() {
     "$bin/psql" -XAtq -U postgres -d postgres -h 127.0.0.1 -p "$(real "$1.json" 5432)" -c "$2"
 }

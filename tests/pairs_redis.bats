@@ -8,7 +8,7 @@ setup() {
     cd "$(test_dir)"
 }
 
-# server_command NAME PORT OPTION...: in $redis; each has a directory.
+# server_command NAME PORT OPTION...: puts the command of a server into $redis and makes its directory.
 server_command() {
     mkdir -p "$1"
     redis=(redis-server --port "$2" --bind 127.0.0.1 ::1 --save '' --repl-diskless-sync-delay 0 --dir "$PWD/$1" "${@:3}")
@@ -18,12 +18,12 @@ ask() {
     redis-cli -p "$@"
 }
 
-# has_replica REAL: whether a replica of that master, which says that it is at 6379, has all data.
+# has_replica REAL: whether that master has a replica that calls itself port 6379 and has all data.
 has_replica() {
     ask "$1" info replication | grep -q '^slave0:ip=127.0.0.1,port=6379,state=online'
 }
 
-# has_name REAL NAME
+# has_name REAL NAME: whether the server at that real port has this name in its data.
 has_name() {
     [[ $(ask "$1" get name) == "$2" ]]
 }
@@ -45,7 +45,7 @@ has_name() {
     done
 }
 
-# start_one NAME COPY PORT OPTION...: in the run of that copy, once there is one.
+# start_one NAME COPY PORT OPTION...: starts a server in the run of that copy, which the first server makes.
 start_one() {
     local how=(-p 6379-6380 -m "$2.json")
     [[ ! -e $2.json ]] || how=(-j "$2.json")

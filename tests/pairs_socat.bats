@@ -1,4 +1,4 @@
-# socat with groups and broadcast on the loopback: several runs at once, all of them on one address and port.
+# socat with multicast and broadcast on the loopback interface: several runs at once use one address and port.
 load helper
 
 copies=4
@@ -8,7 +8,8 @@ setup() {
     cd "$(test_dir)"
 }
 
-# start_receivers ADDRESS: two in each run, which share the port; what they hear is in COPY-0.out and COPY-1.out.
+# start_receivers ADDRESS: starts two receivers in each run, which share the port. COPY-0.out and COPY-1.out have what
+# they receive.
 start_receivers() {
     local i
     for ((i = 0; i < copies; i++)); do
@@ -21,17 +22,17 @@ start_receivers() {
     done
 }
 
-# has_sockets REAL COUNT
+# has_sockets REAL COUNT: whether that real port has so many UDP sockets.
 has_sockets() {
     (($(ss -Huln "sport = :$1" | wc -l) == $2))
 }
 
-# The datagrams of a copy, eleven bytes each.
+# lines COPY: prints the datagrams of a copy, eleven bytes each.
 lines() {
     seq -f "copy $1: %02g" 20
 }
 
-# each_sends ADDRESS: one in each run sends its datagrams, and both receivers there hear them and no others.
+# each_sends ADDRESS: a sender in each run sends its datagrams; both receivers there get these and no others.
 each_sends() {
     local i receiver
     for ((i = 0; i < copies; i++)); do

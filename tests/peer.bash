@@ -1,8 +1,8 @@
-# Servers that answer with their name, and clients that ask for it: peer.py.
+# Servers that answer with their name, and clients that ask for it: programs/peer.py.
 peer=(/usr/bin/python3 "$PROGRAMS/peer.py")
 
-# serve NAME PORTS COMMAND...: a server of that name, TCP and UDP, at the ports of a list with spaces, started by a
-# command such as portshim run.
+# serve NAME PORTS COMMAND...: a command such as portshim run starts a server of that name, for TCP and UDP, at a list
+# of ports separated by spaces.
 serve() {
     local name=$1 ports
     read -ra ports <<<"$2"
@@ -10,7 +10,7 @@ serve() {
     within 20 grep -qsx ready "$name.out"
 }
 
-# answers EXPECTED PORTS COMMAND...: everyone who is asked there answers so, over TCP and UDP.
+# answers EXPECTED PORTS COMMAND...: the servers at these ports give this answer, over TCP and UDP.
 answers() {
     local expected=$1 ports
     read -ra ports <<<"$2"

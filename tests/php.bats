@@ -15,7 +15,7 @@ setup() {
     fi
 }
 
-# The extensions' settings are the distribution's, php.ini's are not needed.
+# php NAME ARGUMENT...: runs php in the run of a copy, with the distribution's settings.
 php() {
     portshim run -j "$1.json" -- "$php" "${@:2}"
 }
@@ -29,7 +29,7 @@ make_cluster() {
         >initdb.out
 }
 
-# start_copy NAME: nginx, postgresql and php-fpm in one run.
+# start_copy NAME: starts nginx, postgresql and php-fpm in one run.
 start_copy() {
     nginx_copy "$1" 8080
     printf 'fastcgi_param %s;\n' 'REQUEST_METHOD GET' "SCRIPT_FILENAME $PWD/$1/php.php" >"$1/fastcgi.conf"

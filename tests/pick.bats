@@ -1,7 +1,7 @@
 # Ports leased for a process: portshim pick prints them, portshim release gives them back.
 load helper
 
-# Whoever asks is a process of its own, which ends when a test wants it to.
+# The ports are picked for a process, $owner, which ends when a test wants it to.
 setup() {
     cd "$(test_dir)"
     own_pool 3
@@ -11,7 +11,7 @@ setup() {
     owner=$pid
 }
 
-# pool_has COUNT: that many ports can be leased, by a process that ends at once: the shell of this list.
+# pool_has COUNT: so many ports can be leased. They are leased for this subshell, which ends at once.
 pool_has() {
     (
         portshim pick -n "$1" "$BASHPID"
@@ -23,7 +23,7 @@ nothing_leased() {
     ! ss -Hlntu | grep -E ":(${PORTSHIM_POOL//,/|}) "
 }
 
-# can_bind PORT [reuse]: a fresh TCP socket, and without "reuse" an UDP socket, can have it.
+# can_bind PORT [reuse]: whether a new TCP socket, and without "reuse" also a UDP socket, can be bound to the port.
 can_bind() {
     /usr/bin/python3 -c '
 import socket, sys
@@ -38,7 +38,7 @@ cannot_bind() {
     ! can_bind "$@"
 }
 
-# occupy ADDRESS...: another program has it, as socat calls it, until stop "$pid".
+# occupy ADDRESS...: another program, socat, holds this address until stop "$pid".
 occupy() {
     start occupier socat "$@" /dev/null
     within 10 occupied "$pid"
@@ -48,7 +48,7 @@ occupied() {
     ss -Hlntup | grep -q "pid=$1,"
 }
 
-# leased FOR OPTION...: the one port of $PORTSHIM_POOL can be leased so; it is given back.
+# leased OPTION...: pick leases the only port of $PORTSHIM_POOL with these options; it is released again.
 leased() {
     run --separate-stderr portshim pick "$@" "$owner"
     assert_equal "$status: $output: $stderr" "0: $PORTSHIM_POOL: "
@@ -369,7 +369,7 @@ signal.pause()'
 }
 
 @test "a table that is taken away again and again costs no more than a pick that says so" {
-    local tries # run has a use for $i
+    local tries # `run` uses $i
     start vandal bash -c 'while :; do rm -f home/leases; done'
     for ((tries = 0; tries < 100; tries++)); do
         run --separate-stderr portshim pick "$owner"
@@ -378,29 +378,29 @@ signal.pause()'
         ((${#stderr_lines[@]} <= 1))
     done
     stop "$pid"
-    rm -f home/leases # the last pick may have had its port in a table that stayed
+    rm -f home/leases # the last table may have the last pick's port
     pool_has 3
 }
 
-# ${namespace[@]} COMMAND...: in a pid namespace.
+# need_pid_namespace: sets ${namespace[@]}, the words before a command that run it in a new pid namespace.
 need_pid_namespace() {
     namespace=(unshare -p -f --kill-child)
     as_root || namespace+=(-r)
     "${namespace[@]}" --mount-proc true 2>/dev/null || skip 'no pid namespace can be made here'
 }
 
-# leased_elsewhere OPTION...: a process of another pid namespace leases every port, and keeps each as long as it lives.
+# leased_elsewhere OPTION...: a process in another pid namespace leases every port, and keeps them while it lives.
 leased_elsewhere() {
     # shellcheck disable=SC2016 # expanded inside, here and below
     start inside "${namespace[@]}" "$@" bash -c 'portshim pick -n 3 $$; exec sleep infinity'
     within 10 has_lines 3 inside.out
     fails_with "3 by 1 process (pid 1)" portshim pick "$owner"
     fails_with "3 by 1 process (pid 1)" "${namespace[@]}" --mount-proc bash -c 'portshim pick $$; exit $?'
-    pkill -KILL -P "$pid" # unshare itself is deaf
+    pkill -KILL -P "$pid" # unshare ignores signals
     within 10 gone "$pid"
 }
 
-# The first pid namespace's inode: include/linux/proc_ns.h.
+# Whether this is the first pid namespace, by its inode number (include/linux/proc_ns.h).
 judges_other_namespaces() {
     as_root && [[ $(stat -Lc %i /proc/self/ns/pid) == $((0xEFFFFFFC)) ]]
 }
@@ -470,7 +470,7 @@ judges_other_namespaces() {
     within 20 has_lines 30 ../inside.out
     run -125 strace -f -o calls portshim pick "$owner"
     assert_output --partial 'pool exhausted'
-    # Once for each time that the pool is searched anew.
+    # /proc is read once for each new search of the pool.
     (($(grep -c '"/proc",' calls) <= 4)) || fail "$(grep -c '"/proc",' calls) times"
 }
 

@@ -1,5 +1,5 @@
-# Whoever is killed, whenever, and without any server: no port is lost, and none ever has two living owners.
-# observer.py judges.
+# Whatever is killed at any moment, without a port server: no port is lost and none ever has two living owners.
+# observer.py checks.
 load helper
 load observer
 

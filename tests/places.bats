@@ -1,4 +1,4 @@
-# Wherever in memory a program's addresses lie, its calls cost no other call, and nothing goes wrong that went well.
+# Wherever in memory a program keeps its addresses, its calls work and cause no other system calls.
 load helper
 load bare
 load network
@@ -8,7 +8,7 @@ setup() {
     places=$ROOT/build/tests/places
 }
 
-# calls_between_marks TRACE: the names of the system calls in it, between begin and end.
+# calls_between_marks TRACE: prints the names of the system calls between "begin" and "end".
 calls_between_marks() {
     awk '/"end/ { on = 0 } on { sub(/^[0-9]+ +/, ""); sub(/\(.*/, ""); print } /"begin/ { on = 1 }' "$1"
 }
@@ -38,7 +38,7 @@ calls_between_marks() {
     network
     for how in prctl seccomp; do
         "${in_network[@]}" "$places" "$how" 10.9.8.1 8080 8081
-        # The kernel is asked for nothing then: not whether the address is this host's, nor for a socket's protocol.
+        # Under such a filter, nobody asks the kernel for a socket's protocol, or whether an address is local.
         "${in_network[@]}" portshim run -p 8080/tcp,8081/udp -- "$places" "$how" 10.9.8.1 8080 8081
         "${in_network[@]}" portshim run -p 8080,8081 -- "$places" "$how" 127.0.0.1 8080 8081
     done

@@ -1,10 +1,10 @@
-# The port server that PORTSERVER_ADDRESS names is asked first: portpicker's own, and others that fail in every way. A
-# port that it gives is in the lease table as well; where it fails, one line says so and the lease table alone is used.
+# The port server that PORTSERVER_ADDRESS names is asked first: portpicker's, and fakes that fail in every way. A port
+# that it gives is entered in the lease table, too. If it fails, one line says so and only the lease table is used.
 load helper
 
 size=60
 
-# The server has three of the ports, and the lease table gives the others.
+# The server has three of the ports; the lease table leases the others.
 setup() {
     cd "$(test_dir)"
     own_pool "$size"
@@ -19,7 +19,7 @@ setup() {
     export PORTSERVER_ADDRESS
 }
 
-# portpicker_serves: its own server, with the ports of ${served[@]}.
+# portpicker_serves: starts portpicker's server with the ports of ${served[@]}.
 portpicker_serves() {
     local ranges
     ranges=$(printf '%s\n' "${served[@]}" | sed 's/.*/&-&/' | paste -sd ,)
@@ -28,7 +28,7 @@ portpicker_serves() {
     within 20 answers
 }
 
-# A pid that is no process's is refused with an empty answer.
+# answers: whether the server answers; it refuses a pid without a process with an empty answer.
 answers() {
     /usr/bin/python3 -c '
 import socket, sys
@@ -38,7 +38,7 @@ s.sendall(b"0\n")
 sys.exit(s.recv(1) != b"")' "$PORTSERVER_ADDRESS" 2>/dev/null
 }
 
-# fake MODE...: a server that fails so.
+# fake MODE...: starts a server that fails in this way.
 fake() {
     rm -f server.out
     start server "$PROGRAMS/fake_portserver.py" "$PORTSERVER_ADDRESS" "$@"
@@ -54,12 +54,12 @@ is_of_pool() {
     [[ ",$PORTSHIM_POOL," == *",$1,"* ]]
 }
 
-# without_server COMMAND...: it does not ask any.
+# without_server COMMAND...: runs it without a port server.
 without_server() {
     PORTSERVER_ADDRESS='' "$@"
 }
 
-# table_has COUNT: that many ports of all can be leased without the server.
+# table_has COUNT: so many of all ports can be leased without the server.
 table_has() {
     (
         PORTSHIM_POOL=$all without_server portshim pick -n "$1" "$BASHPID"
@@ -90,7 +90,7 @@ warned() {
     ((SECONDS - began <= 7))
 }
 
-# given_up WHY: with a server that fails so, all do without it who may, and say it once.
+# given_up WHY: the server fails for this reason; each command that may do without it does so and says it once.
 given_up() {
     # shellcheck disable=SC2016 # expanded by that shell
     local print='echo $PORTSHIM_PORT_80'
@@ -109,7 +109,7 @@ given_up() {
     no_run "port server $PORTSERVER_ADDRESS: $1" -p 80
 }
 
-# no_run WORDS OPTION...: a run that requires the server is refused with these words, and leaves nothing behind.
+# no_run WORDS OPTION...: a run that requires the server fails with these words and leaves nothing behind.
 no_run() {
     local words=$1 before
     shift
@@ -165,7 +165,7 @@ no_run() {
 }
 
 @test "a port that a program binds later is the server's as well" {
-    served=("${ports[@]:0:40}") # a stock of them is leased at once
+    served=("${ports[@]:0:40}") # the run leases a stock of them at its start
     portpicker_serves
     start late portshim run -p all -n web -- /usr/bin/python3 -m http.server --bind 127.0.0.1 8080
     real=$(portshim wait -t 20 web 8080)
@@ -291,7 +291,7 @@ listens() {
     done
 }
 
-# late MODE: a server that takes its time is waited for, but not for long.
+# late MODE: commands wait for a slow server, but not for long.
 late() {
     fake "$1"
     local why='Connection timed out'

@@ -1,18 +1,18 @@
-# postgresql: a socket for IPv4 and one for IPv6, a process for each connection, and no service to root: there it is
-# started as user postgres, who cannot open the run's map and has its ports from the environment alone.
+# postgresql: a socket for IPv4 and one for IPv6, and a process for each connection. It refuses to run as root, so that
+# root starts it as user postgres, who cannot open the run's map and has its ports from the environment.
 load helper
 
 bin=/usr/lib/postgresql/15/bin
 copies=3
 psql=("$bin/psql" -XAtq -U postgres -d postgres)
 
-# The words before a command that make it the server's user.
+# The words before a command that run it as the server's user.
 user=()
 if as_root; then
     user=(setpriv --reuid postgres --regid postgres --clear-groups)
 fi
 
-# One cluster, copied for each copy.
+# Makes one cluster, which each copy of the server copies.
 setup_file() {
     CLUSTER=$SUITE_DIR/postgresql
     export CLUSTER
@@ -33,7 +33,7 @@ setup() {
     cd "$(test_dir)"
 }
 
-# server_command NAME: the command of a copy, whose data is in the directory NAME, in $server.
+# server_command NAME: puts the command of a copy, whose data is in the directory NAME, into $server.
 server_command() {
     [[ -d $1 ]] || cp -a "$CLUSTER" "$1"
     server=("${user[@]}" "$bin/postgres" -D "$PWD/$1" -p 5432 -c listen_addresses='127.0.0.1,::1' -c fsync=off
@@ -45,13 +45,13 @@ start_copy() {
     start "$1" portshim run -p 5432 -m "$1.json" -- "${server[@]}"
 }
 
-# query HOST PORT SQL, once the server lets clients in
+# query HOST PORT SQL: waits until the server accepts clients, and asks it.
 query() {
     within 20 "$bin/pg_isready" -q -U postgres -h "$1" -p "$2"
     "${psql[@]}" -h "$1" -p "$2" -c "$3"
 }
 
-# The processes of a server.
+# processes PID: prints the pids of a server and its children.
 processes() {
     echo "$1"
     pgrep -P "$1"

@@ -45,7 +45,7 @@ start_copy() {
     within 5 grep -qs 'port' bare.out
     bare_count=$(find "/proc/$pid/fd" -type l | wc -l)
     start wrapped portshim run -p 8080 -m 0.json -- /usr/bin/python3 -u -m http.server --bind 127.0.0.1 -d 0 8080
-    within 5 grep -qs 'port 8080' wrapped.out # which it says a moment after it listens
+    within 5 grep -qs 'port 8080' wrapped.out # it says so a moment after listen()
     assert_equal "$(cat wrapped.err)" ''
     assert_equal "$(find "/proc/$pid/fd" -type l | wc -l)" "$bare_count"
 }

@@ -1,18 +1,18 @@
-# redis-server: a socket for IPv4, then one for IPv6 alone, on one number; and daemonized, where the process that was
-# started is gone before its child binds.
+# redis-server: a socket for IPv4, then an IPv6-only one on the same number. With --daemonize, the first process has
+# ended before its child binds.
 load helper
 
 setup() {
     cd "$(test_dir)"
 }
 
-# A daemon is nobody's child, so what is left of a failed test is found by the pids they wrote.
+# Daemons are not children of the test: after a failed one they are found by their pid files.
 teardown() {
     mapfile -tO "${#STARTED[@]}" STARTED < <(cat ./*/pid 2>/dev/null)
     end_started
 }
 
-# The command of a copy, which is known by its directory, in $redis.
+# redis_command COPY OPTION...: puts the command of a copy into $redis. A copy is recognized by its directory.
 redis_command() {
     local copy=$1
     shift
@@ -25,7 +25,7 @@ start_copy() {
     start "$1" portshim run -p 6379 -m "$1.json" -- "${redis[@]}"
 }
 
-# is_copy COPY COMMAND...: whether a client started like this reaches that copy.
+# is_copy COPY COMMAND...: whether this client reaches that copy.
 is_copy() {
     local copy=$1
     shift
@@ -33,7 +33,7 @@ is_copy() {
     assert_equal "$("$@" config get dir)" "dir"$'\n'"$PWD/$copy"
 }
 
-# serves COPY REAL ADDRESS...: at the real port to everyone, and at 6379 inside its run.
+# serves COPY REAL ADDRESS...: it answers everyone at the real port, and clients in its run at 6379.
 serves() {
     local copy=$1 port=$2 address
     shift 2

@@ -1,6 +1,6 @@
-# The lease table is removed or damaged, and another made, while somebody leases: what was claimed in the old one is in
-# the new one as well, or is leased anew. The port server that PORTSERVER_ADDRESS names answers when the table has been
-# replaced, so that this is between a question and its claim.
+# The lease table is removed or damaged and made again while a command leases ports. What the command claimed in the old
+# table is then in the new one as well, or is leased again. A fake port server answers only after the table has been
+# replaced, so that this happens between the command's question and its claim.
 load helper
 
 setup() {
@@ -13,7 +13,7 @@ setup() {
     server=@${SUITE_DIR##*/}.$BATS_SUITE_TEST_NUMBER
 }
 
-# slow_server ANSWER...: it answers the first question when there is a file "answer".
+# slow_server ANSWER...: starts a port server that answers the first question once there is a file "answer".
 slow_server() {
     rm -f server.out answer
     start server "$PROGRAMS/fake_portserver.py" "$server" after answer "$@"
@@ -24,10 +24,10 @@ is_asked() {
     grep -qs '[0-9]' server.out
 }
 
-# The ways to lose a table.
+# The commands that lose or damage a table.
 losses=('rm home/leases' 'dd if=/dev/zero of=home/leases bs=64 count=1 conv=notrunc status=none')
 
-# replace LOSS: the table is another one when this returns.
+# replace LOSS: when this returns, there is another table.
 replace() {
     local before
     before=$(stat -c %i home/leases)
@@ -40,7 +40,7 @@ assert_not_equal() {
     [[ $1 != "$2" ]] || fail "both are $1"
 }
 
-# is_leased PORT: nobody else gets it.
+# is_leased PORT: nobody else can lease it.
 is_leased() {
     PORTSHIM_POOL=$1 fails_with 'pool exhausted' portshim pick $$
 }
@@ -73,7 +73,7 @@ listening_web() {
     done
 }
 
-# The runs of the round before still have what they leased.
+# Starts with an empty home: the runs of the round before still have their leases.
 own_pool_again() {
     rm -r home
     mkdir -m 700 home

@@ -1,5 +1,5 @@
-# With --require-bind a run that was not wrapped does not pass; apart from that, portshim as the command's parent is as
-# little in its way as it is when it becomes the command. Nothing is refused but by --strict.
+# With --require-bind, a run whose programs were not wrapped fails. Otherwise portshim, which stays as the parent of the
+# command then, is as invisible as when it becomes the command. Only --strict refuses to start programs.
 # shellcheck disable=SC2016 # expanded by the shells that are started
 load helper
 
@@ -13,12 +13,12 @@ setup() {
     cd "$(test_dir)"
 }
 
-# required ARGUMENT...: in a run that is to bind 8080.
+# required ARGUMENT...: portshim run for a command that must bind 8080.
 required() {
     portshim run --require-bind -p 8080 "$@"
 }
 
-# Programs that end at once: one that can be wrapped, one that is static, one that only looks as Go's linker makes them.
+# Makes programs that end at once: a dynamic one, a static one, and one that only looks like a Go program.
 make_programs() {
     echo 'int main(void) { return 0; }' >program.c
     cc -o dynamic program.c
@@ -28,7 +28,7 @@ make_programs() {
 
 bind_one='import socket, sys; socket.create_server(("127.0.0.1", 8080)); sys.exit(int(sys.argv[1]))'
 
-# fails_for WORDS COMMAND...: 125 and one line with the words.
+# fails_for WORDS COMMAND...: it fails with 125 and one line with the words.
 fails_for() {
     local words=$1
     shift
@@ -177,7 +177,7 @@ fails_for() {
     printf '#!%s/static\n' "$PWD" >script
     chmod 755 script
     portshim run --strict -p 8080 -- "$calls" ./static ./go ./script "$PWD/static" >refused 2>err
-    # posix_spawn() returns it, the shell of system() says 126
+    # posix_spawn() returns EPERM; the shell of system() exits with 126
     grep -E '^[a-z_]+ [./]' refused | grep -vE ': (errno became [0-9]+ )?EPERM status 0$|^system .* status 32256$' &&
         fail 'not refused'
     assert_equal "$(grep -c EPERM refused)" 48
@@ -236,7 +236,7 @@ subprocess.run(["./static"])'
 
 @test "an alarm that was set before is the command's, as it is without --require-bind" {
     local with_alarm='import os, signal, sys
-signal.signal(signal.SIGALRM, signal.SIG_DFL) # who runs the tests may ignore it
+signal.signal(signal.SIGALRM, signal.SIG_DFL) # the caller of the tests may ignore it
 signal.alarm(int(sys.argv[1]))
 os.execvp(sys.argv[2], sys.argv[2:])'
     for options in '' --require-bind; do
@@ -246,7 +246,7 @@ socket.socket().bind(("127.0.0.1", 8080))
 time.sleep(20)' && status=0 || status=$?
         [[ $status == 142 || ($options == --require-bind && $status == 125) ]] || fail "$options: $status"
     done
-    # and the command may take it back
+    # The command can cancel an alarm that was set before portshim.
     run -0 /usr/bin/python3 -c "$with_alarm" 20 portshim run --require-bind -p 8080 -- /usr/bin/python3 -c '
 import signal, socket
 assert signal.alarm(0) > 0
@@ -287,7 +287,7 @@ socket.create_server(("127.0.0.1", 8080))'
             run timeout 60 portshim run -p 8080 -- "$places" "$place" "$program"
             [[ $status == 0 ]] || fail "$place $program: $status $output"
         done
-        [[ $place == descriptors ]] && continue # there is none to look into it
+        [[ $place == descriptors ]] && continue # no descriptor is left to look into the program
         fails_for 'program static:' required -- "$places" "$place" ./static
         run portshim run --strict -p 8080 -- "$places" "$place" ./static
         assert_equal "$place $status" "$place 1"
@@ -310,7 +310,7 @@ socket.create_server(("127.0.0.1", 8080))'
         within 5 grep -q "SIG$name" server.out
     done
     assert_equal "$(sort server.out | uniq -d)" ''
-    # A command cannot handle this one, and its parent cannot hand it on.
+    # A command cannot handle KILL, and its parent cannot pass it on.
     kill -KILL "$(pgrep -P "$pid")"
     status=0
     wait "$pid" || status=$?
@@ -361,7 +361,7 @@ print('alive')"
 }
 
 @test "a terminal that hangs up ends the command" {
-    # as the leader of the session, and as a child of its leader, a shell
+    # First as the leader of the session, then as a child of its leader, a shell.
     run "${terminal[@]}" expect=ready hangup -- portshim run --require-bind -p 8080 -- "${signals[@]}" HUP exit=4
     assert_equal "$status" 4
     run "${terminal[@]}" expect=ready hangup -- sh -c 'sh -c "trap \"\" HUP; \"\$@\"; echo \$? >status" - "$@"; true' - \
@@ -400,7 +400,7 @@ END
     trap - CHLD
 }
 
-# Every file of the home, but for what it has from its first run on.
+# Lists every file but those that a home always has and the output of commands in the background.
 traces() {
     find . -mindepth 1 ! -path ./home/runs ! -path ./home/names ! -path ./home/leases ! -name '*.out' ! -name '*.err' |
         sort

@@ -1,16 +1,16 @@
-# A server that changes itself: by exec, or by giving away what it had at the start.
+# A server that replaces itself by exec, or gives up what it had at the start.
 load helper
 
 setup() {
     cd "$(test_dir)"
 }
 
-# answers PORT TEXT [COMMAND...]: whether a client, started by the command, hears this now.
+# answers PORT TEXT [COMMAND...]: whether a client that the command starts gets this answer.
 answers() {
     [[ $("${@:3}" socat -u -T 10 "TCP:127.0.0.1:$1" - 2>/dev/null) == "$2" ]]
 }
 
-# is_reborn WAY: two copies, three times each.
+# is_reborn WAY: two copies replace themselves in this way, three times each.
 is_reborn() {
     local way=$1 port pids generation i
     for i in 0 1; do
@@ -36,7 +36,7 @@ is_reborn() {
     is_reborn rebind
 }
 
-# An address of this host that is not the loopback's, if there is one.
+# Prints an address of this host, not of the loopback interface if there is another one.
 own_address() {
     ip -4 -o address show scope global | awk '{ sub("/.*", "", $4); print $4; exit } END { if (!NR) print "127.0.0.2" }'
 }

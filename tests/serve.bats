@@ -1,4 +1,4 @@
-# portshim serve in the place of portpicker's server: its clients, its options, its signals; and as a daemon.
+# portshim serve in place of portpicker's server: the same clients, options and signals; and as a daemon.
 load helper
 load serve
 
@@ -7,7 +7,7 @@ setup() {
     own_pool 10
 }
 
-# of_pool PORT...: all of them are, and no two are the same.
+# of_pool PORT...: all are ports of the pool, and no two are the same.
 of_pool() {
     local port
     for port; do
@@ -16,12 +16,12 @@ of_pool() {
     are_different "$@"
 }
 
-# The pool as portpicker's server wants it.
+# ranges: prints the pool as portpicker's server wants it.
 ranges() {
     sed -E 's/[0-9]+/&-&/g' <<<"$PORTSHIM_POOL"
 }
 
-# answers ADDRESS: portpicker's client gets a port there.
+# answers ADDRESS: portpicker's client gets a port from the server there.
 answers() {
     ADDRESS=$1
     of_pool "$(portpicker)"
@@ -134,7 +134,7 @@ answers() {
     answers "$ADDRESS"
 }
 
-# unread_terminal COMMAND...: its stderr is a terminal that nobody looks at.
+# unread_terminal COMMAND...: runs it with a terminal as stderr from which nobody reads.
 unread_terminal() {
     python3 -c 'import os, pty, sys
 ours, theirs = pty.openpty()
@@ -155,7 +155,7 @@ else:
     answers "$ADDRESS"
 }
 
-# fill_log: two thousand refusals.
+# fill_log: makes the server log two thousand refusals.
 fill_log() {
     timeout 20 python3 -c 'import socket, sys
 for _ in range(2000):

@@ -1,18 +1,18 @@
-# portshim serve and clients that mean ill: an honest one beside them is answered in time, and nothing of them stays.
+# portshim serve under attack: an honest client is still answered in time, and nothing is left of the attackers.
 load helper
 load serve
 
 # Milliseconds that nobody waits for an answer, on a host that is busy with other tests, beside what a server that does
 # nothing makes its client wait there, five times. By itself the server needs less than 50.
 most_milliseconds=500
-# Kilobytes that the server may need more than it did at its start.
+# The most kilobytes by which the server may grow.
 most_growth=8192
 
 setup_file() {
     export BATS_NO_PARALLELIZE_WITHIN_FILE=true
 }
 
-# prompt COMMAND...: before other programs of the host, where that is allowed: its own time is what is measured.
+# prompt COMMAND...: runs it with priority over the host's other programs, if that is allowed, as its time is measured.
 prompt() {
     if as_root && nice -n -10 true 2>/dev/null; then
         nice -n -10 "$@"
@@ -35,12 +35,12 @@ count_descriptors() {
     find "/proc/$server/fd" -type l | wc -l
 }
 
-# Kilobytes.
+# most_memory: prints the most memory that the server has used, in kilobytes.
 most_memory() {
     sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB$/\1/p' "/proc/$server/status"
 }
 
-# attack KIND...: all at once; as another user where there is one.
+# attack KIND...: starts all these attackers at once, as another user if this is root.
 attack() {
     local kind as=()
     ! as_root || as=(setpriv --reuid nobody --regid nogroup --clear-groups)
@@ -55,8 +55,8 @@ no_trace() {
     [[ $(count_descriptors) == "$descriptors" ]]
 }
 
-# withstands KIND...: while they attack, an honest client, whose user has a port already, gets its ports in time;
-# afterwards nothing is left of them.
+# withstands KIND...: while these attack, an honest client, whose user has a port already, gets its ports in time.
+# Afterwards nothing is left of the attackers.
 withstands() {
     local attacker present
     attackers=()

@@ -1,4 +1,4 @@
-# portshim serve: who gets which port, and when it is somebody else's turn.
+# portshim serve: who gets which port, and when a port is leased again.
 load helper
 load serve
 
@@ -11,12 +11,12 @@ teardown() {
     [[ -z ${nobodys_home-} ]] || rm -rf "$nobodys_home"
 }
 
-# owner NAME: a process to lease for, in $pid.
+# owner NAME: starts a process to lease ports for; its pid is in $pid.
 owner() {
     start "$1" sleep infinity
 }
 
-# lease PID: as anybody of this user may do for it; $port is what the server said.
+# lease PID: asks for a port for the process, as any process of its user may; the answer is in $port.
 lease() {
     port=$(say "$1\n")
 }
@@ -26,7 +26,7 @@ gets() {
     [[ -n $port ]]
 }
 
-# is_refused COUNTER COMMAND...: no port, and that counter of the statistics says why.
+# is_refused COUNTER COMMAND...: it gets no port, and this counter in the server's statistics says why.
 is_refused() {
     local counter=$1 before
     shift
@@ -36,7 +36,7 @@ is_refused() {
     assert_equal "$(statistic "$counter")" $((before + 1))
 }
 
-# Two users: this one and nobody, who has a home of this test.
+# needs_two_users: this one, and nobody, whose home is $nobodys_home.
 needs_two_users() {
     as_root || skip 'needs root: there is one user only'
     nobodys_home=$(mktemp -d)
@@ -44,7 +44,7 @@ needs_two_users() {
     chown nobody:nogroup "$nobodys_home"
 }
 
-# of_nobody COMMAND...: as a client of the server.
+# of_nobody COMMAND...: runs it as user nobody, as a client of the server.
 of_nobody() {
     as_nobody env PORTSHIM_HOME="$nobodys_home" PORTSERVER_ADDRESS="$ADDRESS" "$@"
 }
@@ -149,7 +149,7 @@ signal.pause()' "$PORTSHIM_POOL"
     while read -r counter words; do
         SECONDS=0
         is_refused "$counter" say "$words"
-        ((SECONDS < 4)) # the connection was closed: nobody had to wait until its time was over
+        ((SECONDS < 4)) # the server has closed the connections at once
     done <<END
 denied-init 1\\n
 denied-init 0\\n
@@ -206,7 +206,7 @@ time.sleep(1000)'
     owner one
     first=$(say "$pid\n")
     rm home/leases
-    within 10 test -e home/leases # nobody has asked: others who lease in this table see it nevertheless
+    within 10 test -e home/leases # the server leases it in the table though no client has asked
     assert_nobodys "$first"
     rm -r home
     second=$(say "$pid\n")
@@ -222,7 +222,7 @@ time.sleep(1000)'
     assert_equal "$(statistic leases)" 1
 }
 
-# assert_nobodys PORT: it is not to be had from the lease table.
+# assert_nobodys PORT: the lease table does not give this port to anybody.
 assert_nobodys() {
     PORTSHIM_POOL=$1 one_line_of_failure portshim pick $$
 }
@@ -261,7 +261,7 @@ assert_nobodys() {
     assert [ -n "$port" ]
 }
 
-# nobody_says TEXT: as say.
+# nobody_says TEXT: as `say`, by user nobody.
 nobody_says() {
     printf '%b' "$1" | of_nobody socat -t 5 - "ABSTRACT-CONNECT:${ADDRESS#@}"
 }
@@ -318,13 +318,13 @@ is_of() {
     assert [ -n "$port" ]
 }
 
-# nobodys_owner: a process of nobody's to lease for, in $pid.
+# nobodys_owner: starts a process of user nobody to lease ports for; its pid is in $pid.
 nobodys_owner() {
     start nobodys setpriv --reuid nobody --regid nogroup --clear-groups sleep infinity
     within 5 is_of nobody "$pid"
 }
 
-# takes COUNT: that many ports for process $pid, and they are in ${ports[@]}.
+# takes COUNT: leases so many ports for process $pid and puts them into ${ports[@]}.
 takes() {
     local i
     for ((i = 0; i < $1; i++)); do

@@ -1,4 +1,4 @@
-# portshim serve and runs whose first process is gone while others of it live: servers that go to the background.
+# portshim serve and runs whose first process has ended while others live on, as with servers that become daemons.
 load helper
 load serve
 
@@ -14,7 +14,7 @@ teardown() {
     [[ -z ${stranger-} ]] || rm -rf "/tmp/portshim-$stranger"
 }
 
-# Two users: root, whose server it is, and one whom nobody else of this host is, in $stranger.
+# needs_a_stranger: two users, root, who has the port server, and $stranger, a uid that nothing else on this host uses.
 needs_a_stranger() {
     as_root || skip 'needs root: there is one user only'
     stranger=$((61000 + RANDOM % 500))
@@ -24,8 +24,8 @@ needs_a_stranger() {
     as_stranger=(setpriv "--reuid=$stranger" "--regid=$stranger" --clear-groups env -u PORTSHIM_HOME)
 }
 
-# leave_behind COMMAND...: a run of the server's port whose first process ends at once and leaves one behind, whose pid
-# is in $left; $port is the port.
+# leave_behind COMMAND...: starts a run with a port of the server. Its first process ends at once and leaves another one
+# behind, whose pid is in $left; $port is the port.
 leave_behind() {
     # shellcheck disable=SC2016 # the shell that is meant expands it
     PORTSERVER_ADDRESS=$ADDRESS "$@" portshim run --require-portserver -p 6379 -- \
@@ -34,7 +34,7 @@ leave_behind() {
     STARTED+=("$left")
 }
 
-# gives_nothing SECONDS: nobody gets a port all that time.
+# gives_nothing SECONDS: for so long, the server gives nobody a port.
 gives_nothing() {
     SECONDS=0
     while ((SECONDS <= $1)); do

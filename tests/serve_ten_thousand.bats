@@ -1,5 +1,5 @@
-# Ten thousand leases of eight processes, from our server and from portpicker's. One after the other: the host has not
-# ports for both.
+# Ten thousand leases of eight processes, from our server and then from portpicker's: a host has too few ports for both
+# at once.
 load helper
 load serve
 
@@ -11,10 +11,10 @@ setup_file() {
 
 setup() {
     cd "$(test_dir)"
-    own_pool 10100 # a few may be taken by other programs of the host
+    own_pool 10100 # other programs may hold a few
 }
 
-# eight COMMAND: starts it eight times at once, NAME.0 to NAME.7; their pids in $eight.
+# eight NAME COMMAND...: starts it eight times at once, as NAME.0 to NAME.7; their pids are in ${eight[@]}.
 eight() {
     local name=$1 i
     shift
@@ -29,7 +29,7 @@ all_there() {
     (($(cat "$1".*.out | wc -l) == 8 * each))
 }
 
-# all_differ NAME: the ten thousand are of the pool, and no two are the same.
+# all_differ NAME: the ten thousand ports are from the pool, and no two are the same.
 all_differ() {
     assert_equal "$(sort -u "$1".*.out | wc -l)" $((8 * each))
     run comm -23 <(sort -u "$1".*.out) <(tr , '\n' <<<"$PORTSHIM_POOL" | sort)
@@ -43,7 +43,7 @@ die() {
     done
 }
 
-# portpicker_clients NAME: they lease by its library, and have their ports until they are killed.
+# portpicker_clients NAME: starts clients that lease by portpicker's library and keep their ports until they are killed.
 portpicker_clients() {
     eight "$1" /usr/bin/python3 -c '
 import portpicker, signal, sys
@@ -52,7 +52,7 @@ signal.pause()' "$ADDRESS" "$each"
     within 60 all_there "$1"
 }
 
-# picks NAME: our command leases for eight processes.
+# picks NAME: portshim pick leases for eight processes.
 picks() {
     local i waited=() owners
     eight owner sleep infinity
@@ -68,7 +68,7 @@ picks() {
     all_there "$1"
 }
 
-# The pool as portpicker's server wants it, in as few ranges as there are.
+# ranges: prints the pool as portpicker's server wants it, in as few ranges as possible.
 ranges() {
     tr , '\n' <<<"$PORTSHIM_POOL" | sort -n |
         awk 'NR > 1 && $1 != last + 1 { printf "%d-%d,", first, last; first = $1 } NR == 1 { first = $1 } { last = $1 }

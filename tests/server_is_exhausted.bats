@@ -1,5 +1,5 @@
-# A port server whose ports the dead still have: where there is no lease without it, they are waited for, as those of the
-# lease table are.
+# A port server all of whose ports belong to dead runs: a run that requires the server waits until they are free, as a
+# run without a server waits for those of the lease table.
 load helper
 load serve
 
@@ -12,7 +12,7 @@ teardown() {
     [[ -z ${stranger-} ]] || rm -rf "/tmp/portshim-$stranger"
 }
 
-# Whose home is not the server's.
+# needs_a_stranger: $stranger is a uid whose home is not the server's.
 needs_a_stranger() {
     as_root || skip 'needs root: there is one user only'
     stranger=$((60500 + RANDOM % 400))
@@ -20,7 +20,7 @@ needs_a_stranger() {
     as_stranger=(setpriv "--reuid=$stranger" "--regid=$stranger" --clear-groups env -u PORTSHIM_HOME)
 }
 
-# runs_in_a_row COMMAND...: three of thirty ports each, from a server that has forty.
+# runs_in_a_row COMMAND...: three runs of thirty ports each, from a server that has forty.
 runs_in_a_row() {
     local ports
     for _ in 1 2 3; do

@@ -1,5 +1,5 @@
-# What portshim run is told may stand in a file, in the words of its options; run -c says what would be in force and
-# where each value comes from, and starts nothing.
+# A file may have settings for portshim run, in the words of its options. run -c prints which settings would be in force
+# and where each comes from, and starts nothing.
 # shellcheck disable=SC2016 # expanded by the shells that are started
 load helper
 
@@ -7,18 +7,18 @@ setup() {
     cd "$(test_dir)"
 }
 
-# placeholders OPTION...: the numbers that the run would have.
+# placeholders OPTION...: prints the placeholders of a run with these options.
 placeholders() {
     portshim run "$@" -- env | sed -n 's/^PORTSHIM_PORT_\([0-9]*\)=.*/\1/p' | sort -n | paste -sd ' '
 }
 
-# refused WORDS COMMAND...: 125, one line with the words in it, nothing started.
+# refused WORDS COMMAND...: it fails with 125 and one line with the words, and starts nothing.
 refused() {
     fails_with "$@"
     [[ ! -e started ]]
 }
 
-# in_force OPTION...: what -c prints of the options, without the lines about the host.
+# in_force OPTION...: what -c prints, without its lines about the host.
 in_force() {
     portshim run -c "$@" | grep -v '^# [a-z ]*: '
 }
@@ -192,7 +192,7 @@ foreign() {
     assert_line 'ports 80  # option'
     assert_line '# port server: @nobody  # PORTSERVER_ADDRESS'
     [[ ! -e started ]]
-    find . ! -path './home/*' | diff before - # but for what a home has from its first use
+    find . ! -path './home/*' | diff before - # the home has been made
     [[ -z $(find home/runs home/names -mindepth 1) ]]
 }
 

@@ -1,4 +1,4 @@
-# Once before and after all tests.
+# Runs once before and once after all tests.
 setup_suite() {
     SUITE_DIR=$(mktemp -d /tmp/portshim-test.XXXXXX)
     export SUITE_DIR
@@ -6,7 +6,7 @@ setup_suite() {
     local build=${PORTSHIM_BUILD:-$BATS_TEST_DIRNAME/../build}
     cp "$build/portshim" "$build/libportshim.so" "$SUITE_DIR"
     mkdir -m 700 "$SUITE_DIR/home"
-    # Ports of the user's own home, leased to this shell, so that neither the user's runs nor another suite gets them.
+    # Lease ports in the user's own home for this shell, so that neither the user's runs nor another suite get them.
     env -i PATH="$PATH" "$SUITE_DIR/portshim" pick -n 1500 $$ 0 >"$SUITE_DIR/ports"
     paste -sd , "$SUITE_DIR/ports" >"$SUITE_DIR/pool"
 }
@@ -18,7 +18,7 @@ teardown_suite() {
     [[ -z $left ]] || { printf 'left behind:\n%s\n' "$left" && return 1; }
 }
 
-# The processes that a test has started, as far as they have its environment, and that are there 5 s after the last.
+# left_behind: prints the processes that have the suite's environment and are still there after 5 s.
 left_behind() {
     local pids deadline=$((SECONDS + 5))
     while pids=$(grep -lzsx "SUITE_DIR=$SUITE_DIR" /proc/[0-9]*/environ | cut -d / -f 3 | grep -vx "$BASHPID") &&

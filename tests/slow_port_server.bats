@@ -1,5 +1,4 @@
-# A port server that takes its time costs those who wait in a program a second, all in all, and those who have nothing to
-# do with it nothing.
+# A slow port server delays a program by at most one second in all, and delays nothing that does not need it.
 load helper
 load serve
 
@@ -8,13 +7,13 @@ setup() {
     own_pool 60
 }
 
-# serve_slowly SECONDS: a server with the pool's ports.
+# serve_slowly SECONDS: starts a server of the pool's ports that takes so long for an answer.
 serve_slowly() {
     start server /usr/bin/python3 "$PROGRAMS/fake_portserver.py" "$PWD/socket" slow "$1" "$PORTSHIM_POOL"
     within 10 grep -qsx ready server.out
 }
 
-# by_hand PORTS FILE COMMAND...: with that server.
+# by_hand PORTS FILE COMMAND...: runs it by hand with that server.
 by_hand() {
     env PORTSERVER_ADDRESS="$PWD/socket" PORTSHIM_PORTS="$1" PORTSHIM_MAP_FILE="$2" LD_PRELOAD="$PORTSHIM_LIB" "${@:3}"
 }
@@ -23,7 +22,7 @@ asked() {
     (($(wc -l <server.out) > ${1:-1}))
 }
 
-# seconds COMMAND...: how many whole ones it took.
+# seconds COMMAND...: prints how many whole seconds it took.
 seconds() {
     local begin
     begin=$(date +%s%N)

@@ -1,10 +1,10 @@
-# A program that posix_spawn() starts in another directory is judged as the one that is there.
+# When posix_spawn() changes the directory first, the program in that directory is judged, not its namesake here.
 load helper
 
 places=$ROOT/build/tests/spawn_places
 ways=(path absolute steps back fd below-fd opened)
 
-# Of each name there are two: where the library reaches the one that is here, it does not reach the one that is there.
+# For each name there is a program here and one in `there`. The library reaches one of the two, and not the other.
 setup() {
     cd "$(test_dir)"
     mkdir -p there/below
@@ -18,7 +18,7 @@ setup() {
     chmod 755 there/script_*
 }
 
-# says EXPECTED COMMAND...
+# says EXPECTED COMMAND...: the command prints this.
 says() {
     local expected=$1
     shift
@@ -78,7 +78,7 @@ says() {
 }
 
 @test "where the directory cannot be told, --strict refuses a relative path, and nothing else is refused" {
-    # Another library whose actions are not as libc's: what it appends is not what it was asked for.
+    # Another library, whose actions differ from libc's: it appends something else than it was asked for.
     cc -shared -fPIC -x c - -o strange.so <<'END'
 #define _GNU_SOURCE
 #include <dlfcn.h>

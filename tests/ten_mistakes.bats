@@ -1,12 +1,12 @@
-# The mistakes that everybody makes: each is one line that names it, ends with the status that the manual pages give,
-# and leaves nothing behind: no process, no run, no lease, no file.
+# Mistakes that everybody makes: each causes one line that names it, exits as the manual pages say, and leaves
+# nothing behind: no process, no run, no lease, no file.
 load helper
 
 setup() {
     cd "$(test_dir)"
     own_pool 4
     mkdir -m 700 home
-    portshim run -p 1 -- true # from the first run on a home has its parts
+    portshim run -p 1 -- true # the first run makes the parts of the home
     within 10 no_runs
 }
 
@@ -15,7 +15,7 @@ no_runs() {
     [[ -z $(find home/runs home/names -mindepth 1) ]]
 }
 
-# Processes of this test: they work in its directory.
+# processes: prints the processes of this test, which have its directory as their working directory.
 processes() {
     local link
     for link in /proc/[0-9]*/cwd; do
@@ -32,7 +32,7 @@ state() {
     processes
 }
 
-# mistake STATUS WORDS COMMAND...
+# mistake STATUS WORDS COMMAND...: it fails with this status and one line with the words, and leaves nothing behind.
 mistake() {
     local expected=$1 words=$2 before flags=(--separate-stderr)
     shift 2
@@ -46,7 +46,7 @@ mistake() {
     assert_equal "$(state)" "$before"
 }
 
-# pool_has COUNT: so many ports are leased to nobody.
+# pool_has COUNT: so many ports can be leased.
 pool_has() {
     portshim run -p "1-$1" -- true
 }

@@ -1,6 +1,6 @@
 # A terminal.
 
-# in_terminal COLUMNS COMMAND...: what the command writes to a terminal of that width; its exit status.
+# in_terminal COLUMNS COMMAND...: runs it in a terminal of that width, prints what it writes, returns its status.
 in_terminal() {
     # shellcheck disable=SC2016 # it is Python
     /usr/bin/python3 -c '
@@ -21,7 +21,7 @@ sys.stdout.flush()
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))' "$@"
 }
 
-# The columns of a file's longest line.
+# widest FILE: prints the columns of its longest line.
 widest() {
     LC_ALL=C.UTF-8 wc -L <"$1"
 }

@@ -1,17 +1,17 @@
-# What others have written, names of programs, commands, paths and the answers of servers, is printed without what a
-# terminal would obey.
+# Text that others have written (names of programs, commands, paths, answers of servers) is printed without characters
+# that control a terminal.
 load helper
 load serve
 load terminal
 
 setup() {
     cd "$(test_dir)"
-    # U+009B and U+202E as UTF-8, whatever the locale of the tests is.
+    # U+009B and U+202E, written as bytes: the locale may not be UTF-8.
     evil=$'a\e]0;owned\a\e[31m\x7f\xc2\x9b31m\xe2\x80\xaeb'
     shown='a?]0;owned??[31m??31m?b'
 }
 
-# is_safe: nothing in $output or $stderr but lines of text.
+# is_safe: $output and $stderr are nothing but lines of text.
 is_safe() {
     local all=$output${stderr-}
     [[ ! ${all//$'\n'/} =~ [[:cntrl:]] ]] || fail "$(printf %q "$all")"

@@ -1,5 +1,5 @@
-# What a program calls P goes to one port of the kernel's, which comes back as P, and the other way round: whatever
-# placeholders, given real ports, ephemeral ones and pools a run has.
+# What a program calls port P is one port of the kernel, which the program sees as P again, and vice versa: for any mix
+# of placeholders, given real ports, ephemeral ports and pools.
 load helper
 load network
 
@@ -10,7 +10,7 @@ setup() {
     export PORTSHIM_HOME
 }
 
-# binds PORT...: prints each port that, bound, is called otherwise by getsockname(2), at once or when all are bound.
+# binds PORT...: binds all, and prints each port that getsockname(2) names otherwise, at once or when all are bound.
 binds() {
     /usr/bin/python3 -c '
 import socket, sys
@@ -31,7 +31,7 @@ for port, server in sockets.items():
 print(len(sockets), "ports")' "$@"
 }
 
-# in_run OPTION... -- PORT...: the same in a run.
+# in_run OPTION... -- PORT...: `binds` in a run with these options.
 in_run() {
     local options=()
     while [[ $1 != -- ]]; do
@@ -43,7 +43,7 @@ in_run() {
     "${in_network[@]}" portshim run "${options[@]}" -- bash -c 'binds "$@"' bash "$@"
 }
 
-# ephemeral: a number in the middle of the kernel's own.
+# ephemeral: prints a port in the middle of the kernel's ephemeral range.
 ephemeral() {
     local first last
     read -r first last < <("${in_network[@]}" cat /proc/sys/net/ipv4/ip_local_port_range)
@@ -57,7 +57,7 @@ ephemeral() {
 
 @test "a listed placeholder is nobody's real port, however many are listed and given" {
     middle=$(ephemeral)
-    # Just as many ports as the run needs, but for one that it must not have.
+    # Exactly the ports that the run needs, and one that it must not use.
     export PORTSHIM_POOL=$middle,20000-21015
     run -0 --separate-stderr in_run -p "2000-2999,$middle=24001" -- "$middle" {2000..2998}
     assert_output '1000 ports'

@@ -1,4 +1,4 @@
-# A 32-bit library for 32-bit programs, which may call libc by the names for a 64-bit time_t.
+# A 32-bit library for 32-bit programs, which may call the functions for a 64-bit time_t.
 load helper
 load loading
 

@@ -1,4 +1,4 @@
-# Twenty suites that agree on one number run at once, and no client ever hears another suite's server.
+# Twenty test suites with the same port run at once, and no client ever gets an answer of another suite's server.
 load helper
 load bare
 

@@ -1,4 +1,4 @@
-# Two copies of the library in one process: another installation's, by another path. One rewrites, the other does not.
+# Two copies of the library in one process, from two installations: only one of them rewrites.
 load helper
 load loading
 
@@ -8,7 +8,7 @@ setup() {
     loading_build
     cp "$PORTSHIM_LIB" other.so
     once=${PORTSHIM_POOL##*,}
-    ports=2=$once,$once # rewritten twice, 2 becomes what that port is a placeholder for
+    ports=2=$once,$once # if both rewrote, 2 would become the real port of $once
     both=("$PORTSHIM_LIB:$PWD/other.so" "$PWD/other.so:$PORTSHIM_LIB")
 }
 

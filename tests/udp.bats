@@ -1,4 +1,4 @@
-# Datagrams: whoever answers is seen at the number that was written to, and what is sent to a group or to everybody stays
+# Datagrams: an answer comes from the port that was written to. What is sent to a multicast or broadcast address stays
 # in the run.
 load helper
 load bare
@@ -32,8 +32,8 @@ setup() {
     assert_success
 }
 
-# groups_are_private PORT INTERFACE ADDRESS...: two runs join, send and listen at the same addresses; ${in_network[@]}
-# is where they do.
+# groups_are_private PORT INTERFACE ADDRESS...: two runs join the same groups and send to them, in ${in_network[@]};
+# neither hears the other.
 groups_are_private() {
     local port=$1 interface=$2 i
     shift 2

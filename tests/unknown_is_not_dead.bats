@@ -1,4 +1,4 @@
-# What cannot be read is unknown, and unknown is not dead: nobody loses a port because somebody cannot look.
+# An owner that cannot be judged is not taken for dead: nobody loses a port because somebody else cannot look.
 load helper
 
 setup() {
@@ -9,7 +9,7 @@ setup() {
     owner=$pid
 }
 
-# Where /proc is not the usual one, and what makes it so.
+# Places where /proc is not the usual one, and the commands that make them.
 declare -gA places=(
     ['this /proc']=:
     ['a boot id of its own']="mount --bind boot_id /proc/sys/kernel/random/boot_id"
@@ -17,13 +17,13 @@ declare -gA places=(
     ['no /proc']='mount -t tmpfs none /proc'
 )
 
-# place NAME: what runs a command there, in the array in_place.
+# place NAME: puts the words that run a command there into the array in_place.
 place() {
     # shellcheck disable=SC2016 # expanded there
     in_place=("${own_mounts[@]}" sh -ec "${places[$1]}"' && exec "$@"' sh)
 }
 
-# need_places: those that can be had here are left, more than the usual one.
+# need_places: removes the places that cannot be made here; there must be more than one left.
 need_places() {
     local place
     own_mounts=(unshare -m)
@@ -51,7 +51,7 @@ pool_is_free() {
     portshim pick -n 3 "$owner" >/dev/null 2>&1
 }
 
-# tells_without_proc: the kernel tells a process its namespaces.
+# tells_without_proc: whether the kernel tells a process its namespaces without /proc.
 tells_without_proc() {
     local major minor
     IFS=.- read -r major minor _ <<<"$(uname -r)"
@@ -63,8 +63,8 @@ knowing_themselves() {
     tells_without_proc || unset_place 'no /proc' 'Linux before 6.11 does not tell a pid namespace then'
 }
 
-# the_living_stay COMMAND...: it takes all ports and makes living.env; started in each place and judged in each. When it
-# is dead, its ports are free.
+# the_living_stay COMMAND...: the command takes all ports and makes living.env. It is started in each place and judged
+# from each. When it is dead, its ports are free.
 the_living_stay() {
     local made judged
     need_places
@@ -122,7 +122,7 @@ the_living_stay() {
     done
 }
 
-# dies_with OFFSET COUNT BYTE: a run with all ports dies; then so many bytes of its map, from there on, are that one.
+# dies_with OFFSET COUNT BYTE: a run with all ports dies; then COUNT bytes of its map at OFFSET are set to BYTE.
 dies_with() {
     start dying portshim run -p 80-82 -m living.env -- sleep infinity
     within 10 test -e living.env

@@ -1,13 +1,13 @@
-# The list of ports that lacks one: portshim says so, and which option is missing.
+# When a run's list of ports lacks one, portshim says so and names the option to add.
 load helper
 
 setup() {
     cd "$(test_dir)"
     port=$(portshim pick $$)
-    run_name=unlisted-$$-$BATS_SUITE_TEST_NUMBER # the home is that of all tests
+    run_name=unlisted-$$-$BATS_SUITE_TEST_NUMBER # all tests share a home
 }
 
-# unlisted [RUN]: what ls says of ports that nobody listed.
+# unlisted [RUN]: prints what ls says of ports that nobody listed.
 unlisted() {
     portshim ls "$@" | sed -n 's/^ *not listed: //p'
 }
@@ -16,7 +16,7 @@ says() {
     unlisted "$run_name" | grep -qxF "$1"
 }
 
-# serve ADDRESS...: sockets of a program of the run, which lists 8080 only; they are there when this returns.
+# serve ADDRESS...: a program binds these in a run that lists 8080 only; they are bound when this returns.
 serve() {
     start web portshim run -p 8080 -n "$run_name" -- /usr/bin/python3 -c '
 import socket, sys, signal

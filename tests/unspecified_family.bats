@@ -1,4 +1,5 @@
-# An address without a family is IPv4's where the kernel takes it for that, and disconnects a socket where it does so.
+# An address of AF_UNSPEC counts as IPv4 where the kernel takes it for that, and disconnects a socket where the kernel
+# does.
 load helper
 load bare
 

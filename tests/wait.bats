@@ -1,4 +1,4 @@
-# portshim wait and portshim port find what was started, when it is there; portshim run gets out of the way.
+# portshim wait waits until a server listens, and port prints its real port; portshim run does not get in the way.
 load helper
 load terminal
 
@@ -7,24 +7,24 @@ setup() {
     own_pool 30
 }
 
-# A run that nobody listens in yet, at ./m.json.
+# start_keeper: starts a run without servers; its map file is ./m.json.
 start_keeper() {
     start keeper portshim run -p 80-81,443,53 -n web -m m.json -m m.env -m m -- sleep infinity
     keeper=$pid
     within 5 test -e m
 }
 
-# listen NAME ADDRESS: a server in the keeper's run, such as TCP-LISTEN:80.
+# listen NAME ADDRESS: starts a server, such as TCP-LISTEN:80, in the keeper's run.
 listen() {
     start "$1" portshim run -j m.json -- socat "$2" /dev/null
 }
 
-# A process that is asleep in portshim wait.
+# waits PID: whether the process is portshim, asleep.
 waits() {
     [[ $(ps -o comm=,stat= -p "$1") == portshim*S* ]]
 }
 
-# ends PID: waits for it, without a signal; $status is its status.
+# ends PID: waits until it ends by itself; $status is its status.
 ends() {
     within 10 gone "$1"
     status=0
@@ -74,7 +74,7 @@ ends() {
         'portshim: m.json, port 443: the run has ended before it listened: see what its program said'
 }
 
-# Whether a wait ends in less than half of the time after which a run counts as dead wherever one looks.
+# ends_at_once: whether a wait ends sooner than half the time after which a run counts as dead.
 ends_at_once() {
     local waiter begin
     start_keeper
@@ -89,7 +89,7 @@ ends_at_once() {
 }
 
 @test "such a wait ends at once" {
-    ends_at_once || ends_at_once || ends_at_once # the scheduler of a loaded machine may be late
+    ends_at_once || ends_at_once || ends_at_once # a loaded machine may be late
 }
 
 @test "a program that is being loaded, with nobody else in the run, does not end the wait" {
@@ -180,7 +180,7 @@ ends_at_once() {
     listen server TCP-LISTEN:80
     real web 80
     run -0 in_terminal 80 portshim wait -t 5 web 80
-    assert_output "$(portshim port web 80)" # what need not be waited for is not told
+    assert_output "$(portshim port web 80)" # nothing is said when there is nothing to wait for
     run -125 in_terminal 80 portshim wait web 82
     assert_output --regexp '^portshim: web, port 82: '
 }
@@ -246,7 +246,7 @@ signal.pause()'
     assert_equal "$status" 0
 }
 
-# The scheduler of a loaded machine may be late: one of three is enough.
+# A loaded machine may be late: one of three tries is enough.
 is_punctual() {
     local begin late try
     for try in 1 2 3; do
@@ -269,7 +269,7 @@ is_punctual() {
     done
 }
 
-# answers_soon: whether the middle one of 50 answers came within 5 ms. One that asks every 50 ms needs 25.
+# answers_soon RUN: whether the median of 50 answers is below 5 ms. A wait that looks every 50 ms would need 25.
 answers_soon() {
     portshim run -p 80 -n "$1" -- "$ROOT/build/tests/answer" "$1" 80 >"$1.out"
     cat "$1.out"
@@ -277,10 +277,10 @@ answers_soon() {
 }
 
 @test "a wait ends within 5 ms after listen()" {
-    answers_soon one || answers_soon two || answers_soon three # of a loaded machine, one of three is enough
+    answers_soon one || answers_soon two || answers_soon three # on a loaded machine, one of three is enough
 }
 
-# Under 5 % of two seconds, in user and system together, in milliseconds.
+# is_frugal RUN: whether a wait of two seconds takes less than 5 % of them as user and system time.
 is_frugal() {
     local used TIMEFORMAT='%3U %3S'
     used=$({ time portshim wait -t 2 "$1" 80 2>/dev/null || :; } 2>&1)
