@@ -84,7 +84,7 @@ int rundir_create(const struct home *home, uint64_t *run_id)
         *run_id &= (UINT64_C(1) << RUN_ID_BITS) - 1;
         rundir_name(name, *run_id);
         if (*run_id != 0 && mkdirat(home->fd, name, 0700) == 0)
-            return fchmodat(home->fd, name, 0700, 0) < 0 ? -errno : 0; /* a tight umask */
+            return fchmodat(home->fd, name, 0700, 0) < 0 ? -errno : 0; /* against a tight umask */
         if (*run_id != 0 && errno != EEXIST)
             return -errno;
     }
