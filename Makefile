@@ -127,7 +127,7 @@ $B/tests/unit/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(UNIT_OBJECTS) Makef
 	@mkdir -p $(@D)
 	$(TEST_COMPILE) -iquote portmap -iquote shim $(UNIT_OBJECTS)
 
-# A command that leases a port whoever has it, so that tests see that they would notice.
+# A broken portshim, which leases ports that others have: tests check that they notice this.
 $B/tests/broken/table.o: portmap/lease/table.c Makefile $B/flags
 	@mkdir -p $(@D)
 	$(COMPILE) -DPORTSHIM_BROKEN_CLAIM -iquote portmap -c -o $@ $<

@@ -1,10 +1,10 @@
 /*
- * One loop of socket calls on 127.0.0.1:PORT, for scripts/bench: prints the nanoseconds of processor time,
- * user and system, that a round takes. Other work of the machine disturbs those less than the clock's.
+ * For scripts/bench: runs a loop of socket calls on 127.0.0.1:PORT and prints the nanoseconds of processor
+ * time, user and system, for each round. Other programs disturb processor time less than elapsed time.
  *
  *     bench bind|name|datagram|connect|stream PORT ROUNDS [stack|bss|heap]
  *
- * The last word says where the addresses lie that name and datagram hand to the calls, and their lengths.
+ * The last word says where in memory name and datagram keep the addresses, and their lengths, for the calls.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -18,7 +18,7 @@
 
 static struct sockaddr_in address = {.sin_family = AF_INET};
 
-/* What a call is given. */
+/* The addresses that are passed to the calls. */
 struct names {
     struct sockaddr_in to, from;
     socklen_t len;
@@ -87,7 +87,7 @@ static void measure_connect(long rounds)
     while (rounds-- > 0) {
         int client, accepted;
         connect_once(listener, &client, &accepted);
-        /* Reset, so that a long loop does not use all ports of the host up. */
+        /* Close with a reset, which leaves no port in TIME_WAIT: a long loop would use up the host's ports. */
         struct linger now = {.l_onoff = 1};
         must(setsockopt(client, SOL_SOCKET, SO_LINGER, &now, sizeof now), "setsockopt");
         close(client);

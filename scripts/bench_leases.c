@@ -1,11 +1,10 @@
 /*
- * Processes that lease ports as fast as they can, for scripts/bench-leases; prints how many a second all of
- * them together get.
+ * For scripts/bench-leases: starts processes that lease ports as fast as they can, and prints how many
+ * leases they get per second in all.
  *
- *     bench_leases server ADDRESS PROCESSES LEASES    from a port server, a connection each, as portpicker
- * does bench_leases library PROCESSES PAIRS            portmap_pick() and portmap_release(), from the lease
- * table bench_leases library-host PROCESSES PAIRS       portmap_lease() for TCP on 127.0.0.1 alone, and the
- * same
+ *     bench_leases server ADDRESS PROCESSES LEASES   ask a port server, with a connection for each lease
+ *     bench_leases library PROCESSES PAIRS           call portmap_pick() and portmap_release()
+ *     bench_leases library-host PROCESSES PAIRS      call portmap_lease() for TCP on 127.0.0.1, and release
  */
 #include <portmap/portmap.h>
 
@@ -82,7 +81,7 @@ static double now(void)
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/* Seconds from the moment on which all of them are there until the last one has done its part. */
+/* Seconds from the moment at which all processes have started until the last one has finished. */
 static double measure(void (*once)(void), int processes, long each)
 {
     int ready[2], go[2], status, failed = 0;

@@ -1,4 +1,4 @@
-/* portshim doctor: what this host allows, and whether a command can be wrapped. */
+/* portshim doctor: checks what this host allows, and whether a command can be wrapped. */
 #include "base/json.h"
 #include "base/text.h"
 #include "base/utf8.h"

@@ -1,4 +1,4 @@
-/* portshim env: a run's ports as assignments, for eval or an env file. */
+/* portshim env: prints a run's ports as assignments, for eval or an env file. */
 #include "command/command.h"
 #include "observe/watch.h"
 #include "run/publish.h"

@@ -1,4 +1,4 @@
-/* portshim ls: the runs of this user, which ports they have, and who is on them. */
+/* portshim ls: lists the runs of this user, their ports, and the processes that use them. */
 #include "base/json.h"
 #include "base/utf8.h"
 #include "command/command.h"

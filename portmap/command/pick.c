@@ -208,7 +208,7 @@ static int lease_all(struct picked *p)
                               .server = &p->server,
                               .stop = command_must_end};
     const unsigned count = p->count;
-    unsigned had = 0; /* so many in a row are leased */
+    unsigned had = 0; /* how many ports in a row were found leased */
     for (unsigned i = 0; had < count; i = (i + 1) % count, had++) {
         if (picking_has(p->ports[i]))
             continue;
