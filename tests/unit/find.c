@@ -110,8 +110,10 @@ TEST("another user's file is told, and a link that another user has laid to one'
     if (chown(in_directory("theirs"), SOMEBODY, (gid_t)-1) != 0) /* only root may */
         return;
     check(lchown(in_directory("link"), SOMEBODY, (gid_t)-1) == 0, "%m");
+    symlink("theirs", in_directory("to-theirs"));
     check(chown(in_directory("empty"), SOMEBODY, (gid_t)-1) == 0, "%m");
-    check(find_is_anothers_file(in_directory("theirs")) && find_is_anothers_file(in_directory("link")),
-          "theirs");
+    check(find_is_anothers_file(in_directory("theirs")), "the file");
+    check(find_is_anothers_file(in_directory("to-theirs")), "what the link leads to");
+    check(find_is_anothers_file(in_directory("link")), "the link");
     check(!find_is_anothers_file(in_directory("empty")), "it names no run");
 }

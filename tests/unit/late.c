@@ -146,6 +146,10 @@ TEST("a peer's number is not noted as given, nor one that is no placeholder, nor
     list_late(map, given, PORTMAP_TCP, BY_ALL);
     told(fd, "127.0.0.1", given, OWNER_PEER);
     check(!late_is_held(&view, map, given), "it is a peer's");
+    map->ephemeral_first = (uint16_t)(given + 1);
+    told(fd, "127.0.0.1", given, OWNER_SELF);
+    check(!late_is_held(&view, map, given), "the kernel gives no such number by itself");
+    map->ephemeral_first = (uint16_t)given;
     told(fd, "127.0.0.1", given, OWNER_SELF);
     check(late_is_held(&view, map, given), "now it is");
 }

@@ -134,9 +134,11 @@ TEST("an alias is refused where one of the two numbers means something, and make
     equal(map_alias(map, 40002), 0);
     check(map_enter_alias(map, 40000, 20002, 0), "both mean nothing");
     equal(map_alias(map, 40000), 20002);
+    map_unassign(map, 40000);
+    check(map_enter_alias(map, 40001, 20002, 0), "it went with its placeholder");
     assign(map, 20002, 20003, PORTMAP_BOTH);
     equal(map_real(map, 20002), 20003);
-    equal(map_alias(map, 40000), 0);
+    equal(map_alias(map, 40001), 0);
 }
 
 TEST("late placeholders are for the protocols that they were listed for, and for those when they have a port")
@@ -197,9 +199,11 @@ TEST("a port that the kernel chose is not a placeholder's where it means somethi
     list_late(map, 8080, PORTMAP_BOTH, BY_ALL);
     list_late(map, 8081, PORTMAP_BOTH, BY_NUMBER);
     assign(map, 8082, 20000, PORTMAP_BOTH);
+    list_late(map, 8083, PORTMAP_TCP, BY_NUMBER);
+    list_late(map, 8084, PORTMAP_UDP, BY_NUMBER);
     map_stock_put(map, 20001);
-    static const unsigned taken[] = {8080, 8081, 8082, 20000, 20001};
-    for (unsigned i = 0; i < 5; i++)
+    static const unsigned taken[] = {8080, 8081, 8082, 8083, 8084, 20000, 20001};
+    for (unsigned i = 0; i < sizeof taken / sizeof *taken; i++)
         check(!map_choose_late(map, 8080, taken[i], &entry) && entry == 0, "%u", taken[i]);
     check(map_choose_late(map, 8080, 20002, &entry) && (entry & MAP_CHOSEN) != 0, "20002");
 }

@@ -71,20 +71,30 @@ TEST("a living run keeps its name, and one that is gone loses it")
 
 TEST("of several that claim a name at once, one gets it")
 {
-    enum { CLAIMANTS = 8 };
+    enum { ROUNDS = 40, CLAIMANTS = 8 };
     enter_new_directory();
     struct home home = new_home("home");
-    unsigned got = 0;
-    int status;
-    for (unsigned i = 0; i < CLAIMANTS; i++) {
-        struct map *run = new_run(&home);
-        fflush(stdout);
-        if (fork() == 0)
-            _exit(name_claim(&home, "web", run->run_id) == 0);
+    struct map *runs[CLAIMANTS];
+    for (unsigned i = 0; i < CLAIMANTS; i++)
+        runs[i] = new_run(&home);
+    fflush(stdout);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        int start[2], status;
+        unsigned got = 0;
+        char byte, name[8];
+        snprintf(name, sizeof name, "web%u", round);
+        check(pipe(start) == 0, "%m");
+        for (unsigned i = 0; i < CLAIMANTS; i++)
+            if (fork() == 0) {
+                close(start[1]);
+                _exit(read(start[0], &byte, 1) == 0 && name_claim(&home, name, runs[i]->run_id) == 0);
+            }
+        close(start[0]);
+        close(start[1]); /* now */
+        while (wait(&status) > 0)
+            got += status != 0;
+        equal(got, 1);
     }
-    while (wait(&status) > 0)
-        got += status != 0;
-    equal(got, 1);
 }
 
 TEST("all names that a map knows its run to have are forgotten, one for the library alone is not shown")

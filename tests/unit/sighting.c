@@ -84,6 +84,11 @@ TEST("a program is the same by its device and inode, whatever its name, and has 
     equal_text(sighting_program_name(map, MAP_PROGRAMS), "a program");
 }
 
+TEST("a file that is not known is no program, not even in an empty map")
+{
+    equal(sighting_program(new_map(), 0, 0, "server"), MAP_PROGRAMS);
+}
+
 TEST("a long name ends in dots, and no name is none")
 {
     struct map *map = new_map();
@@ -103,7 +108,6 @@ TEST("when there is no room for more programs, those that are known are still fo
         equal(sighting_program(map, 1, 100 + i, "server"), i);
     equal(sighting_program(map, 1, 99, "server"), MAP_PROGRAMS);
     equal(sighting_program(map, 1, 100, "server"), 0);
-    equal(sighting_program(map, 1, 0, "server"), MAP_PROGRAMS); /* nobody knows which file */
 }
 
 TEST("what a program is, is remembered by its file as it was")

@@ -144,6 +144,21 @@ TEST(
           "nothing is around");
 }
 
+TEST("an alias that the outer run has means nothing where the inner one has another name for its number")
+{
+    struct map *inner = new_map(), *outer = new_map();
+    assign(outer, EPHEMERAL_FIRST, 20000, PORTMAP_BOTH);
+    check(map_enter_alias(outer, EPHEMERAL_FIRST, 20001, 0), "no alias");
+    add(&view, inner);
+    add(&view, outer);
+    equal(there(&view, 20001), EPHEMERAL_FIRST);
+    check(!view_is_real_around(&view, inner, EPHEMERAL_FIRST), "an alias is no real port");
+    let_grow(inner);
+    assign(inner, 8080, EPHEMERAL_FIRST, PORTMAP_BOTH);
+    equal(there(&view, 20001), 0);
+    equal(back(&view, EPHEMERAL_FIRST), 8080);
+}
+
 TEST("what maps of runs inside each other say is one-to-one, however they overlap")
 {
     for (unsigned round = 0; round < 10; round++) {
