@@ -1,7 +1,6 @@
 /*
- * Two sockets on one port, in every combination of addresses and reuse options: address_in_use WAY PORT, and
- * what the kernel says to the second one. Then a server that is started again while its last connection is in
- * TIME_WAIT.
+ * address_in_use WAY PORT: prints what the kernel says to a second socket on one port, for every combination of
+ * addresses and reuse options. Then starts a server again while its last connection is in TIME_WAIT.
  */
 #include "calls.h"
 #include "show.h"
@@ -88,7 +87,7 @@ static void matrix(void)
                         two(&ends[first], &ends[second], options1, options2, (enum order)order);
 }
 
-/* One socket, bound and connected and listening in ways that make no sense. */
+/* Binds, connects and listens on one socket in ways that make no sense. */
 static void twice(const struct end *end, int type)
 {
     int fd = opened(end, type, 0);
@@ -109,7 +108,7 @@ static void twice(const struct end *end, int type)
     putchar('\n');
 }
 
-/* The server closes first, so that TIME_WAIT is its. */
+/* The server closes first, so that its end gets into TIME_WAIT. */
 static void connection(int listener, const struct end *end)
 {
     union name name;
@@ -152,7 +151,7 @@ int main(int argc, char **argv)
         }
         return 0;
     }
-    /* What is in TIME_WAIT stays there, so the one without the option comes last. */
+    /* Connections stay in TIME_WAIT, so the restart without the option comes last. */
     restart(&ends[1], REUSEADDR, REUSEADDR);
     restart(&ends[5], REUSEADDR, REUSEADDR);
     restart(&ends[1], REUSEADDR, 0);

@@ -1,6 +1,6 @@
 /*
- * Every call that gives an address, with room for it of every size: addresses WAY SERVER-PORT CLIENT-PORT.
- * What lies beyond the room, and beyond the address, must be as it was.
+ * addresses WAY SERVER-PORT CLIENT-PORT: makes every call that returns an address, with buffers of every size.
+ * Bytes beyond the buffer, and beyond the address, must not change.
  */
 #include "calls.h"
 #include "show.h"
@@ -57,7 +57,7 @@ static void connect_to(int fd, const char *address)
     must(connect(fd, &name.any, len), "connect %s", address);
 }
 
-/* Nothing of a connection is left. */
+/* Closes with a reset, so that no TIME_WAIT is left. */
 static void reset(int fd)
 {
     struct linger at_once = {.l_onoff = 1};
@@ -128,7 +128,7 @@ static void by_recvmsg(int server, int client, socklen_t room)
            message.msg_name == buffer ? "kept" : "moved");
 }
 
-/* More messages than any batch that a library might make of them, each with another room. */
+/* More messages than a library might handle at a time, each with a buffer of another size. */
 static void by_recvmmsg(int server, int client)
 {
     enum { COUNT = MOST_ROOM + 1 };

@@ -1,6 +1,6 @@
 /*
- * answer RUN PORT, in the run: how long portshim wait takes to tell that something listens. 50 times it
- * starts one, and begins to listen when that has been asleep for a while.
+ * answer RUN PORT, in the run: measures how long portshim wait takes to notice that something listens. Fifty
+ * times, it starts a wait, and begins to listen once the wait has been asleep for a while.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -50,7 +50,7 @@ static long once(char *run, char *port)
         exit(1);
     }
     pid_t pid = start_wait(run, port, ends[1]);
-    /* wait is to be asleep by then, in its run or not: no event tells, and another moment each time is what is meant. */
+    /* Give the wait time to fall asleep, which no event tells; vary the moment. */
     usleep(20000 + (useconds_t)(rand() % 50000));
     long begin = microseconds();
     listen(fd, 1);

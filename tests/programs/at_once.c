@@ -1,9 +1,8 @@
 /*
- * Many who bind at one moment: at_once threads|processes WORKERS EACH FIRST.
+ * at_once threads|processes WORKERS EACH FIRST: many workers bind at the same moment.
  *
- * Each worker has sockets ready, waits for the others, and binds them to numbers of its own from FIRST on. Then they
- * all listen, and each is asked for its name. Prints how many were bound, and of those that were not the number and
- * the error.
+ * Each worker makes sockets, waits for the others, and binds the sockets to ports of its own, from FIRST on. Then all
+ * listen, and each is asked for its name. Prints how many were bound, and the port and the error of each other one.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,17 +1,17 @@
 /*
- * While the library joins a run, in one thread, something else of the program binds: attaching HOW PORT OTHER LAST ASKED.
+ * attaching HOW PORT OTHER LAST ASKED: while the library joins a run in one thread, something else of the program binds.
  *
  * A thread binds PORT before any constructor has run (.preinit_array), which makes the library join. Once the file ASKED
- * has a second line, it is in the middle of that, and then
+ * has a second line, the library is in the middle of joining. Then, as HOW says:
  *     thread   another thread binds OTHER
- *     handler  a signal handler of the first thread does
- *     jump     such a handler jumps out of the call, and the thread makes it again
+ *     handler  a signal handler in the first thread binds OTHER
+ *     jump     such a handler jumps out of the call, and the thread makes the call again
  *     cancel   the first thread is cancelled, and another one binds OTHER
- *     fork     a child does
- *     clone    a child that was made past libc does
- *     orphan   a child does, whose parent is killed
+ *     fork     a child binds OTHER
+ *     clone    a child that was made without libc binds OTHER
+ *     orphan   a child whose parent is killed binds OTHER
  *     vfork    a child of vfork(2) executes /bin/true
- * main() binds LAST. Says what became of each bind, and what errno was after a successful one, which is to be left alone.
+ * main() binds LAST. Prints what each bind returned, and errno after a successful one, which must not have changed.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -37,7 +37,7 @@ static sigjmp_buf before_call;
 static volatile sig_atomic_t jumped;
 static pthread_t first;
 
-/* One write(2), as stdio is nothing for a handler. */
+/* By one write(2): stdio is not async-signal-safe. */
 static void say(const char *who, const char *what)
 {
     char line[128];
@@ -139,7 +139,7 @@ static void meanwhile(void)
 
 static void before_constructors(int argc, char **argv, char **environment)
 {
-    environ = environment; /* which libc's constructor would have set before any other one's */
+    environ = environment; /* libc's constructor, which sets it, has not run yet */
     if (argc != 6)
         _exit(2);
     how = argv[1];

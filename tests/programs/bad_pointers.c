@@ -1,6 +1,6 @@
 /*
- * Every call with pointers and lengths that no program should pass: bad_pointers WAY PORT PORT. The first
- * port has servers, so that whatever is sent after all is seen to arrive; the second is for bind.
+ * bad_pointers WAY PORT PORT: makes every call with pointers and lengths that no program should pass. The first
+ * port has servers, which show what is sent in spite of that; the second port is for bind().
  */
 #include "calls.h"
 #include "show.h"
@@ -19,11 +19,11 @@ static unsigned server_port, free_port;
 static const char *const loopback[] = {"127.0.0.1", "::1"};
 static int listener[2], receiver[2];
 
-/* Where a pointer may point to. */
+/* A place that a pointer points to. */
 struct place {
     const char *name;
     void *at;
-    size_t room; /* bytes that may be written or read there, where that is known */
+    size_t room; /* bytes that can be read or written there, if known */
     int writable;
 };
 
@@ -46,7 +46,7 @@ static void map_pages(void)
     munmap(last_page + PAGE, PAGE);
 }
 
-/* The places for something of this content, or to be written to where content is NULL. */
+/* Makes the places for this content, or, if content is NULL, places to be written to. */
 static unsigned make_places(struct place *places, const void *content, size_t size)
 {
     static const size_t rooms[] = {1, 2, 3, 4, 8, 15, 16, 20, 24, 27, 28, 56};
@@ -75,7 +75,7 @@ static unsigned make_places(struct place *places, const void *content, size_t si
     return count;
 }
 
-/* A place at the end of the page shares its bytes with its neighbours: written when it is its turn. */
+/* Places at the end of the page overlap, so each is filled just before it is used. */
 static void fill(const struct place *place, const void *content, size_t size)
 {
     if (place->writable)
@@ -94,7 +94,7 @@ static int opened(int family, int type)
     return must(socket(family, type, 0), "socket");
 }
 
-/* The descriptors to try; what there is of the family is made anew for each call. */
+/* The descriptors to try. Sockets are made anew for each call. */
 static const char *const kinds[] = {"TCP",
                                     "UDP",
                                     "TCP of the other family",
@@ -146,7 +146,7 @@ static void reset(int fd)
     close(fd);
 }
 
-/* What has arrived at the servers. */
+/* Prints what has arrived at the servers. */
 static void show_arrived(void)
 {
     char byte;
@@ -302,7 +302,7 @@ static long ask_recvfrom(int server, int client, void *address, socklen_t *len)
     return by->recvfrom(server, &byte, 1, MSG_DONTWAIT, address, len);
 }
 
-/* A stream has no source: nothing is written, so that the address may be anything. */
+/* A stream has no source address: the kernel writes none, so the pointer may be bad. */
 static long ask_stream(int server, int client, void *address, socklen_t *len)
 {
     char byte;
@@ -322,7 +322,7 @@ static const struct {
               {"accept", SOCK_STREAM, ask_accept},           {"accept4", SOCK_STREAM, ask_accept4},
               {"recvfrom", SOCK_DGRAM, ask_recvfrom},        {"recvfrom", SOCK_STREAM, ask_stream}};
 
-/* The client's own port is chosen by the kernel, the server's is not. */
+/* Prints what was written, without the client's port, which the kernel chooses. */
 static void show_written(const struct place *place, int whole)
 {
     unsigned char seen[40] = {0};
@@ -349,7 +349,7 @@ static void one_inward(size_t call, int family, const struct place *place, const
            (int)len, length->name, length->room);
     long result = inward[call].ask(server, client, place->at, length->at);
     show_result(result);
-    if (result >= 0) { /* else the kernel may have written a part of it */
+    if (result >= 0) { /* after an error, the kernel may have written a part */
         show_written(length, 1);
         show_written(place, call < 4);
     }
@@ -431,7 +431,7 @@ static void all_recvmsg(int family)
         }
 }
 
-/* A vector of messages whose end cannot be read: what comes before is handled all the same. */
+/* A vector of messages whose end cannot be read: the kernel handles those before it. */
 static void all_vectors(int family)
 {
     enum { MOST = 20 };
@@ -460,7 +460,7 @@ static void all_vectors(int family)
             union name own, to;
             socklen_t own_len = make_name(&own, loopback[i], free_port);
             must(bind(server, &own.any, own_len), "bind");
-            /* From the other placeholder, whose socket is there already. */
+            /* Send from the other placeholder, whose socket exists already. */
             memcpy(&to, &own, sizeof to);
             for (unsigned m = 0; m < good + 1; m++)
                 must((int)sendto(receiver[i], "x", 1, 0, &to.any, own_len), "sendto");

@@ -1,6 +1,6 @@
 /*
- * The calls that portshim rewrites, by three ways into the kernel: libc's functions; the one that fortified
- * programs call instead; libc's syscall(). The test programs do the same by each.
+ * The calls that portshim rewrites, by three ways into the kernel: libc's functions, the function that
+ * fortified programs call instead, and libc's syscall(). Test programs do the same by each way.
  */
 #ifndef TESTS_CALLS_H
 #define TESTS_CALLS_H
@@ -156,7 +156,7 @@ static const struct calls all_calls[] = {
      raw_sendmsg, raw_sendmmsg, raw_recvfrom, raw_recvmsg, raw_recvmmsg},
 };
 
-/* The calls by the way that the first argument names. */
+/* The calls of the way that a program's argument names. */
 static inline const struct calls *calls_by(const char *way)
 {
     for (size_t i = 0; i < sizeof all_calls / sizeof *all_calls; i++)

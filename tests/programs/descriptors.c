@@ -1,6 +1,6 @@
 /*
- * A socket is known by its port, whoever has its descriptor and however it came: descriptors PORT. The same
- * program, given a descriptor, says what it is called.
+ * descriptors PORT: a socket has the same name for everybody who has a descriptor of it, however that was got.
+ * Executed again with a descriptor, the program prints the name of that socket.
  */
 #include "show.h"
 
@@ -53,7 +53,7 @@ static void after_fork(int fd)
     reap(pid);
 }
 
-/* The child binds, its parent never did. */
+/* The child binds; the parent only has the descriptor. */
 static void bound_by_child(void)
 {
     int fd = must(socket(AF_INET, SOCK_STREAM, 0), "socket"), on = 1;
@@ -115,7 +115,7 @@ static void duplicated(int fd)
     }
 }
 
-/* The receiver never saw the socket's bind. */
+/* The receiver of a descriptor has not seen the bind. */
 static void passed(int fd)
 {
     int ends[2];
@@ -157,7 +157,7 @@ static void by_thread(void)
     close(fd);
 }
 
-/* Many threads at once, each with a client and its own end of the connection. */
+/* One of many threads, with a client and its own end of the connection. */
 static void *connect_many(void *listening)
 {
     long wrong = 0;
@@ -191,7 +191,7 @@ static void by_many_threads(int fd)
     printf("eight threads: %ld wrong names\n", wrong);
 }
 
-/* As daemons do: no descriptor that the library might have kept is left. */
+/* Closes all descriptors, as daemons do, and so any that the library might have kept. */
 static void reopened(void)
 {
     fflush(stdout);

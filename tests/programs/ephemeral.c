@@ -1,6 +1,6 @@
 /*
- * All the ports that the kernel hands out by itself, as a program sees them that also has a fixed one among
- * their numbers: ephemeral PLACEHOLDER.
+ * ephemeral PLACEHOLDER: takes all ports that the kernel hands out by itself, and checks how a program sees them
+ * that also binds a placeholder among their numbers.
  */
 #include "show.h"
 
@@ -45,7 +45,7 @@ static int talk(int fd, int other)
     return port_of(&from) == port_of(&sender) && port_of(&back) == port_of(&name);
 }
 
-/* A connection to it, from a port that the kernel chooses; both ends agree on the names of both. */
+/* Connects from a port that the kernel chooses; both ends must agree on both names. */
 static int meet(int listener)
 {
     union name name = own_name(listener), seen = {0}, peer = {0};

@@ -1,7 +1,6 @@
 /*
- * Says what every function that starts a program makes of what it is given: exec_calls FILE ... prints a line
- * for each function and each FILE, and for the pointers that no program would give, with the errno or the
- * status. The same lines are to come out in a run.
+ * exec_calls FILE...: prints, for every function that starts a program, what it does with each FILE and with
+ * pointers that no program would pass: the errno or the status. In a run, the lines must be the same.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +30,7 @@ static int wait_for(pid_t pid)
 static int spawn(const char *file, char *const *argv, int search)
 {
     pid_t pid = -1;
-    errno = 77; /* which is to be left alone */
+    errno = 77; /* posix_spawn() must leave it alone */
     int error = search ? posix_spawnp(&pid, file, NULL, NULL, argv, environ)
                        : posix_spawn(&pid, file, NULL, NULL, argv, environ);
     if (errno != 77)
@@ -53,7 +52,7 @@ static int by_vfork(const char *file, char *const *argv)
     return wait_for(pid);
 }
 
-/* Returns only with an errno; a program that was started ends this process with its status. */
+/* Returns an errno, or does not return: the program that was started ends this process. */
 static int call(const char *way, const char *file)
 {
     char *const argv[] = {(char *)(uintptr_t) "program", NULL};
@@ -90,7 +89,7 @@ static int call(const char *way, const char *file)
     return errno;
 }
 
-/* The pointer is told by a name of its own. */
+/* `name` stands for the pointer in the output. */
 static void show(const char *way, const char *name, const char *file)
 {
     int status;
@@ -121,7 +120,7 @@ static void show_result(const char *call, int result)
     printf("%s: %d %s\n", call, result, strerrorname_np(errno));
 }
 
-/* The functions that search PATH read their argument themselves, and so end by a signal, in a run or not. */
+/* The functions that search PATH read their argument themselves: they die by a signal, in a run or not. */
 static void show_pointers(void)
 {
     static const char *const direct[] = {"execve",   "execv",       "execl", "execle",

@@ -1,6 +1,6 @@
 /*
- * Starts programs where little is left to start them with: exec_places PLACE FILE. FILE is executed in that
- * place, or the place says what came of it. PLACE is thread (16 KiB of stack), descriptors (none is free),
+ * exec_places PLACE FILE: executes FILE in a place where little is left to start a program with, or prints what
+ * became of it. PLACE is thread (16 KiB of stack), descriptors (none is free),
  * chroot, handler (of a signal, for which the stack is an alternate one of MINSIGSTKSZ and more), vfork,
  * cancel.
  */
@@ -22,7 +22,7 @@ extern char **environ;
 static const char *file;
 static char *const arguments[] = {(char *)(uintptr_t) "program", NULL};
 
-/* waitpid(2) is a point where a thread is cancelled. */
+/* waitpid(2) is a cancellation point, so cancellation is off meanwhile. */
 static int ended(pid_t pid)
 {
     int status, before;
@@ -32,7 +32,7 @@ static int ended(pid_t pid)
     return found != pid ? 98 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* All three kinds: a child's exec, a search, a spawn. */
+/* Starts the program in three ways: a child's exec, a search in PATH, a spawn. */
 static int start_all(void)
 {
     for (volatile int kind = 0; kind < 3; kind++) {
@@ -101,7 +101,7 @@ static int in_handler(void)
     return from_handler;
 }
 
-/* Cancellation is pending all the time, and none of the functions is where it happens. */
+/* Cancellation is pending all the time, but none of the functions is a cancellation point. */
 static void *cancelled(void *result)
 {
     pthread_cancel(pthread_self());

@@ -1,6 +1,6 @@
 /*
- * Starts a program in every way libc knows, with an environment that has lost the run, and shows what the program's
- * environment then says: execs WAY FILE, where FILE is a program to run with the one argument "child".
+ * execs WAY FILE: starts FILE, with the one argument "child", in this way of libc's and with an environment that has
+ * lost the run. Prints the environment that the program gets.
  */
 #include <fcntl.h>
 #include <spawn.h>

@@ -1,4 +1,4 @@
-/* A program of libportmap that may have been given rights: prints what the pool is, and a port that it picks. */
+/* A user of libportmap, which a test makes set-user-ID or the like: prints the pool, and a port that it picks. */
 #include "portmap.h"
 
 #include <stdio.h>

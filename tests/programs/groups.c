@@ -1,7 +1,7 @@
 /*
- * A member of groups: groups PORT NAME INTERFACE SEND-FIFO COUNT-FIFO ADDRESS... listens at multicast and
- * broadcast addresses and says "ready"; when somebody opens the first fifo sends its name to all of them, in
- * four ways, and says "sent"; when somebody opens the second prints all that it has heard.
+ * groups PORT NAME INTERFACE SEND-FIFO COUNT-FIFO ADDRESS...: listens at multicast and broadcast addresses and
+ * prints "ready". When somebody opens SEND-FIFO, sends NAME to all of them in four ways and prints "sent". When
+ * somebody opens COUNT-FIFO, prints all that it has received.
  */
 #include "show.h"
 

@@ -1,6 +1,6 @@
 /*
- * A holder for observer.py, in a run: hold SOCKET PLACEHOLDER announces the real port that the environment names, on a
- * connection that stays open until the process ends, and prints it once the observer has taken it in.
+ * hold SOCKET PLACEHOLDER, in a run: announces the real port, which the environment names, to observer.py on a
+ * connection that stays open until the process ends. Prints the port once the observer has noted it.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@ int main(int argc, char **argv)
     int len = snprintf(line, sizeof line, "%s\n", port);
     if (write(fd, line, (size_t)len) != len)
         return 1;
-    if (read(fd, line, 1) != 1) /* the observer knows now */
+    if (read(fd, line, 1) != 1) /* the observer's answer: noted */
         return 1;
     puts(port);
     fclose(stdout);

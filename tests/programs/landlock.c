@@ -1,11 +1,11 @@
 /*
- * Confines itself to ports, as a sandbox does, and tries: landlock CALL... with the calls
+ * landlock CALL...: confines itself to ports, as a sandbox does, and tries to use them. The calls are
  *
  *     bind=PORT connect=PORT both=PORT   allow it (before the first of the following)
  *     bind PORT, connect PORT, udp PORT  do it on 127.0.0.1
  *     bad                                rules that the kernel refuses
  *
- * prints what comes of each. "landlock version" prints the kernel's version of the interface, 0 without one.
+ * Prints the result of each. "landlock version" prints the kernel's version of the interface, 0 without one.
  */
 #include <arpa/inet.h>
 #include <errno.h>

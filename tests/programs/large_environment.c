@@ -1,7 +1,7 @@
 /*
- * Starts programs from a thread with a small stack, with an environment of 8000 variables that has lost the
- * run: large_environment WAY starts itself in that way twenty times, and fails when one is not in the run, or
- * when memory is left mapped each time.
+ * large_environment WAY: starts itself twenty times in this way, from a thread with a small stack and with an
+ * environment of 8000 variables that has lost the run. Fails when one of the programs is not in the run, or when
+ * each start leaves memory mapped.
  */
 #include <errno.h>
 #include <fcntl.h>

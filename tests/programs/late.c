@@ -1,7 +1,7 @@
 /*
- * Binds many ports in places where that is hard, and prints how many it could.
+ * Binds many ports in places where that is hard, and prints how many succeeded.
  *
- * late thread FIRST COUNT: in a thread with the smallest stack, which somebody has asked to be cancelled.
+ * late thread FIRST COUNT: in a thread with the smallest stack and a pending cancellation, as
  * bind(2) is no cancellation point. late jail DIRECTORY FIRST COUNT: as root with DIRECTORY as its root. late
  * refused FIRST LAST: with no descriptor left, those before LAST; then prints what sendmsg(2) and sendmmsg(2) to
  * LAST say.

@@ -1,5 +1,5 @@
-/* old_kernel COMMAND...: runs it under a filter that, as Linux before 5.14, knows no madvise() that
- * populates. */
+/* old_kernel COMMAND...: runs it under a filter that, as Linux before 5.14, refuses MADV_POPULATE_READ and
+ * MADV_POPULATE_WRITE. */
 #include "show.h"
 
 #include <linux/filter.h>

@@ -1,4 +1,4 @@
-/* one_bind PORT: binds, listens and asks for the name, between two writes that a trace shows. */
+/* one_bind PORT: bind(), listen() and getsockname(), between two writes that mark them in a trace. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * Sockets that are none of TCP or UDP, given a port number: other_kinds HOW KIND PORT. HOW is how the process came by
- * the socket; what the kernel holds at the end is read from /proc/net, where nobody translates it.
+ * other_kinds HOW KIND PORT: uses a socket of neither TCP nor UDP with a port number in its addresses. HOW is how the
+ * process got the socket. What the kernel has at the end is read from /proc/net, which nothing translates.
  */
 #include "show.h"
 
@@ -61,7 +61,7 @@ static void send_descriptor(int to, int fd)
     must((int)sendmsg(to, message, 0), "sendmsg");
 }
 
-/* From a child, so that this process itself has made none. */
+/* Receives it from a child: this process itself must not make such a socket. */
 static int received(const struct kind *kind, int at_once)
 {
     struct parcel parcel = {0};
@@ -115,7 +115,7 @@ static void show_own(int fd)
         show_name(&name);
 }
 
-/* The addresses that the kernel has, the fields behind the first. */
+/* Prints the addresses that the kernel has: the fields after the first. */
 static void show_table(const char *table)
 {
     char path[64], line[512];

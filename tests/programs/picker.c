@@ -1,10 +1,10 @@
 /*
- * Many processes that pick ports, for observer.py: picker SOCKET WORKERS ROUNDS
+ * picker SOCKET WORKERS ROUNDS: many processes that pick ports, for observer.py.
  *
- * Each worker runs `portshim pick` that many times, announces each port to the observer, keeps a few, and gives back
- * the oldest with `portshim release` once it has withdrawn it. Workers are killed at random moments, and so are the
- * picks; another worker goes on where one was killed. Ends when every round has been begun and every process is gone,
- * with one line: "picks N killed K", N being the ports that were announced. What goes wrong is a line on stderr.
+ * Each worker runs `portshim pick` ROUNDS times and announces each port to the observer. It keeps a few, and gives the
+ * oldest back with `portshim release` after withdrawing the announcement. Workers and picks are killed at random moments;
+ * another worker goes on where one was killed. When every round has begun and every process has ended, prints
+ * "picks N killed K", where N is the number of announced ports. Errors are lines on stderr.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -22,19 +22,19 @@
 #include <time.h>
 #include <unistd.h>
 
-/* With the port that is being picked and one that a killed pick has left, a worker has four at most. */
+/* Beside these, a worker may have the port that it is picking and one of a killed pick: four at most. */
 enum { KEPT = 2 };
 
-/* A worker is killed every so often, but no more of them than one for so many ports, however slow the machine is; and
- * one pick in so many. */
+/* A worker is killed at this interval, but at most one for ten ports, however slow the machine is; and one pick in
+ * fifty is killed. */
 enum { KILL_MICROSECONDS = 2000, PORTS_PER_KILL = 10, PICKS_PER_KILL = 50 };
 
-/* A release that outlives its worker would give back the port of whoever has it then: nobody is killed during one. */
+/* No worker is killed during a release: a release that outlived it could release another holder's port. */
 enum state { KILLABLE, RELEASING, DOOMED };
 
 struct worker {
     pid_t pid; /* 0 when it has ended */
-    _Atomic int state, rounds; /* rounds to be begun */
+    _Atomic int state, rounds; /* rounds left to begin */
 };
 
 static struct shared {
@@ -51,7 +51,7 @@ static void complain(const char *what, const char *which)
     fprintf(stderr, "picker: %s %s\n", what, which);
 }
 
-/* Each process has a sequence of its own. */
+/* A random number below `most`; each process has its own sequence. */
 static unsigned chance(unsigned most)
 {
     static unsigned seed;
@@ -86,7 +86,7 @@ static pid_t spawn(const char *command, const char *argument, int out)
     return pid;
 }
 
-/* A port for this process, or 0 when the pick was killed or failed, which it has said itself. */
+/* Picks a port for this process. 0 when the pick was killed or failed; a failure has printed its own error. */
 static int pick(void)
 {
     char word[16], line[16];
@@ -105,7 +105,7 @@ static int pick(void)
     close(out[0]);
     waitpid(pid, &status, 0);
     if (kills && status != 0)
-        raise(SIGKILL); /* it may have leased a port that nobody knows of now */
+        raise(SIGKILL); /* the killed pick may have leased a port that nobody knows */
     line[len > 0 ? len : 0] = '\0';
     return atoi(line);
 }
@@ -172,7 +172,7 @@ static void start(struct worker *worker)
     worker->pid = pid;
 }
 
-/* The next child that has ended, and another in its place if there is work left; false when there is none. */
+/* Waits for a child and replaces it if there is work left; false when there is no child. */
 static bool reap(int options)
 {
     int status;
@@ -216,7 +216,7 @@ int main(int argc, char **argv)
                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)
         return 1;
-    prctl(PR_SET_CHILD_SUBREAPER, 1); /* the picks of killed workers are waited for as well */
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* also wait for the picks of killed workers */
     for (unsigned i = 0; i < workers; i++) {
         atomic_store(&shared->workers[i].rounds, atoi(argv[3]));
         start(&shared->workers[i]);

@@ -1,9 +1,9 @@
 /*
- * Every call with addresses in every kind of memory: places HOW ADDRESS TCP-PORT UDP-PORT. The ports are the
- * program's own servers'; it fails where it is told another one.
+ * places HOW ADDRESS TCP-PORT UDP-PORT: makes every call with addresses in every kind of memory. The ports are
+ * those of its own servers; it fails when a call tells it another one.
  *
- * HOW is `twice`, all of it two times with a mark before and after the second; or `prctl` or `seccomp`, after
- * installing by that call a filter that kills the process on any call but those that it makes from then on.
+ * HOW is `twice`: does everything twice, with marks before and after the second time; or `prctl` or `seccomp`:
+ * first installs, by that call, a filter that kills the process on any system call but those that it makes.
  */
 #include "show.h"
 
@@ -18,10 +18,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* One kind of memory, given out piece by piece. */
+/* One kind of memory, handed out piece by piece. */
 struct place {
     const char *name;
-    char *at; /* NULL: malloc(), each piece for itself, so that valgrind knows where it ends */
+    char *at; /* NULL: each piece from malloc(), so that valgrind knows its end */
 };
 
 enum { ROOM = 1024 };
@@ -86,7 +86,7 @@ static struct msghdr *message_of(struct place *place, struct pieces *p, union na
     return &p->message->msg_hdr;
 }
 
-/* There by each of the three ways of sending, and back, where the server's name is looked at. */
+/* Sends in each of three ways, and checks the server's name in the answer. */
 static void datagrams(struct place *place, struct pieces *p)
 {
     int client = must(socket(strchr(address, ':') != NULL ? AF_INET6 : AF_INET, SOCK_DGRAM, 0), "socket");
@@ -120,7 +120,7 @@ static void datagrams(struct place *place, struct pieces *p)
 
 static void all_calls(struct place place)
 {
-    /* Addresses as long as IPv4's are, with nothing behind them. */
+    /* Buffers of just the length of an IPv4 address. */
     struct pieces pieces = {get(&place, sizeof(struct sockaddr_storage)),
                             get(&place, sizeof(struct sockaddr_in)), get(&place, sizeof(socklen_t)),
                             get(&place, sizeof(struct mmsghdr))};
@@ -202,7 +202,7 @@ int main(int argc, char **argv)
                              {"an mmap", mapped},
                              {"another thread's stack", of_thread}};
     enum { PLACES = sizeof places / sizeof *places };
-    free(malloc(ROOM)); /* the heap is there */
+    free(malloc(ROOM)); /* make the heap before the marks and the filter */
     int twice = strcmp(argv[1], "twice") == 0;
     if (!twice)
         install(argv[1]);

@@ -1,6 +1,6 @@
 /*
- * What the test programs print: everything that a program can see of a call, so that one that is wrapped can
- * be compared with one that is not.
+ * What test programs print: everything that a program can see of a call, so that the same program can be
+ * compared wrapped and bare.
  */
 #ifndef TESTS_SHOW_H
 #define TESTS_SHOW_H
@@ -21,7 +21,7 @@ union name {
     struct sockaddr_storage storage;
 };
 
-/* The address that a text stands for, with this port; returns its length. */
+/* Makes an address of a text and a port; returns its length. */
 static inline socklen_t make_name(union name *name, const char *text, unsigned port)
 {
     memset(name, 0, sizeof *name);
@@ -39,7 +39,7 @@ static inline socklen_t make_name(union name *name, const char *text, unsigned p
     exit(2);
 }
 
-/* A number, or the error's name. */
+/* Prints a number, or the name of the error. */
 static inline void show_result(long result)
 {
     if (result < 0)
@@ -75,7 +75,7 @@ static inline void show_name(const union name *name)
     printf(" [%s]:%u", text, ntohs(name->ipv4.sin_port));
 }
 
-/* For what must succeed if the test is to mean anything. */
+/* Ends the program unless a call has succeeded on which the test depends. */
 __attribute__((format(printf, 2, 3))) static inline int must(int result, const char *what, ...)
 {
     va_list list;

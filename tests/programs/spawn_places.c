@@ -1,7 +1,7 @@
 /*
- * Starts a program from another directory: spawn_places HOW PROGRAM. posix_spawn(3) gets an action that
- * changes to the directory "there", in the way that HOW says, and PROGRAM is relative to that, or, with -p
- * behind HOW, a name that is looked for in PATH. Prints what it returns, or the program's status.
+ * spawn_places HOW PROGRAM: starts a program by posix_spawn(3) with an action that changes to the directory
+ * "there", in the way that HOW says. PROGRAM is relative to that directory or, with -p after HOW, a name that is
+ * looked for in PATH. Prints what posix_spawn() returns, or the program's status.
  */
 #include <errno.h>
 #include <fcntl.h>

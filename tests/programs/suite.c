@@ -1,7 +1,7 @@
 /*
- * A test suite with a hard-coded port: suite PORT NAME ROUNDS FIFO. Once somebody opens the fifo, each round
- * starts a server on the port, which answers everyone with its name, and asks it by TCP and UDP, over IPv4
- * and IPv6, and by multicast. At the end prints how many answers were its own server's, and how many others'.
+ * suite PORT NAME ROUNDS FIFO: a test suite with a hard-coded port. Once somebody opens the fifo, each round
+ * starts a server on the port, which answers everyone with NAME, and asks it by TCP and UDP, over IPv4 and IPv6,
+ * and by multicast. At the end prints how many answers came from its own server, and how many from others.
  */
 #include "show.h"
 
@@ -114,7 +114,7 @@ static pid_t start_server(void)
     }
     close(ready[1]);
     must((int)read(ready[0], &byte, 1),
-         "read"); /* the end of the file, at which the server is ready or gone */
+         "read"); /* end of file: the server is ready or gone */
     close(ready[0]);
     return pid;
 }

@@ -1,5 +1,4 @@
-/* System calls that portshim has nothing to do with, by libc's syscall(), up to the last of their arguments.
- */
+/* Makes system calls that portshim does not rewrite by libc's syscall(), with up to six arguments. */
 #include "show.h"
 
 #include <fcntl.h>

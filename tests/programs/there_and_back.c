@@ -1,13 +1,14 @@
 /*
- * Whatever is asked for, and whatever the pool is: what the program calls P goes to one port of the kernel's, which
- * comes back as P, and the other way round.
+ * For any specification and any pool: what the program calls port P is one port of the kernel, which comes back as P,
+ * and vice versa.
  *
  *     there_and_back SEED ROUNDS
  *
- * makes that many runs of random specifications and pools in PORTSHIM_HOME, through the interfaces that `portshim run`
- * and the library use; adds placeholders, nests runs, assigns late from several threads; and looks at each in the map,
- * as a process of the run sees it (rules/view.h) and as one that cannot open the map does (compact.h). The numbers are
- * few, and a third of them ephemeral, so that one is often placeholder, given real port, pool and alias at once.
+ * makes ROUNDS runs of random specifications and pools in PORTSHIM_HOME, through the interfaces that `portshim run` and
+ * the library use. It adds placeholders, nests runs and assigns late placeholders from several threads. It checks each
+ * run in its map, as a process of the run sees it (rules/view.h), and as a process sees it that cannot open the map
+ * (run/compact.h). There are few numbers, a third of them ephemeral, so that one is often a placeholder, a given real
+ * port, a port of the pool and an alias at once.
  */
 #include "run/compact.h"
 #include "error.h"
@@ -51,7 +52,7 @@ static unsigned below(unsigned n)
     return (unsigned)rand() % n;
 }
 
-/* Two thirds of them below the ephemeral range, the rest its first. */
+/* A random port: one of the last below the ephemeral range (two thirds) or of the first in it. */
 static unsigned number(void)
 {
     return first_ephemeral - 2 * NUMBERS / 3 + below(NUMBERS);
@@ -83,7 +84,7 @@ static void add_word(struct text *t)
     }
 }
 
-/* A specification that is understood, in text and set. */
+/* Invents a valid specification, as a text and as a set. */
 static void invent_ports(struct portset *set, char *text, size_t size)
 {
     struct problem problem;
@@ -113,7 +114,7 @@ static void invent_pool(struct pool *pool, const char *more)
     check(pool_parse(pool, text, "test", &problem) == 0, "%s", text);
 }
 
-/* Every number has one meaning on either side. */
+/* Checks that every number has one meaning on either side. */
 static void check_tables(const char *whose, uint32_t (*to_kernel)(unsigned), uint32_t (*to_program)(unsigned))
 {
     for (unsigned port = 1; port < PORT_COUNT; port++) {
@@ -169,14 +170,14 @@ static void check_leases(const struct map *map)
     lease_close(&leases);
 }
 
-/* As a process of the run that attaches now. */
+/* Makes the view of a process that attaches to the run now. */
 static void join(struct map *map, struct map *outer)
 {
     memset(&view, 0, sizeof view);
     check(view_add_map(&view, map) && (outer == NULL || view_add_map(&view, outer)), "the view is full");
 }
 
-/* As a process of the run has it, with the map and without. */
+/* Checks the views of processes that can, and cannot, open the map. */
 static void check_processes(struct map *map, struct map *outer)
 {
     static char text[COMPACT_SIZE];
@@ -200,7 +201,7 @@ static void check_run(struct map *map, struct map *outer)
     check_processes(map, outer);
 }
 
-/* Which placeholders are assigned at start, and to what. */
+/* Checks which placeholders are assigned at start, and to which ports. */
 static void check_start(const struct map *map, const struct portset *set, const struct pool *pool)
 {
     unsigned listed = 0, own = 0;
@@ -228,7 +229,7 @@ struct binding {
     unsigned seed;
 };
 
-/* What bind(2) of a late placeholder does, and now and then that of one whose port a stranger has taken. */
+/* Does what bind(2) of a late placeholder does, sometimes as if a stranger had taken the real port. */
 static void *bind_late(void *context)
 {
     struct binding *binding = context;
@@ -263,7 +264,7 @@ static void bind_from_threads(struct run *run, const struct pool *pool)
         pthread_join(threads[i], NULL);
 }
 
-/* A given real port may be somebody's, and a small pool may not do: then there is nothing to look at. */
+/* False when there is nothing to check: a given real port is taken, or the pool is too small. */
 static bool create(struct run *run, struct portset *set, struct pool *pool, const char *outer)
 {
     static char text[8192];

@@ -1,6 +1,6 @@
 /*
- * Built for a 32-bit libc with a 64-bit time_t: a datagram to oneself on the port given, by sendmsg(), recvmsg(),
- * sendmmsg() and recvmmsg(). Prints the port of each source.
+ * For a 32-bit libc with a 64-bit time_t: sends datagrams to itself at the port given, by sendmsg(), recvmsg(),
+ * sendmmsg() and recvmmsg(). Prints the source port of each.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE

@@ -1,6 +1,6 @@
 /*
- * What clients and servers over UDP see of each other: udp WAY PORT PORT. Both ports are placeholders where
- * it is wrapped; the clients that reply to nobody have ports of the kernel's choice, which are not shown.
+ * udp WAY PORT PORT: prints what clients and servers over UDP see of each other. When it is wrapped, both ports
+ * are placeholders. Other clients have ports of the kernel's choice, which are not printed.
  */
 #include "calls.h"
 #include "show.h"
@@ -45,7 +45,7 @@ static int bound(const char *address, unsigned at)
     return fd;
 }
 
-/* A name whose port is the kernel's choice, and so not to be compared, has none. */
+/* Prints a name without its port if the kernel chose that, as it differs each time. */
 static void show_source(union name *name)
 {
     unsigned at = ntohs(name->ipv4.sin_port);
@@ -66,7 +66,7 @@ static void show_received(int fd, union name *source, socklen_t *len)
     show_source(source);
 }
 
-/* A server that answers whoever wrote. */
+/* A server that answers every client. */
 static void unconnected(const struct pair *pair, unsigned client_port)
 {
     union name to, source;
@@ -97,7 +97,7 @@ static void answered(const struct pair *pair, unsigned client_port)
     close(client);
 }
 
-/* Both ends connected: only from the peer's very port does a datagram come through. */
+/* Both ends are connected: they receive datagrams from the peer's port only. */
 static void connected(const struct pair *pair)
 {
     union name to, source, back;
@@ -123,7 +123,7 @@ static void connected(const struct pair *pair)
     close(stray);
 }
 
-/* A client on a placeholder and a server on another, both seen by their numbers. */
+/* A client and a server on two placeholders see each other at these. */
 static void between_placeholders(const struct pair *pair)
 {
     unconnected(pair, other_port);
@@ -177,7 +177,7 @@ static void mixed(void)
                                                    .msg_namelen = sizeof sources[i].ipv4,
                                                    .msg_iov = &parts[i],
                                                    .msg_iovlen = 1}};
-    /* All of them by one call: an answer that is cut short by the library would be seen. */
+    /* Receive all by one call, which shows whether the library stops early. */
     printf("recvmmsg:");
     show_result(by->recvmmsg(client, messages, COUNT, 0));
     putchar('\n');
@@ -191,7 +191,7 @@ static void mixed(void)
     close(client);
 }
 
-/* Where a datagram was sent to, by control messages; with room for all of it and for a part. */
+/* The original destination in control messages, with room for all of it and for a part. */
 static void original_destination(const char *address, int level, int option, int type)
 {
     union name to;
@@ -224,7 +224,7 @@ static void original_destination(const char *address, int level, int option, int
     }
 }
 
-/* Nobody is there: the kernel's answer, and whom it says it was about. */
+/* Sends to a port without a server: the kernel's error, and the destination that it names. */
 static void refused(const char *address, int level, int option)
 {
     union name to, about;
@@ -265,7 +265,7 @@ static void refused(const char *address, int level, int option)
     close(fd);
 }
 
-/* The first bytes go with the connection, to an address in sendto(), sendmsg() or sendmmsg(). */
+/* TCP fast open: sendto(), sendmsg() or sendmmsg() connects and sends at once. */
 static void fast_open(const char *address, int call)
 {
     union name to, peer;
@@ -307,7 +307,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         unconnected(&pairs[i], 0);
         answered(&pairs[i], 0);
-        if (strcmp(pairs[i].to, "127.3.2.1") != 0) /* from whose port 127.0.0.1 would answer */
+        if (strcmp(pairs[i].to, "127.3.2.1") != 0) /* 127.0.0.1 would answer, not this address */
             connected(&pairs[i]);
         between_placeholders(&pairs[i]);
     }

@@ -1,6 +1,6 @@
 /*
- * AF_UNSPEC, which is IPv4 to bind() and a datagram's destination, and tells connect() to disconnect:
- * unspecified_family WAY PORT.
+ * unspecified_family WAY PORT: uses AF_UNSPEC, which counts as IPv4 in bind() and in a datagram's destination,
+ * and makes connect() disconnect.
  */
 #include "calls.h"
 #include "show.h"

@@ -1,6 +1,6 @@
 /*
- * A user of libportmap, as installed: each argument is a call, and prints one line: the port or number that
- * it returned, or the name of its error. "@2" in a later one is what the second one printed.
+ * A user of libportmap, as installed. Each argument is a call, which prints one line: the port or number that it
+ * returned, or the name of its error. "@2" in a later argument is what the second call printed.
  *
  *     c_api pick 'release @1' 'release @1'
  *     20000
@@ -175,7 +175,7 @@ static int bind_port(char **words)
     return port;
 }
 
-/* pool [SIZE]: as many of its ports as an array of that size can hold, and how many there are. */
+/* pool [SIZE]: prints as many ports of the pool as an array of that size holds, and how many there are. */
 static int pool(char **words)
 {
     static unsigned short ports[PORTS];
@@ -190,7 +190,7 @@ static int pool(char **words)
     return count;
 }
 
-/* Without anybody to tell what is wrong. */
+/* pool() without a buffer for the error text, then with a small one. */
 static int silent_pool(char **words)
 {
     char small[8];
@@ -209,7 +209,7 @@ static int ephemeral_range(char **words)
     return error;
 }
 
-/* occupy FAMILY TYPE HOST PORT: a socket of this process, kept. */
+/* occupy FAMILY TYPE HOST PORT: binds a socket and keeps it. */
 static int occupy(char **words)
 {
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)number(words[4]))};
@@ -225,7 +225,7 @@ static int occupy(char **words)
 
 static int call(char *line);
 
-/* child CALL: in a child of fork(2), which ends then. */
+/* child CALL: makes the call in a child of fork(2), which then ends. */
 static int child(char **words)
 {
     int status;
@@ -244,14 +244,14 @@ static int child(char **words)
     return 0;
 }
 
-/* leave: the next child is in a pid namespace of its own. */
+/* leave: puts the next child into a new pid namespace. */
 static int leave(char **words)
 {
     (void)words;
     return unshare(CLONE_NEWPID) < 0 ? -errno : 0;
 }
 
-/* shell COMMAND...: what happens meanwhile. */
+/* shell COMMAND...: runs a shell command between two calls. */
 static int shell(char **words)
 {
     char line[1024] = "";
@@ -261,7 +261,7 @@ static int shell(char **words)
     return system(line);
 }
 
-/* server ADDRESS: from now on it is asked; without an address none is. */
+/* server [ADDRESS]: asks this port server from now on, or none. */
 static int server(char **words)
 {
     return words[1] != NULL ? setenv("PORTSERVER_ADDRESS", words[1], 1) : unsetenv("PORTSERVER_ADDRESS");
@@ -281,7 +281,7 @@ static void fork_and_wait(int signal)
     errno = saved;
 }
 
-/* fork_on_signal: SIGUSR1, from now on. */
+/* fork_on_signal: forks at every SIGUSR1 from now on. */
 static int fork_on_signal(char **words)
 {
     const struct sigaction action = {.sa_handler = fork_and_wait};
@@ -297,7 +297,7 @@ static void *pick_cancelled(void *unused)
     return unused;
 }
 
-/* cancelled: a thread that is to be cancelled picks. */
+/* cancelled: picks in a thread with a pending cancellation. */
 static int cancelled(char **words)
 {
     pthread_t thread;
@@ -308,7 +308,7 @@ static int cancelled(char **words)
     return result == PTHREAD_CANCELED ? 0 : 1;
 }
 
-/* hold: until a signal. */
+/* hold: waits for a signal. */
 static int hold(char **words)
 {
     (void)words;
@@ -340,7 +340,7 @@ static void give_back(int port)
         atomic_fetch_add(&failures, 1);
 }
 
-static bool table_is_replaced; /* meanwhile, again and again: a call may say that it was so too often */
+static bool table_is_replaced; /* again and again, so that a call may fail for it */
 
 static void *lease_and_release(void *unused)
 {
@@ -361,8 +361,8 @@ static void *lease_and_release(void *unused)
     return unused;
 }
 
-/* threads [CHILDREN]: eight of them lease and give back, and so many children meanwhile. Fails when two had
- * the same port at a time. */
+/* threads [CHILDREN]: eight threads lease and release, and so many children meanwhile. Fails when two had the
+ * same port at once. */
 static int threads(char **words)
 {
     pthread_t thread[THREADS];
@@ -388,7 +388,7 @@ static int threads(char **words)
     exit(EXIT_FAILURE);
 }
 
-/* replaced SECONDS TABLE: the same for that long, while the table is removed once and again. */
+/* replaced SECONDS TABLE: the same for so long, while the table is removed again and again. */
 static int replaced(char **words)
 {
     pthread_t thread[THREADS];

@@ -1,8 +1,7 @@
 /*
- * Another library that is preloaded, stands in front of bind(), and looks for the next one as HOW says: 1 by RTLD_NEXT,
- * 2 by libc's handle, 3 by dlvsym, 4 by RTLD_NEXT, while it stands in front of dlsym as well, 5 like 4, and calls
- * socket() while somebody looks for it, as another thread or a signal handler may. It ends a program in which it comes
- * to call itself.
+ * Another preloaded library that interposes bind(). HOW says how it finds the next bind(): 1 by RTLD_NEXT; 2 by a
+ * handle of libc; 3 by dlvsym(); 4 by RTLD_NEXT while it interposes dlsym() as well; 5 like 4, and it calls socket() while
+ * somebody looks socket() up, as another thread or a signal handler may. It ends a program in which it calls itself.
  */
 #include <dlfcn.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* A library that a program loads: what it calls, and where it finds the next one, is its own affair. */
+/* A library that calls bind() and dlopen() itself, so that its own symbol scope and RUNPATH decide. */
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <netinet/in.h>

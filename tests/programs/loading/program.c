@@ -1,8 +1,8 @@
 /*
- * program bind PORT HOW: a library, loaded as HOW says, binds the port; prints which port the kernel has.
+ * program bind PORT HOW: a library, loaded as HOW says, binds the port; prints the port that the kernel sees.
  *     HOW: direct, by the program itself; plain, deepbind, dlmopen; dlsym, dlvsym: libc's bind() as a handle gives it
- * program paths FLAGS: loads by RUNPATH and $ORIGIN, of the program and of a library; prints what it got
- * program next: what dlsym says of RTLD_NEXT, RTLD_DEFAULT and what no one has, and that dlerror() stays quiet
+ * program paths FLAGS: loads libraries by the RUNPATH and $ORIGIN of the program and of a library; prints their paths
+ * program next: prints what dlsym() finds by RTLD_NEXT, by RTLD_DEFAULT and for a missing name, and dlerror()
  */
 #include <arpa/inet.h>
 #include <dlfcn.h>

@@ -1,4 +1,4 @@
-/* The version of libc's symbols that are there since the beginning. */
+/* The version of the oldest symbols of libc. */
 #ifdef __i386__
 #define BASE_VERSION "GLIBC_2.0"
 #elif defined __x86_64__
