@@ -1,7 +1,7 @@
-"""A server that is started with its socket, as inetd and systemd do it: it says its name and what it sees.
+"""A server that gets its socket from inetd or systemd and answers with its name and what it sees.
 
-activated.py NAME: descriptor 0 is a connection or a UDP socket; or, by LISTEN_FDS, descriptor 3 is a listener. The
-answer is the NAME and the socket's own port; at 9001 it is what a client of 9000, started here, is told.
+activated.py NAME: descriptor 0 is a connection or a UDP socket; or, with LISTEN_FDS, descriptor 3 is a listener. The
+answer is NAME and the socket's own port. At 9001, the answer is what a client that it starts gets from 9000.
 """
 import os
 import socket

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""A port server that does not do what it should, in one way.
+"""A port server that misbehaves in one way.
 
 usage: fake_portserver.py ADDRESS say TEXT...     answers each request with the next text, the last one for ever; text
                                                  is escaped as in Python, and "|" in it is a pause between two pieces
        fake_portserver.py ADDRESS after FILE TEXT...
-                                                 the same, but the first answer is not given before there is the file
+                                                 the same, but gives the first answer only once FILE exists
        fake_portserver.py ADDRESS slow SECONDS PORT,PORT...
                                                  gives each of the ports once, SECONDS after it was asked; clients need
                                                  not wait for each other
@@ -14,7 +14,7 @@ usage: fake_portserver.py ADDRESS say TEXT...     answers each request with the 
        fake_portserver.py ADDRESS drip           answers a byte every now and then, and never a whole line
        fake_portserver.py ADDRESS full           never accepts, and its backlog is full
 
-ADDRESS is a path, or begins with "@". "ready" is printed once clients can come, and then each request.
+ADDRESS is a path, or begins with "@". Prints "ready" once clients can connect, and then each request.
 """
 import os
 import signal
@@ -33,7 +33,7 @@ kept = []
 
 
 def give(connection, port):
-    time.sleep(float(texts[0]))  # it is what a client has to wait for
+    time.sleep(float(texts[0]))  # the client has to wait so long
     with connection:
         connection.sendall(b"%d\n" % port if port else b"")
 
@@ -56,14 +56,14 @@ def answer(connection):
         text = texts.pop(0) if len(texts) > 1 else texts[0]
         for number, piece in enumerate(text.encode().decode("unicode_escape").split("|")):
             if number:
-                time.sleep(0.2)  # so that the client reads them apart
+                time.sleep(0.2)  # so that the client reads each piece separately
             connection.sendall(piece.encode("latin-1"))
     elif mode == "flood":
         connection.sendall(b"1" * 1000000)
     elif mode == "drip":
         while True:
             connection.sendall(b" ")
-            time.sleep(0.5)  # long before a client that counts from the last byte on loses its patience
+            time.sleep(0.5)  # a client that restarts its timeout at each byte would wait for ever
 
 
 if mode == "full":
@@ -87,7 +87,7 @@ while True:
             print(connection.recv(100).decode().strip(), flush=True)
             answer(connection)
     except OSError:
-        pass  # it has heard enough
+        pass  # the client has closed the connection
     if mode == "silent":
         kept.append(connection)
     else:

@@ -1,10 +1,10 @@
-"""A client that asks a port server for ports, one after the other, and tells how long that took.
+"""A client that asks a port server for one port after the other, and measures how long that takes.
 
 usage: honest.py ADDRESS COUNT
 
-Beside each request it asks a server of its own, which does nothing but answer, in the very same way: what the host makes
-both of them wait is no server's doing. Prints the milliseconds of the slowest and of the middle request, those of the
-slowest and the middle one of the other server, and how many requests were not answered by a port.
+With each request it also asks a server of its own, which does nothing but answer, in the same way: that shows the delays
+that the host causes. Prints the milliseconds of the slowest and the median request, those of the other server, and how
+many requests were not answered by a port.
 """
 import os
 import socket
@@ -21,7 +21,7 @@ def serve(listener):
 
 
 def ask(address):
-    """The answer, and the milliseconds until it was there."""
+    """The answer, and the milliseconds that it took."""
     begin = time.monotonic()
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(address)
@@ -49,7 +49,7 @@ try:
         failed += not answer.strip().isdigit()
         times.append(taken)
         own_times.append(ask(own.getsockname())[1])
-        time.sleep(0.01)  # how often it asks: nothing is waited for
+        time.sleep(0.01)  # the interval of its requests; no event to wait for
 finally:
     os.kill(server, 15)
     os.waitpid(server, 0)

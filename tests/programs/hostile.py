@@ -1,17 +1,17 @@
-"""A client that a port server would rather not have, until SIGTERM.
+"""A client that attacks a port server until SIGTERM.
 
 usage: hostile.py KIND ADDRESS
 
 silent      two thousand connections that say nothing, and come again when they are closed
 drip        a hundred connections that send a byte a second
 megabyte    a request of a megabyte, again and again
-half        requests without a newline whose sending side is shut, and nobody who reads the answer
+half        requests without a newline, closed for sending, whose answers nobody reads
 storm       connections that are closed as soon as they are there
 others      ports for process 1, for a process of another user (its parent), and for rubbish
-flood       ports for itself, as fast as it can, hundreds of requests before the first answer is looked at
+flood       ports for itself, as fast as it can, hundreds of requests before it reads the first answer
 rights      a hundred descriptors beside each piece of a request
 
-"ready" is printed when it has begun. A server that refuses is what it wants to see: every error is passed over.
+Prints "ready" when it has begun. Ignores all errors, as a server may well refuse it.
 """
 import os
 import selectors
@@ -61,7 +61,7 @@ def crowd(address, count, interval, say):
 
 
 def alone(say):
-    """One connection after the other."""
+    """Makes one connection after the other."""
     def turn(address):
         client = connect(address)
         if client:

@@ -1,7 +1,7 @@
-"""A server that gives away all that it will not need before it binds: files, privileges, descriptors.
+"""A server that gives up files, privileges and descriptors before it binds.
 
-late_bind.py ROOT ADDRESS: as root it moves into ROOT and becomes nobody. With no descriptor left it binds 9000 over
-TCP and UDP on all addresses, and is a client of itself at ADDRESS. Then it answers at 9000 with what it saw.
+late_bind.py ROOT ADDRESS: root changes its root to ROOT and becomes nobody. With no descriptor left it binds 9000 for
+TCP and UDP on all addresses, and asks itself at ADDRESS as a client. Then it answers at 9000 with what it saw.
 """
 import os
 import resource

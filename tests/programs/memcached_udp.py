@@ -1,7 +1,7 @@
-"""A client of memcached over UDP that knows its port by heart.
+"""A client of memcached over UDP with a hard-coded port.
 
-memcached_udp.py NAME: sets and gets under keys that all copies share what only its own copy can know, by connected
-and unconnected sockets, over IPv4 and IPv6, and is answered from the port it asked.
+memcached_udp.py NAME: sets and gets values that only its own copy can know, under keys that all copies use, by connected
+and unconnected sockets over IPv4 and IPv6. Each answer must come from the port that was asked.
 """
 import socket
 import struct

@@ -1,16 +1,16 @@
-"""One kind of those who want ports on a host, again and again, until SIGTERM.
+"""One kind of program that takes ports of a host, again and again, until SIGTERM.
 
 usage: mixed_client.py KIND SOCKET ADDRESS HOLD
 
-portpicker  processes with a port of portpicker's client, from the port server at ADDRESS
-pick        processes that portshim pick leases for, from the lease table
+portpicker  processes that get a port by portpicker's client, from the port server at ADDRESS
+pick        processes that get a port by portshim pick, from the lease table
 served      the same, from the port server
 run         runs of the lease table, whose command HOLD announces the port
 servedrun   the same, from the port server
 stranger    a program that asks nobody: it keeps a quarter of PORTSHIM_POOL bound and announces that, then says "ready",
             and binds others for a moment each
 
-Each announces its port to the observer at SOCKET (observer.py), lives on for a moment and is killed.
+Each process announces its port to observer.py at SOCKET, lives for a moment and is killed.
 """
 import ctypes
 import os
@@ -43,7 +43,7 @@ def ask():
     """A port for this process, or None while the server is being started again."""
     if kind == 'portpicker':
         import portpicker
-        # Its pick_unused_port() would go on without the server, with a port that nobody leases to it.
+        # pick_unused_port() would fall back to a port that is not leased.
         return portpicker.get_port_from_port_server(address)
     pick = subprocess.run(['portshim', 'pick', *required, str(os.getpid()), '0'], stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL if served else None)
@@ -52,7 +52,7 @@ def ask():
 
 def be_process(said):
     while not (port := ask()):
-        time.sleep(0.05)  # how often it asks again: nobody tells when a port is free
+        time.sleep(0.05)  # ask again: no event tells when a port is free
     observer = announce(port)
     os.write(said, b'.')
     signal.pause()
@@ -85,11 +85,11 @@ def be_stranger():
         taken = bind(random.choice(ports))
         if taken:
             taken.close()
-        time.sleep(0.005)  # how often it disturbs: nothing waits for it
+        time.sleep(0.005)  # the interval at which it disturbs others
 
 
 def one():
-    """A process or a run that has its port for a moment, or is killed on its way there."""
+    """Starts a process or a run that gets a port, and kills it a moment later, or before it has the port."""
     is_run = kind.endswith('run')
     listen, said = os.pipe()
     child = os.fork()

@@ -1,6 +1,6 @@
 // A node cluster as its users write it: the primary binds, the workers listen and answer.
-// node_cluster.js NAME rr|none: over TCP at 9000, over UDP at 9001; "NAME PID PORT" is the answer, the port as the
-// worker sees it. At 9002 each worker is a client of 9000 and passes on what it is told.
+// node_cluster.js NAME rr|none: TCP at 9000, UDP at 9001. The answer is "NAME PID PORT", the port as the worker sees it.
+// At 9002, a worker asks 9000 as a client and passes the answer on.
 const cluster = require('cluster')
 const dgram = require('dgram')
 const net = require('net')

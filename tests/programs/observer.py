@@ -1,14 +1,14 @@
 #!/usr/bin/python3
-"""Judges whether a port has two holders, without ever looking at portshim's tables.
+"""Checks that no port has two holders, without ever looking at portshim's tables.
 
-Each holder connects to the observer's unix socket and announces the real ports it was given, a line each; a line with a
-minus sign before the port withdraws it. A byte back says that the line has been taken in. What a holder has announced
-is its own as long as it lives, and the kernel tells when it is gone. The observer counts the times that a port is
-announced while a living holder has it, or while a socket of the host stays bound to it: it binds the port itself for a
-moment, without reuse options.
+Each holder connects to the observer's unix socket and announces the real ports that it was given, a line each. A line
+with a minus sign before the port withdraws it. The observer answers each line with a byte. A holder has what it has
+announced as long as it lives; the kernel tells when it has ended. The observer counts how often a port is announced
+while a living holder has it, or while a socket of the host stays bound to it. To find out, it binds the port itself for
+a moment, without reuse options.
 
-With the word "connections" a holder lives as long as its connection, which ends before the kernel tells anybody that
-the process has died: ports may change hands within a millisecond. Holders may then have bound what they announce.
+With the word "connections", a holder lives as long as its connection, which ends before the kernel tells that the
+process has died: ports may change hands within a millisecond. Holders may then have bound the ports they announce.
 
 usage: observer.py SOCKET [connections]   prints a line per double holding as it happens, and a summary at SIGTERM
 """
@@ -21,7 +21,7 @@ import struct
 import sys
 import time
 
-STAYS_BOUND = 0.5  # seconds: the probe for an owner that was killed meanwhile is over long before
+STAYS_BOUND = 0.5  # seconds; a probe by a process that was killed is over much sooner
 
 
 class Holder:
@@ -39,7 +39,7 @@ class Holder:
             return False
 
     def lines(self):
-        """What it has said since the last time; None at the end."""
+        """The lines that the holder has sent since the last time; None at the end."""
         try:
             received = self.connection.recv(4096)
         except ConnectionResetError:
@@ -51,7 +51,7 @@ class Holder:
         try:
             self.connection.sendall(b".")
         except OSError:
-            pass  # killed meanwhile: its end of the connection says so as well
+            pass  # killed meanwhile, which the end of its connection tells, too
 
     def close(self):
         self.connection.close()
@@ -82,7 +82,7 @@ class Observer:
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(path)
         self.listener.listen(1024)
-        self.holders = {}  # of each port, who announced it last
+        self.holders = {}  # port: who announced it last
         self.seen = self.doubles = 0
 
     def is_bound(self, port):
@@ -110,7 +110,7 @@ class Observer:
         other = self.holders.get(port)
         other_lives = other is not None and other.lives()
         if not holder.lives():
-            return  # killed before its turn came: whoever has the port now may have been heard first
+            return  # killed before its turn: the port's next holder may have been heard first
         if other_lives:
             self.report("announced twice", port)
         elif self.kind is HolderProcess and self.stays_bound(port, holder):

@@ -1,9 +1,9 @@
-"""Binds more ports than were leased beforehand, in a place from where none can be leased.
+"""Binds more ports than were leased beforehand, in a place from which none can be leased.
 
 usage: out_of_reach.py chroot DIRECTORY | user | descriptors | nothing   FIRST COUNT
 
-COUNT placeholders from FIRST on, TCP and UDP, IPv4 and IPv6; then each is asked for its own name and is reached by it.
-Prints what was refused, then "ready", and stays until SIGTERM.
+Binds COUNT placeholders from FIRST on, for TCP and UDP, IPv4 and IPv6. Then checks the name of each socket, and that it
+can be reached by that name. Prints what was refused, then "ready", and runs until SIGTERM.
 """
 import os
 import resource
@@ -17,7 +17,7 @@ kinds = [(family, kind) for family in (socket.AF_INET, socket.AF_INET6) for kind
 loopback = {socket.AF_INET: '127.0.0.1', socket.AF_INET6: '::1'}
 servers = {(number, *kind): socket.socket(*kind) for number in numbers for kind in kinds}
 clients = {key: socket.socket(*key[1:]) for key in servers}
-'x'.encode('idna')  # what Python loads when it is first needed is not there afterwards
+'x'.encode('idna')  # Python loads this codec at first use, and could not later
 
 where = sys.argv[1]
 if where == 'chroot':

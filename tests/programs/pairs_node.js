@@ -1,5 +1,5 @@
 // A node suite as people write it: servers and clients that agree on port numbers.
-// pairs_node.js NAME: what its own servers, and no others, can answer.
+// pairs_node.js NAME: its servers answer with NAME, by which it recognizes them.
 const assert = require('assert')
 const dgram = require('dgram')
 const http = require('http')
@@ -36,7 +36,7 @@ async function testNet () {
   server.close()
 }
 
-// Sends to 9000 as fast as it can, and hears as much.
+// Sends to 9000 as fast as it can; must get as many answers.
 async function testDgram (type, host, connected) {
   const server = dgram.createSocket(type)
   server.on('message', (message, from) => server.send(`${name} ${message}`, from.port, from.address))

@@ -1,6 +1,6 @@
 """A test suite as people write it: servers and clients that agree on port numbers.
 
-pairs_python.py NAME: what its own servers, and no others, can answer.
+pairs_python.py NAME: its servers answer with NAME, by which it recognizes them.
 """
 import asyncio
 import multiprocessing
@@ -68,7 +68,7 @@ class Suite(unittest.TestCase):
 
     def test_socketserver_tcp(self):
         socketserver.ThreadingTCPServer.allow_reuse_address = True
-        for _ in range(3):  # the next one binds where the last one was
+        for _ in range(3):  # each binds the port of the one before
             server = socketserver.ThreadingTCPServer(("127.0.0.1", 9000), Stream)
             thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
             thread.start()

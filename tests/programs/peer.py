@@ -1,11 +1,11 @@
-"""Servers that answer with a name, and clients that tell who answered.
+"""Servers that answer with a name, and clients that print who answered.
 
-usage: peer.py serve NAME [ADDRESS/]PORT...   TCP and UDP; prints "ready" when all are there, and "PORT: error" for
-                                              those that could not be
+usage: peer.py serve NAME [ADDRESS/]PORT...   TCP and UDP; prints "ready" when all listen, and "PORT: error" for
+                                              those that could not be bound
        peer.py ask [ADDRESS/]PORT...          prints the answer or the error, for TCP and for UDP, a line each
        peer.py retry [ADDRESS/]PORT           asks over TCP until there is an answer; prints "refused" the first time
 
-The address is 127.0.0.1 where none is given. A stranger must never answer, so nothing is asked twice but by retry.
+The default address is 127.0.0.1. Only `retry` asks twice, so that no stranger's answer is missed.
 """
 import selectors
 import socket
@@ -86,7 +86,7 @@ def retry(word):
             if not said:
                 print('refused', flush=True)
             said = True
-            time.sleep(0.01)  # what a client that retries does: no event tells it that its server has come
+            time.sleep(0.01)  # as a retrying client does: no event tells that its server is there
 
 
 if sys.argv[1] == 'serve':

@@ -1,5 +1,5 @@
 <?php
-// What a page of 127.0.0.1:8080 says by curl and by a socket, and where the database on 5432 keeps its data.
+// Prints a page of 127.0.0.1:8080, got by curl and by a socket, and the data directory of the database on 5432.
 $curl = curl_init('http://127.0.0.1:8080/');
 curl_setopt($curl, CURLOPT_RETURNTRANSFER, true);
 echo 'curl: ', strtok(curl_exec($curl) ?: curl_error($curl), " \n"), "\n";

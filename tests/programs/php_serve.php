@@ -1,5 +1,5 @@
 <?php
-// A server by PHP's sockets on 8080, which says one word.
+// A server on 8080 by PHP's sockets, which answers with one word.
 $server = socket_create(AF_INET, SOCK_STREAM, SOL_TCP);
 socket_bind($server, '127.0.0.1', 8080) or exit(1);
 socket_listen($server);

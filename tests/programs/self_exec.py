@@ -1,7 +1,7 @@
-"""A server that starts itself anew after each answer, with an empty environment.
+"""A server that executes itself again after each answer, with an empty environment.
 
-self_exec.py inherit|rebind [GENERATION [DESCRIPTOR]]: it answers at 9000 with its generation and its own port. The
-next generation has the listener's descriptor, or binds for itself.
+self_exec.py inherit|rebind [GENERATION [DESCRIPTOR]]: answers at 9000 with its generation and its own port. The next
+generation inherits the listener's descriptor, or binds the port itself.
 """
 import os
 import socket

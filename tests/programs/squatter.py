@@ -1,11 +1,11 @@
-"""Another program of the host that takes ports of a pool by chance: which nobody else could foresee, so a run that is
-given one of them did not ask the kernel.
+"""Another program of the host, which holds random ports of a pool. A run that gets one of these has not asked the kernel
+whether it is free.
 
 usage: squatter.py PORT,PORT... COUNT
 
-COUNT sockets, TCP and UDP, IPv4 and IPv6, on one address and on all, without any reuse option, stay bound until
-SIGTERM; "ready" is printed once they are. From then on others are bound all the time, and let go of at once: a server
-whose port is leased but not yet bound may meet one of those only by a chance of one in many thousand.
+Binds COUNT sockets, TCP and UDP, IPv4 and IPv6, on one address or on all, without reuse options, prints "ready" and
+keeps them until SIGTERM. Meanwhile it binds other ports all the time and closes them at once. The chance that one of
+those is leased to a server which has not bound it yet is one in many thousands.
 """
 import random
 import socket
@@ -39,4 +39,4 @@ while True:
     taken = take(random.choice(ports))
     if taken:
         taken.close()
-    time.sleep(0.02)  # how often it disturbs: nothing waits for it, and nothing is to be waited for
+    time.sleep(0.02)  # the interval at which it disturbs others; no event to wait for

@@ -1,9 +1,9 @@
-"""The host's own servers on numbers that are placeholders in some run: nobody of the run may ever come here.
+"""Servers outside of any run, on ports that are placeholders in some run: no client of that run may ever get here.
 
 usage: stranger.py PORT...
 
-Listens on each port, TCP and UDP, on all addresses of the host and in the groups given by tests; prints "ready", answers
-everyone with "stranger", and prints a line for each visit.
+Listens on each port, for TCP and UDP, on all addresses of the host and in the tests' multicast groups. Prints "ready",
+answers everyone with "stranger", and prints a line for each visitor.
 """
 import selectors
 import socket
@@ -14,7 +14,7 @@ GROUPS = ('239.9.8.7', 'ff15::9:8:7')
 
 
 def reuse(server):
-    # What is left of earlier connections does not matter; a second listener would be refused all the same.
+    # Ignore connections in TIME_WAIT; a second listener is refused even so.
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 
 
@@ -37,7 +37,7 @@ def receiver(port):
         loopback = struct.pack('@I', socket.if_nametoindex('lo'))
         server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, socket.inet_pton(socket.AF_INET6, GROUPS[1]) + loopback)
     except OSError:
-        pass  # a host without multicast has no visitors by it
+        pass  # on a host without multicast nobody can come by it
     return server
 
 

@@ -1,8 +1,8 @@
-"""Runs a command on a terminal of its own, and plays its user.
+"""Runs a command in a new terminal, and acts as its user.
 
 terminal.py STEP... -- COMMAND...: a STEP is "expect=TEXT", which waits until the command's output has TEXT (after what
-earlier steps have waited for), "send=TEXT" with \\x03 and the like, "resize", or "hangup". At the end the command's
-output is on stdout, and the status is the command's, or 99 when a TEXT did not come within 20 seconds.
+earlier steps have waited for), "send=TEXT" with \\x03 and the like, "resize", or "hangup". Prints the command's
+output at the end. The status is the command's, or 99 when a TEXT did not come within 20 seconds.
 """
 import fcntl
 import os
