@@ -35,19 +35,6 @@ one_port() {
     export PORTSHIM_POOL=$port
 }
 
-# says LINE... -- CALL...: one process makes the calls and must print these lines.
-says() {
-    local expected=() # not `lines`: `run` sets that
-    while [[ $1 != -- ]]; do
-        expected+=("$1")
-        shift
-    done
-    shift
-    run c_api "$@"
-    assert_success
-    assert_output "$(printf '%s\n' "${expected[@]}")"
-}
-
 # holding NAME CALL...: makes the calls in the background, in a process that then keeps running.
 holding() {
     local name=$1
@@ -63,10 +50,10 @@ has_ipv6() {
 @test "a picked port is nobody else's until its process has ended" {
     one_port
     holding first pick
-    says PORTMAP_EXHAUSTED -- pick
+    prints PORTMAP_EXHAUSTED -- c_api pick
     run -125 portshim pick
     stop "$pid" KILL
-    says "$port" -- pick
+    prints "$port" -- c_api pick
 }
 
 @test "ports picked by processes that are there together are all different" {
@@ -79,10 +66,10 @@ has_ipv6() {
 @test "a port can be picked for another process, and is leased until that ends" {
     one_port
     start other sleep infinity
-    says "$port" -- "pick $pid"
-    says PORTMAP_EXHAUSTED -- pick
+    prints "$port" -- c_api "pick $pid"
+    prints PORTMAP_EXHAUSTED -- c_api pick
     stop "$pid"
-    says "$port" -- pick
+    prints "$port" -- c_api pick
 }
 
 @test "no port is picked for a process that has ended, or for none" {
@@ -90,32 +77,33 @@ has_ipv6() {
     start ended sleep 0
     ended=$pid
     within 5 gone "$ended"
-    says ESRCH ESRCH ESRCH "$port" -- "pick $ended" "pick -1" "pick -$$" pick
+    prints ESRCH ESRCH ESRCH "$port" -- c_api "pick $ended" "pick -1" "pick -$$" pick
     wait "$ended"
-    says ESRCH -- "pick $ended"
+    prints ESRCH -- c_api "pick $ended"
 }
 
 @test "a bad pool is said when a port is picked" {
-    PORTSHIM_POOL=80x says PORTMAP_ESYNTAX PORTMAP_ESYNTAX PORTMAP_ESYNTAX -- pick 'lease any any' 'reserve 8080'
-    PORTSHIM_POOL='' PORTSHIM_POOL_FILE=none says ENOENT -- pick
+    PORTSHIM_POOL=80x prints PORTMAP_ESYNTAX PORTMAP_ESYNTAX PORTMAP_ESYNTAX -- \
+        c_api pick 'lease any any' 'reserve 8080'
+    PORTSHIM_POOL='' PORTSHIM_POOL_FILE=none prints ENOENT -- c_api pick
 }
 
 @test "a home that others can read is refused" {
     mkdir -m 755 open
-    PORTSHIM_HOME=$PWD/open says PORTMAP_EFOREIGN -- pick
-    PORTSHIM_HOME="$PWD/a b" says PORTMAP_EPATH -- pick
+    PORTSHIM_HOME=$PWD/open prints PORTMAP_EFOREIGN -- c_api pick
+    PORTSHIM_HOME="$PWD/a b" prints PORTMAP_EPATH -- c_api pick
 }
 
 @test "a port that is taken on one address can be leased on another" {
     one_port
-    says 0 PORTMAP_EXHAUSTED "$port" 0 PORTMAP_EXHAUSTED PORTMAP_EXHAUSTED -- "occupy inet stream 127.0.0.2 $port" \
-        'lease inet stream' 'lease inet stream 127.0.0.1 127.0.0.3' 'release @3' 'lease inet stream every' \
-        'lease inet stream 127.0.0.1 127.0.0.2'
+    prints 0 PORTMAP_EXHAUSTED "$port" 0 PORTMAP_EXHAUSTED PORTMAP_EXHAUSTED -- c_api \
+        "occupy inet stream 127.0.0.2 $port" 'lease inet stream' 'lease inet stream 127.0.0.1 127.0.0.3' 'release @3' \
+        'lease inet stream every' 'lease inet stream 127.0.0.1 127.0.0.2'
 }
 
 @test "a port that is taken for TCP can be leased for UDP" {
     one_port
-    says 0 PORTMAP_EXHAUSTED PORTMAP_EXHAUSTED PORTMAP_EXHAUSTED "$port" 0 "$port" -- \
+    prints 0 PORTMAP_EXHAUSTED PORTMAP_EXHAUSTED PORTMAP_EXHAUSTED "$port" 0 "$port" -- c_api \
         "occupy inet stream 127.0.0.1 $port" pick 'lease any any localhost' 'find_unused inet stream' \
         'find_unused inet dgram' 'release @5' 'lease any dgram localhost'
 }
@@ -123,78 +111,78 @@ has_ipv6() {
 @test "a port that is taken on IPv6 alone can be leased on IPv4" {
     has_ipv6 || skip "there is no IPv6"
     one_port
-    says 0 PORTMAP_EXHAUSTED PORTMAP_EXHAUSTED PORTMAP_EXHAUSTED "$port" -- "occupy inet6 stream ::1 $port" \
+    prints 0 PORTMAP_EXHAUSTED PORTMAP_EXHAUSTED PORTMAP_EXHAUSTED "$port" -- c_api "occupy inet6 stream ::1 $port" \
         pick 'find_unused inet6 stream' 'lease any stream localhost' 'lease inet stream localhost'
 }
 
 @test "hosts that are none of the family, or not this host's, are told apart" {
-    says PORTMAP_ESYNTAX PORTMAP_ESYNTAX PORTMAP_ESYNTAX EADDRNOTAVAIL -- 'lease inet6 any 127.0.0.1' \
+    prints PORTMAP_ESYNTAX PORTMAP_ESYNTAX PORTMAP_ESYNTAX EADDRNOTAVAIL -- c_api 'lease inet6 any 127.0.0.1' \
         'lease inet any ::1' 'lease any any no-such-host' 'lease any any 127.0.0.1 192.0.2.1'
 }
 
 @test "sixteen addresses can be asked for, and no more" {
     one_port
     mapfile -t hosts < <(printf '127.0.0.%d\n' {1..16})
-    says "$port" PORTMAP_ETOOMANY -- "lease inet any ${hosts[*]}" "lease inet any ${hosts[*]} 127.0.0.17"
+    prints "$port" PORTMAP_ETOOMANY -- c_api "lease inet any ${hosts[*]}" "lease inet any ${hosts[*]} 127.0.0.17"
 }
 
 @test "a family or type that there is not is refused" {
-    says EINVAL EINVAL EINVAL EINVAL -- 'lease unix any' 'lease inet raw' 'find_unused unix stream' 'bind 0 raw'
+    prints EINVAL EINVAL EINVAL EINVAL -- c_api 'lease unix any' 'lease inet raw' 'find_unused unix stream' 'bind 0 raw'
 }
 
 @test "a port is given back once, and by the process that leased it alone" {
     one_port
-    says "$port" 0 PORTMAP_ENOTOURS -- pick 'release @1' 'release @1'
+    prints "$port" 0 PORTMAP_ENOTOURS -- c_api pick 'release @1' 'release @1'
     holding other pick
-    says PORTMAP_ENOTOURS PORTMAP_EXHAUSTED -- "release $port" pick
-    says PORTMAP_ENOTOURS PORTMAP_ENOTOURS PORTMAP_ENOTOURS -- 'release 0' 'release 65536' 'release 4000000000'
+    prints PORTMAP_ENOTOURS PORTMAP_EXHAUSTED -- c_api "release $port" pick
+    prints PORTMAP_ENOTOURS PORTMAP_ENOTOURS PORTMAP_ENOTOURS -- c_api 'release 0' 'release 65536' 'release 4000000000'
 }
 
 @test "a port that was leased for another process can be given back by who leased it" {
     one_port
     start other sleep infinity
-    says "$port" 0 "$port" -- "pick $pid" 'release @1' pick
+    prints "$port" 0 "$port" -- c_api "pick $pid" 'release @1' pick
 }
 
 @test "a port that was given back is leased again by whoever asks" {
     one_port
     holding first pick "release $port"
-    says "$port" -- pick
+    prints "$port" -- c_api pick
 }
 
 @test "a reserved port is the next that is picked, and comes back when it is given back" {
     one_port
     strange=${pool[1]}
-    says 0 "$strange" "$port" PORTMAP_EXHAUSTED 0 "$strange" 0 PORTMAP_ENOTOURS "$strange" -- "reserve $strange" \
-        pick pick pick "release $strange" pick "release $strange" "release $strange" pick
+    prints 0 "$strange" "$port" PORTMAP_EXHAUSTED 0 "$strange" 0 PORTMAP_ENOTOURS "$strange" -- c_api \
+        "reserve $strange" pick pick pick "release $strange" pick "release $strange" "release $strange" pick
 }
 
 @test "a reserved port is not given to others, picked or not, until its process has ended" {
     one_port
     holding reserver "reserve $port"
-    says PORTMAP_EXHAUSTED PORTMAP_EHELD -- pick "reserve $port"
+    prints PORTMAP_EXHAUSTED PORTMAP_EHELD -- c_api pick "reserve $port"
     stop "$pid"
-    says 0 "$port" -- "reserve $port" pick
+    prints 0 "$port" -- c_api "reserve $port" pick
 }
 
 @test "a reserved port is not asked for sockets" {
-    says 0 0 "${pool[1]}" -- "occupy inet stream 127.0.0.1 ${pool[1]}" "reserve ${pool[1]}" pick
+    prints 0 0 "${pool[1]}" -- c_api "occupy inet stream 127.0.0.1 ${pool[1]}" "reserve ${pool[1]}" pick
 }
 
 @test "a port for another process is not one of the reserved" {
     one_port
     start other sleep infinity
-    says 0 "$port" -- "reserve ${pool[1]}" "pick $pid"
+    prints 0 "$port" -- c_api "reserve ${pool[1]}" "pick $pid"
 }
 
 @test "a port that somebody else has leased cannot be reserved" {
     one_port
     holding other pick
-    says PORTMAP_EHELD -- "reserve $port"
+    prints PORTMAP_EHELD -- c_api "reserve $port"
     stop "$pid"
     start run portshim run -p 80 -m m -- sleep infinity
     within 10 test -e m
-    says PORTMAP_EHELD EINVAL EINVAL -- "reserve $port" 'reserve 0' 'reserve 65536'
+    prints PORTMAP_EHELD EINVAL EINVAL -- c_api "reserve $port" 'reserve 0' 'reserve 65536'
 }
 
 is_reserved() {
@@ -211,10 +199,10 @@ is_reserved() {
 
 @test "a port is free when no socket has it, TCP or UDP, on any address" {
     one_port
-    says 1 0 0 -- "is_free $port" "occupy inet stream 127.0.0.2 $port" "is_free $port"
-    says 0 0 -- "occupy inet dgram 127.0.0.1 $port" "is_free $port"
-    has_ipv6 && says 0 0 -- "occupy inet6 dgram ::1 $port" "is_free $port"
-    says "$port" 1 EINVAL EINVAL -- pick 'is_free @1' 'is_free 0' 'is_free 65536'
+    prints 1 0 0 -- c_api "is_free $port" "occupy inet stream 127.0.0.2 $port" "is_free $port"
+    prints 0 0 -- c_api "occupy inet dgram 127.0.0.1 $port" "is_free $port"
+    has_ipv6 && prints 0 0 -- c_api "occupy inet6 dgram ::1 $port" "is_free $port"
+    prints "$port" 1 EINVAL EINVAL -- c_api pick 'is_free @1' 'is_free 0' 'is_free 65536'
 }
 
 @test "a user who may not bind a port is told so" {
@@ -226,8 +214,9 @@ is_reserved() {
 
 @test "a port that is bound and closed is free again, and one that is taken is said to be" {
     one_port
-    says "$port" "$port" 1 0 EADDRINUSE "$port" EINVAL -- "bind $port stream" "bind $port dgram" "is_free $port" \
-        "occupy inet stream 127.0.0.2 $port" "bind $port stream" "bind $port dgram" 'bind 65536 stream'
+    prints "$port" "$port" 1 0 EADDRINUSE "$port" EINVAL -- c_api \
+        "bind $port stream" "bind $port dgram" "is_free $port" "occupy inet stream 127.0.0.2 $port" \
+        "bind $port stream" "bind $port dgram" 'bind 65536 stream'
 }
 
 @test "port 0 is bound to a port of the kernel's choice" {
@@ -251,12 +240,12 @@ is_reserved() {
 }
 
 @test "a socket is not bound to an address of another family or host" {
-    says PORTMAP_ESYNTAX PORTMAP_ESYNTAX EADDRNOTAVAIL EAFNOSUPPORT -- 'bind_port inet stream ::1' \
+    prints PORTMAP_ESYNTAX PORTMAP_ESYNTAX EADDRNOTAVAIL EAFNOSUPPORT -- c_api 'bind_port inet stream ::1' \
         'bind_port inet6 stream 127.0.0.1' 'bind_port inet stream 192.0.2.1' 'bind_port unix stream'
 }
 
 @test "a stream socket that would share its port is refused, a datagram socket is not" {
-    says PORTMAP_EREUSE PORTMAP_EREUSE -- 'bind_port inet stream 127.0.0.1 reuseaddr' \
+    prints PORTMAP_EREUSE PORTMAP_EREUSE -- c_api 'bind_port inet stream 127.0.0.1 reuseaddr' \
         'bind_port inet stream 127.0.0.1 reuseport'
     run -0 c_api 'bind_port inet dgram 127.0.0.1 reuseaddr' 'bind_port inet dgram 127.0.0.1 reuseport'
     assert_line -n 0 --regexp '^127\.0\.0\.1 port [0-9]+$'
@@ -265,15 +254,15 @@ is_reserved() {
 
 @test "the pool is told, ascending, as far as the array holds it" {
     export PORTSHIM_POOL=9001,8000-8002
-    says '8000 8001 8002 9001 4' '8000 8001 4' '4' '4' -- pool 'pool 2' 'pool 0' silent_pool
+    prints '8000 8001 8002 9001 4' '8000 8001 4' '4' '4' -- c_api pool 'pool 2' 'pool 0' silent_pool
 }
 
 @test "the pool is read from PySys' variables and from files, too" {
     printf '9001\n8000-8001\n' >file
     unset PORTSHIM_POOL
-    PORTSHIM_POOL_FILE='file' says '8000 8001 9001 3' -- pool
-    PYSYS_PORTS=7000-7001 says '7000 7001 2' -- pool
-    PYSYS_PORTS_FILE='file' says '8000 8001 9001 3' -- pool
+    PORTSHIM_POOL_FILE='file' prints '8000 8001 9001 3' -- c_api pool
+    PYSYS_PORTS=7000-7001 prints '7000 7001 2' -- c_api pool
+    PYSYS_PORTS_FILE='file' prints '8000 8001 9001 3' -- c_api pool
 }
 
 @test "the pool without any variable is the ports that are not ephemeral" {
@@ -286,16 +275,16 @@ is_reserved() {
 }
 
 @test "a bad entry of the pool is told with its place, as far as there is room to tell it" {
-    PORTSHIM_POOL=8000,80x0 says 'PORTSHIM_POOL: "80x0": PORTMAP_ESYNTAX' 'PORTSHI: PORTMAP_ESYNTAX' PORTMAP_ESYNTAX -- \
-        pool 'silent_pool small' silent_pool
+    PORTSHIM_POOL=8000,80x0 prints 'PORTSHIM_POOL: "80x0": PORTMAP_ESYNTAX' 'PORTSHI: PORTMAP_ESYNTAX' PORTMAP_ESYNTAX -- \
+        c_api pool 'silent_pool small' silent_pool
     printf '8000\n# so\n9-\n' >file
-    PORTSHIM_POOL='' PORTSHIM_POOL_FILE=file says 'file, line 3: "9-": PORTMAP_ESYNTAX' -- pool
-    PORTSHIM_POOL='' PORTSHIM_POOL_FILE=none says 'none: ENOENT' -- pool
+    PORTSHIM_POOL='' PORTSHIM_POOL_FILE=file prints 'file, line 3: "9-": PORTMAP_ESYNTAX' -- c_api pool
+    PORTSHIM_POOL='' PORTSHIM_POOL_FILE=none prints 'none: ENOENT' -- c_api pool
 }
 
 @test "the ephemeral range is the kernel's" {
     read -r first last </proc/sys/net/ipv4/ip_local_port_range
-    says "$first $last 0" -- ephemeral_range
+    prints "$first $last 0" -- c_api ephemeral_range
 }
 
 @test "a child of fork(2) gets other ports, and cannot give back those of its parent" {
@@ -311,26 +300,26 @@ is_reserved() {
 
 @test "what a child of fork(2) has leased is free when the child has ended" {
     one_port
-    says "$port" 0 "$port" -- 'child pick' pick
+    prints "$port" 0 "$port" -- c_api 'child pick' pick
 }
 
 @test "a child in a pid namespace of its own is not taken for the process of its number in its parent's" {
     as_root && [[ $(stat -Lc %i /proc/self/ns/pid) == $((0xEFFFFFFC)) ]] ||
         skip 'only root of the first pid namespace knows that the child has ended'
     one_port
-    says "$port" 0 0 "$port" 0 "$port" -- pick 'release @1' leave 'child pick' pick
+    prints "$port" 0 0 "$port" 0 "$port" -- c_api pick 'release @1' leave 'child pick' pick
 }
 
 @test "eight threads lease and give back, and no two of them have the same port" {
-    PORTSHIM_POOL=$wide says 0 -- threads
+    PORTSHIM_POOL=$wide prints 0 -- c_api threads
 }
 
 @test "so it is while the lease table is removed and made again, all the time" {
-    PORTSHIM_POOL=$wide says 0 -- "replaced 6 $PWD/home/leases"
+    PORTSHIM_POOL=$wide prints 0 -- c_api "replaced 6 $PWD/home/leases"
 }
 
 @test "children of a process whose threads lease get ports as well" {
-    PORTSHIM_POOL=$wide says 0 -- 'threads 50'
+    PORTSHIM_POOL=$wide prints 0 -- c_api 'threads 50'
 }
 
 # waits_for_lock PID: whether the process waits for a lock of flock(2).
@@ -388,7 +377,7 @@ has_forked_twice() {
 
 @test "a port that was leased before the table was removed is given back as any other" {
     one_port
-    says "$port" 0 0 PORTMAP_ENOTOURS "$port" -- pick 'shell rm home/leases' 'release @1' 'release @1' pick
+    prints "$port" 0 0 PORTMAP_ENOTOURS "$port" -- c_api pick 'shell rm home/leases' 'release @1' 'release @1' pick
 }
 
 @test "a table that somebody else made meanwhile is followed" {
@@ -431,7 +420,7 @@ has_forked_twice() {
     other=$pid
     start server portserver --portserver_address "$PWD/server.sock" --portserver_static_pool "${pool[1]}-${pool[1]}"
     within 20 test -S server.sock
-    says 0 "${pool[1]}" 0 "$port" -- "server $PWD/server.sock" "pick $other" 'release @2' pick
+    prints 0 "${pool[1]}" 0 "$port" -- c_api "server $PWD/server.sock" "pick $other" 'release @2' pick
 }
 
 @test "a server is not asked for another port where none would do" {
@@ -445,7 +434,7 @@ has_forked_twice() {
 
 @test "a server that is not there is passed over, and asked once it is" {
     one_port
-    says 0 "$port" 0 0 "$port" -- "server $PWD/none" pick 'release @2' server pick
+    prints 0 "$port" 0 0 "$port" -- c_api "server $PWD/none" pick 'release @2' server pick
 }
 
 @test "a program is linked with the archive as well, and the same holds" {

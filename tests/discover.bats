@@ -167,18 +167,16 @@ listens() {
     run portshim ports -o found -- sh -c 'kill -KILL $$'
     assert_equal "$status" 137
     rm found
-    run -127 portshim ports -o found -- ./none
-    assert_equal "${#lines[@]}" 1
+    ends_with 127 './none: No such file' portshim ports -o found -- ./none
     echo text >text
-    run -126 portshim ports -o found -- ./text
+    ends_with 126 './text: ' portshim ports -o found -- ./text
     printf '#!/no/such\n' >script
     chmod 755 script
-    run -127 portshim ports -o found -- ./script
-    assert_equal "${#lines[@]}" 1
-    run -125 portshim ports
-    run -125 portshim ports --frob -- true
-    run -125 portshim ports -o none/found -- touch started
-    PORTSHIM_LIB=$PWD/none.so run -125 portshim ports -o found -- touch started
+    ends_with 127 './script: No such file' portshim ports -o found -- ./script
+    fails_with 'nothing to run' portshim ports
+    fails_with --frob portshim ports --frob -- true
+    fails_with 'none/found: No such file' portshim ports -o none/found -- touch started
+    PORTSHIM_LIB=$PWD/none.so fails_with 'none.so: No such file' portshim ports -o found -- touch started
     [[ ! -e found && ! -e started ]]
 }
 

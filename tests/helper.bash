@@ -121,15 +121,34 @@ nobody_in() {
     ! grep -qsF "$1/" /proc/[0-9]*/maps
 }
 
-# fails_with WORDS COMMAND...: it fails with 125, nothing on stdout and one line with the words in it on stderr.
-fails_with() {
-    local words=$1
-    shift
-    run --separate-stderr "$@"
-    assert_equal "$status: $stderr" "125: $stderr"
+# ends_with STATUS WORDS COMMAND...: the command ends with the status, prints nothing to stdout and to stderr one line
+# with the words in it: "portshim: what failed: why: what to do".
+ends_with() {
+    local expected=$1 words=$2 flags=(--separate-stderr)
+    shift 2
+    ((expected != 127)) || flags+=(-127) # bats warns about a 127 that was not expected
+    run "${flags[@]}" "$@"
+    assert_equal "$status: $stderr" "$expected: $stderr"
     assert_equal "$output" ''
     assert_equal "${#stderr_lines[@]}" 1
     [[ $stderr == 'portshim: '*': '*': '* && $stderr == *"$words"* ]] || fail "not a line about $words: $stderr"
+}
+
+# fails_with WORDS COMMAND...: the same with status 125.
+fails_with() {
+    ends_with 125 "$@"
+}
+
+# prints LINE... -- COMMAND...: the command succeeds and prints exactly these lines.
+prints() {
+    local expected=() # not `lines`: `run` sets that
+    while [[ $1 != -- ]]; do
+        expected+=("$1")
+        shift
+    done
+    shift
+    run -0 "$@"
+    assert_output "$(printf '%s\n' "${expected[@]}")"
 }
 
 # valid FILE: the file follows the schema of `portshim ls --json`.

@@ -8,42 +8,30 @@ setup() {
     (($("$landlock" version) >= 4)) || skip "this kernel's Landlock has no rules for ports (Linux 6.7)"
 }
 
-# says LINE... -- COMMAND...: the command prints exactly these lines.
-says() {
-    local expected=()
-    while [[ $1 != -- ]]; do
-        expected+=("$1")
-        shift
-    done
-    shift
-    run "$@"
-    assert_output "$(printf '%s\n' "${expected[@]}")"
-}
-
 @test "a placeholder that may be bound and connected to can be" {
     for ports in 8080,8081 8080-9999 all; do
-        says 'both=8080: 0' 'bind 8080: 0' 'connect 8080: 0' 'bind 8081: EACCES' 'connect 8081: EACCES' -- \
+        prints 'both=8080: 0' 'bind 8080: 0' 'connect 8080: 0' 'bind 8081: EACCES' 'connect 8081: EACCES' -- \
             portshim run -p "$ports" -- "$landlock" both=8080 'bind 8080' 'connect 8080' 'bind 8081' 'connect 8081'
     done
 }
 
 @test "what may be bound may not be connected to, and the other way round" {
     for ports in 8080 all; do
-        says 'bind=8080: 0' 'bind 8080: 0' 'connect 8080: EACCES' -- \
+        prints 'bind=8080: 0' 'bind 8080: 0' 'connect 8080: EACCES' -- \
             portshim run -p "$ports" -- "$landlock" bind=8080 'bind 8080' 'connect 8080'
     done
-    says 'connect=8080: 0' 'bind 8080: EACCES' 'connect 8080: ECONNREFUSED' -- \
+    prints 'connect=8080: 0' 'bind 8080: EACCES' 'connect 8080: ECONNREFUSED' -- \
         portshim run -p 8080 -- "$landlock" connect=8080 'bind 8080' 'connect 8080'
 }
 
 @test "a late placeholder that another program has bound can be connected to" {
     start server portshim run -p all -m m.json -- /usr/bin/python3 -m http.server --bind 127.0.0.1 8080
     real m.json 8080
-    says 'connect=8080: 0' 'connect 8080: 0' -- portshim run -j m.json -- "$landlock" connect=8080 'connect 8080'
+    prints 'connect=8080: 0' 'connect 8080: 0' -- portshim run -j m.json -- "$landlock" connect=8080 'connect 8080'
 }
 
 @test "what is no placeholder of TCP is allowed as it is, and the rule of the placeholder itself stays" {
-    says 'bind=8080: 0' 'bind 8080: 0' 'udp 53: 0' -- portshim run -p 8080,53/udp -- "$landlock" bind=8080 'bind 8080' 'udp 53'
+    prints 'bind=8080: 0' 'bind 8080: 0' 'udp 53: 0' -- portshim run -p 8080,53/udp -- "$landlock" bind=8080 'bind 8080' 'udp 53'
     # the program's own rule is added too: it allows the port on other hosts
     strace -f -o trace portshim run -p 8080 -- "$landlock" connect=8080 'connect 8080'
     assert_equal "$(grep -c landlock_add_rule trace)" 2

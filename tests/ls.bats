@@ -204,8 +204,7 @@ signal.pause()'
     run -0 portshim ls
     assert_line --regexp '^  80 +[0-9]+ +unknown +own +- +-$'
     assert_line --partial 'in another network namespace'
-    run -125 portshim ls -q there 80
-    assert_output --partial 'the run is in another network namespace'
+    fails_with 'the run is in another network namespace' portshim ls -q there 80
     run -0 "${in_other[@]}" portshim ls
     assert_line --regexp '^  80 +[0-9]+ +listening +own +[0-9]+ +socat'
 }
@@ -259,7 +258,7 @@ is_swept() {
     within 10 is_swept "$directory"
     run -0 portshim ls
     assert_output ''
-    run -125 portshim ls web
+    fails_with 'run web: no such run' portshim ls web
 }
 
 @test "--log tells who attached, what was assigned late and what was refused" {
@@ -394,12 +393,8 @@ start_ten() {
 }
 
 @test "ls refuses options that contradict each other" {
-    run -125 portshim ls --json -q web 80
-    assert_output --partial 'it has been said what to print'
-    run -125 portshim ls --log
-    assert_output --partial 'portshim: run: none is given'
-    run -125 portshim ls -q web
-    assert_output --partial 'portshim: port: none is given'
-    run -125 portshim ls one two
-    assert_output --partial 'too many arguments'
+    fails_with 'it has been said what to print' portshim ls --json -q web 80
+    fails_with 'portshim: run: none is given' portshim ls --log
+    fails_with 'portshim: port: none is given' portshim ls -q web
+    fails_with 'too many arguments' portshim ls one two
 }

@@ -121,9 +121,7 @@ serves() {
     port=$(real 0.json 11211)
     assert_equal "$port" "$PORTSHIM_POOL"
     put_name first "$port"
-    run portshim run -p 11211 -- true
-    assert_failure 125
-    assert_output --partial 'pool exhausted'
+    fails_with 'pool exhausted' portshim run -p 11211 -- true
 
     stop "$pid"
     assert_equal "$status" 0

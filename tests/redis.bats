@@ -85,9 +85,7 @@ are_different() {
     port=$(real 0.json 6379)
     assert_equal "$port" "$PORTSHIM_POOL"
     serves 0 "$port" 127.0.0.1 ::1
-    run portshim run -p 6379 -- true
-    assert_failure 125
-    assert_output --partial 'pool exhausted'
+    fails_with 'pool exhausted' portshim run -p 6379 -- true
 
     stop "$pid"
     assert_equal "$status" 0

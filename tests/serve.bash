@@ -44,10 +44,3 @@ as_nobody() {
 are_different() {
     assert_equal "$(printf '%s\n' "$@" | sort -u | wc -l)" $#
 }
-
-# one_line_of_failure COMMAND...: it fails with status 125 and one line that says what is wrong, why, and what to do.
-one_line_of_failure() {
-    run -125 "$@"
-    assert_equal "${#lines[@]}" 1
-    assert_output --regexp '^portshim: .+: .+: .+'
-}

@@ -232,20 +232,18 @@ time.sleep(1000)' "$ADDRESS"
 }
 
 @test "asking for statistics where no server is, or portpicker's, is one line and status 125" {
-    one_line_of_failure portshim serve --address "$ADDRESS" --status
-    one_line_of_failure portshim serve --address ./nowhere --status
+    fails_with 'Connection refused' portshim serve --address "$ADDRESS" --status
+    fails_with 'No such file' portshim serve --address ./nowhere --status
     start other portserver --portserver_address "$ADDRESS" --portserver_static_pool "$(ranges)"
     within 10 grep -q Serving other.err
-    one_line_of_failure portshim serve --address "$ADDRESS" --status
-    assert_output --partial 'portshim serve'
+    fails_with 'portshim serve' portshim serve --address "$ADDRESS" --status
 }
 
 @test "a second server is refused the address of a living one, which goes on" {
     for address in "$ADDRESS" "$PWD/socket"; do
         portshim serve --address "$address"
         adopt "$address"
-        one_line_of_failure portshim serve --address "$address"
-        assert_output --partial 'a server has it already'
+        fails_with 'a server has it already' portshim serve --address "$address"
         answers "$address"
     done
 }
@@ -290,7 +288,7 @@ time.sleep(1000)' "$ADDRESS"
     echo precious >file
     ln -s file link
     for path in file link .; do
-        one_line_of_failure portshim serve --address "$path"
+        fails_with "address $path: something else than a socket" portshim serve --address "$path"
     done
     assert_equal "$(cat file)" precious
 }
@@ -321,7 +319,7 @@ time.sleep(1000)' "$ADDRESS"
 
 @test "what a server cannot do with its options is one line and status 125" {
     while read -ra words; do
-        one_line_of_failure portshim serve --address "$ADDRESS" "${words[@]}"
+        fails_with "${words[-1]}" portshim serve --address "$ADDRESS" "${words[@]}"
     done <<'END'
 --pool rubbish
 --pool 0
@@ -335,6 +333,6 @@ time.sleep(1000)' "$ADDRESS"
 surplus
 --address /no/such/directory/socket
 END
-    one_line_of_failure portshim serve --address "$(printf 'x%.0s' {1..200})"
-    one_line_of_failure portshim serve --address ''
+    fails_with 'File name too long' portshim serve --address "$(printf 'x%.0s' {1..200})"
+    fails_with 'address : Invalid argument' portshim serve --address ''
 }

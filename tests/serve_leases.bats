@@ -224,7 +224,7 @@ time.sleep(1000)'
 
 # assert_nobodys PORT: the lease table does not give this port to anybody.
 assert_nobodys() {
-    PORTSHIM_POOL=$1 one_line_of_failure portshim pick $$
+    PORTSHIM_POOL=$1 fails_with 'pool exhausted' portshim pick $$
 }
 
 @test "a request is one without its newline as well, and with one of Windows" {
@@ -296,7 +296,7 @@ is_of() {
     assert_equal "${#lines[@]}" 2
     assert_line --regexp "^portshim: warning: .*$ADDRESS.*pid namespace"
     assert_line --regexp '^[0-9]+$'
-    one_line_of_failure env PORTSERVER_ADDRESS="$ADDRESS" unshare -pf --mount-proc \
+    fails_with 'it is outside of this pid namespace' env PORTSERVER_ADDRESS="$ADDRESS" unshare -pf --mount-proc \
         bash -c 'portshim pick --require-portserver; exit $?'
 }
 
@@ -420,7 +420,7 @@ takes() {
     port=$(portshim pick $$)
     portshim release "$port"
     assert_equal "$(statistic leases)" 0
-    one_line_of_failure portshim release "$port"
+    fails_with "port $port: nobody has leased it" portshim release "$port"
 }
 
 @test "nobody gives back the ports of another user, but root gives back anybody's" {
@@ -433,7 +433,7 @@ takes() {
     within 5 is_of nobody "$pid"
     lease "$pid"
     nobodys=$port
-    one_line_of_failure of_nobody portshim release "$own"
+    fails_with "port $own: " of_nobody portshim release "$own"
     assert_equal "$(statistic leases)" 2
     of_nobody portshim release "$nobodys"
     assert_equal "$(statistic leases)" 1

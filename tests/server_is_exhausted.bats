@@ -68,7 +68,7 @@ runs_in_a_row() {
     PORTSERVER_ADDRESS=$ADDRESS start run portshim run --require-portserver -p 1-4 -m map.env -- sleep infinity
     within 10 test -e map.env
     SECONDS=0
-    PORTSERVER_ADDRESS=$ADDRESS one_line_of_failure portshim pick --require-portserver $$
-    assert_output --partial 'it gave no port that can be used'
+    PORTSERVER_ADDRESS=$ADDRESS fails_with 'it gave no port that can be used' \
+        portshim pick --require-portserver $$
     ((SECONDS < 4))
 }
