@@ -1,5 +1,5 @@
 # A mistake is one line on stderr, "portshim: what failed: why: what to do", and a status of portshim's own. The
-# command has not been started and nothing is left behind.
+# command has not been started and nothing is left behind: no process, no run, no lease, no file.
 load helper
 
 # The tests' placeholders are below 1024 and so never in the pool, of which the size is known then.
@@ -7,27 +7,32 @@ setup() {
     cd "$(test_dir)"
     own_pool 3
     mkdir -m 700 home
+    portshim run -p 1 -- true # the first run makes the parts of the home
+    within 10 no_runs
 }
 
-# Lists every file but those that a home always has and the output of commands in the background.
+no_runs() {
+    portshim ls >/dev/null
+    [[ -z $(find home/runs home/names -mindepth 1) ]]
+}
+
+# processes: prints the processes of this test, which have its directory as their working directory.
+processes() {
+    find /proc/[0-9]*/cwd -maxdepth 0 -lname "$PWD" -printf '%h\n' 2>/dev/null | sed 's|/proc/||' |
+        xargs -r ps -o pid=,comm= -p | grep ' portshim$' || :
+}
+
+# Lists all files but the output of commands in the background, and all processes of this test.
 traces() {
-    find . -mindepth 1 ! -path ./home/runs ! -path ./home/names ! -path ./home/leases ! -name '*.out' ! -name '*.err' |
-        sort
+    find . -mindepth 1 ! -name '*.out' ! -name '*.err' | sort
+    processes
 }
 
-# refused STATUS WORDS COMMAND...: the command fails with that status, nothing on stdout, one line with the words in
-# it on stderr, and not a file more than before.
+# refused STATUS WORDS COMMAND...: the command fails as with ends_with, and leaves nothing behind.
 refused() {
-    local expected=$1 words=$2 before flags=(--separate-stderr)
-    shift 2
-    # bats warns of a status of 127 unless it is announced.
-    ((expected == 127)) && flags+=(-127)
+    local before
     before=$(traces)
-    run "${flags[@]}" "$@"
-    assert_equal "$status: $stderr" "$expected: $stderr"
-    assert_equal "$output" ''
-    assert_equal "${#stderr_lines[@]}" 1
-    [[ $stderr == 'portshim: '*': '*': '* && $stderr == *"$words"* ]] || fail "not a line about $words: $stderr"
+    ends_with "$@"
     assert_equal "$(traces)" "$before"
 }
 
@@ -100,7 +105,7 @@ need_tiny_disk() {
 @test "a port specification that makes no sense is named and refused" {
     local spec
     for spec in 70000 65536 0 -1 abc 80-20 80- 80= 80=0 80=70000 80=x 8080/sctp 80/ 1-5=9 all=9 '!80=9' 0x50 '80 81' \
-        '80;81' 99999999999999999999; do
+        '80;81' 99999999999999999999 1-70000 8080=70000; do
         mistaken "\"$spec\"" -p "$spec"
         mistaken "\"$spec\"" -p "443,$spec"
         PORTSHIM_PORTS=$spec mistaken "\"$spec\""
@@ -111,14 +116,21 @@ need_tiny_disk() {
     mistaken 'two placeholders have this real port' -p 80=90,81=90
     mistaken 'two placeholders have this real port' -p 80=90 -p 81=90
     mistaken 'the placeholder has two real ports' -p 80=90,80=91
+    refused 125 '"70000"' portshim wait web 70000
+    refused 125 '"70000"' portshim port web 70000
+    pool_has 3
 }
 
 @test "an unknown option or subcommand is named and refused" {
     mistaken '-x' -x
     mistaken '--frob' --frob
+    mistaken '--prots' --prots 8080
     refused 125 '-p' portshim run -p
     refused 125 '-m' portshim run -p 80 -m
     refused 125 'frob' portshim frob
+    refused 125 'rnu: no such command' portshim rnu -p 8080 -- touch started
+    refused 125 'run8080: no such command' portshim run8080
+    refused 125 'Run: no such command' portshim Run -p 8080 -- touch started
     refused 125 'no such command' portshim ''
     refused 125 '--frob' portshim wait --frob x 80
     refused 125 '--frob' portshim port --frob x 80
@@ -131,11 +143,13 @@ need_tiny_disk() {
 
 @test "a command that cannot be run ends as env would end, and no port stays leased" {
     sure_path
-    refused 125 'nothing to run' portshim run -p 80
-    refused 125 'nothing to run' portshim run -p 80 --
+    refused 125 'command: nothing to run' portshim run -p 1-3 -n web -m m.json
+    refused 125 'command: nothing to run' portshim run -p 1-3 -n web -m m.json --
+    refused 125 'command: nothing to run' portshim run -n web --
+    refused 125 'command: nothing to run' portshim ports --
     refused 127 'No such file' portshim run -p 80 -m m.json -n web -- no-such-command
     refused 127 'No such file' portshim run -p 80 -m m.json -n web -- ./no-such-command
-    refused 127 'No such file' portshim run -p 80 -- ''
+    refused 127 'No such file' portshim run -p 1-3 -n web -m m.json -- ''
     echo 'not for running' >text
     refused 126 'Permission denied' portshim run -p 80 -m m.json -n web -- ./text
     refused 126 'Permission denied' portshim run -p 80 -m m.json -- .
@@ -147,7 +161,11 @@ need_tiny_disk() {
 }
 
 @test "without a library that can be loaded nothing is started unprotected" {
-    PORTSHIM_LIB=$PWD/none.so mistaken "$PWD/none.so: No such file" -p 80
+    PORTSHIM_LIB=$PWD/none.so mistaken "$PWD/none.so: No such file" -p 1-3 -n web -m m.json
+    PORTSHIM_LIB=$PWD/none.so refused 125 'none.so: No such file' portshim ports -- touch started
+    mkdir alone
+    cp "$BUILD/portshim" alone
+    PORTSHIM_LIB='' refused 125 'libportshim.so' alone/portshim run -p 1-3 -- touch started
     echo 'no library' >text.so
     PORTSHIM_LIB=$PWD/text.so mistaken "not a library of this machine's kind" -p 80
     PORTSHIM_LIB=$PWD mistaken "not a library of this machine's kind" -p 80
@@ -157,6 +175,7 @@ need_tiny_disk() {
     chmod 000 secret.so
     PORTSHIM_LIB=$PWD/secret.so refused 125 'secret.so: Permission denied' \
         without_privilege portshim run -p 80 -- touch started
+    pool_has 3
 }
 
 @test "a library for another class or machine is refused" {
@@ -231,6 +250,8 @@ need_tiny_disk() {
     mistaken 'none/m.json: No such file' -p 1-3 -m none/m.json
     mkdir -m 755 m.json
     mistaken 'm.json: not a regular file' -p 1-3 -m m.json
+    mistaken '/proc/m.json: ' -p 1-3 -m /proc/m.json
+    mistaken 'home: not a regular file' -p 1-3 -m home
     mkfifo pipe
     mistaken 'pipe: not a regular file' -p 1-3 -m pipe
     mistaken 'the name is empty' -p 1-3 -m ''
@@ -272,16 +293,21 @@ need_tiny_disk() {
     done
 }
 
-@test "a name is taken while its run lives, and free again afterwards" {
+@test "a name is taken while its run lives, and free again afterwards, also after SIGKILL" {
     start living portshim run -p 80 -n web -m living.json -- sleep infinity
     within 5 test -e living.json
-    mistaken 'run name "web": the name belongs to a living run' -p 80 -n web -m m.json
+    mistaken 'run name "web": the name belongs to a living run: choose another, or end that run' -p 80 -n web -m m.json
     mistaken 'run name "web": the name belongs to a living run' -p 1-2 -n web -m m.json
     pool_has 2
     stop "$pid"
     start next portshim run -p 81 -n web -m next.json -- sleep infinity
     within 5 test -e next.json
     portshim port web 81
+    stop "$pid" KILL
+    for _ in 1 2; do
+        run -0 portshim run -p 1-3 -n web -- true
+        assert_output ''
+    done
 }
 
 @test "a run that does not exist cannot be joined or asked" {
@@ -433,4 +459,54 @@ closed() {
     start living portshim run -p 80 -m m.json -- sleep infinity
     within 5 test -e m.json
     refused 124 'm.json, port 80: nothing listens yet' portshim wait -t 0.1 m.json 80
+}
+
+@test "a port server that is down, with --require-portserver" {
+    export PORTSERVER_ADDRESS=$PWD/nobody
+    refused 125 "port server $PWD/nobody" portshim run --require-portserver -p 1-3 -n web -m m.json -- touch started
+    refused 125 "port server $PWD/nobody" portshim pick --require-portserver
+    PORTSERVER_ADDRESS=@nobody-$BASHPID refused 125 'port server @nobody' \
+        portshim run --require-portserver -p 1-3 -- touch started
+    unset PORTSERVER_ADDRESS
+    refused 125 'PORTSERVER_ADDRESS is not set' portshim run --require-portserver -p 1-3 -- touch started
+    pool_has 3
+}
+
+@test "waiting for a run that has died" {
+    start living portshim run -p 80 -n web -m m.json -- sleep infinity
+    living=$pid
+    within 10 test -e m.json
+    start waiter portshim wait -t 30 m.json 80
+    within 10 sleeps "$pid"
+    kill -KILL "$living"
+    status=0
+    wait "$pid" || status=$?
+    assert_equal "$status" 125
+    assert_equal "$(wc -l <waiter.err)" 1
+    grep -qx 'portshim: .*: the run has ended before it listened: .*' waiter.err
+    wait "$living" || :
+    within 10 no_runs
+    [[ -z $(processes) ]]
+    pool_has 3
+}
+
+sleeps() {
+    [[ $(ps -o comm=,stat= -p "$1") == portshim*S* ]]
+}
+
+@test "joining another user's run" {
+    as_root || skip 'only root can be another user'
+    chmod 755 .
+    export PORTSHIM_HOME=$PWD/their-home
+    install -d -o nobody -m 700 their-home
+    mkdir -m 777 open
+    start theirs setpriv --reuid=nobody --clear-groups -- "$BUILD/portshim" run -p 80 -n theirs -m open/m -- sleep infinity
+    within 10 test -e open/m
+    directory=$(sed -n 's/^# portshim //p' open/m)
+    export PORTSHIM_HOME=$PWD/home
+    refused 125 'run theirs: no such run' portshim run -j theirs -- touch started
+    refused 125 'run open/m: ' portshim run -j open/m -- touch started
+    refused 125 "run $directory: " portshim run -j "$directory" -- touch started
+    refused 125 'open/m: ' portshim port open/m 80
+    pool_has 3
 }
