@@ -57,11 +57,11 @@ listing() {
 # refuses WHAT WHY NAME=VALUE...: no program starts with these variables. One line says what is wrong, why, and what to
 # do; nothing is left behind.
 refuses() {
-    local what=$1 why=$2 before
+    local line="^portshim: $1: $2: [^:]+\$" before
     shift 2
     before=$(listing)
     fails_with '' env "$@" "LD_PRELOAD=$PORTSHIM_LIB" touch started
-    [[ $stderr =~ ^"portshim: "$what": "$why": "[^:]+$ ]] || fail "$stderr"
+    [[ $stderr =~ $line ]] || fail "$stderr"
     assert_equal "$(listing)" "$before"
 }
 
