@@ -25,8 +25,8 @@ nobody_visited_strangers() {
     assert_output ready
 }
 
-# same_as_bare COMMAND...: the command succeeds and prints the same bare and wrapped. Strangers hold the numbers while it
-# is wrapped.
+# same_as_bare COMMAND...: the command succeeds and prints the same bare and wrapped. While it is wrapped, strangers
+# hold its numbers.
 same_as_bare() {
     local status=0
     "$@" >bare.out 2>&1 || status=$?

@@ -6,7 +6,7 @@ setup() {
     export PORTSHIM_HOME=$PWD/home
 }
 
-# limited BLOCKS COMMAND...: with files of at most so many KiB; output goes to a pipe, which has no size.
+# limited KIB COMMAND...: runs it with a limit to the size of files. Its output goes to a pipe, which has no size.
 limited() (
     ulimit -f "$1"
     "${@:2}"

@@ -89,7 +89,7 @@ start_runs() {
     answers inner "$own" "${in_inner[@]}"
     answers outer "$shared" "${in_inner[@]}"
     answers outer "$own $shared" "${in_outer[@]}"
-    # Who serves in both at once is never taken for the other.
+    # A client in the inner run gets the answer from the port that it asked.
     run "${in_inner[@]}" /usr/bin/python3 -c '
 import socket, sys
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:

@@ -19,7 +19,7 @@ ask() {
     socat -u -T 10 "TCP:$1:$2" -
 }
 
-# serves NAME PRIMARY: at 9000, by a worker of that primary, whoever asks.
+# serves NAME PRIMARY: a worker of that primary answers everyone at the real port, and clients in the run at 9000.
 serves() {
     local address name worker ports port
     port=$(real "$1.json" 9000)

@@ -2,8 +2,8 @@
 load helper
 load serve
 
-# Milliseconds that nobody waits for an answer, on a host that is busy with other tests, beside what a server that does
-# nothing makes its client wait there, five times. By itself the server needs less than 50.
+# An answer must come within so many milliseconds, plus five times what a server that does nothing takes, since other
+# tests keep the host busy. On an idle host, the server needs less than 50.
 most_milliseconds=500
 # The most kilobytes by which the server may grow.
 most_growth=8192

@@ -280,7 +280,7 @@ is_of() {
             'echo "$2" | socat -t 5 - "ABSTRACT-CONNECT:${1#@}"' - "$ADDRESS" "$number"
     done
     if type -P setpriv >/dev/null && setpriv --groups 1 true 2>/dev/null; then
-        # Its /proc/PID/status has the numbers behind 4 KiB of groups.
+        # In its /proc/PID/status, the NSpid line comes after more than 4 KiB of groups.
         # shellcheck disable=SC2016
         is_refused denied-foreign-namespace setpriv --groups "$(seq -s , 2000000000 2000000399)" \
             unshare -pf --mount-proc bash -c 'echo 4194303 | socat -t 5 - "ABSTRACT-CONNECT:${1#@}"' - "$ADDRESS"

@@ -112,7 +112,7 @@ in_force() {
     refused '.portshim: too long, or not a text' portshim run -p 80 -- touch started
 }
 
-# foreign FILE: makes it another user's, or ends the test.
+# foreign FILE: makes it another user's file.
 foreign() {
     if as_root; then
         chown nobody "$1"

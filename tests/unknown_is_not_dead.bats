@@ -41,7 +41,7 @@ unset_place() {
     unset "places[$1]"
 }
 
-# stays: no command there takes a port from the living; the first one waits for what seems to be dying.
+# stays: no command in this place takes a port from a living owner.
 stays() {
     fails_with 'pool exhausted' "${in_place[@]}" portshim pick "$owner"
     fails_with 'pool exhausted' "${in_place[@]}" portshim run -p 80 -- true
@@ -58,7 +58,8 @@ tells_without_proc() {
     ((major > 6 || (major == 6 && minor >= 11)))
 }
 
-# knowing_themselves: what is not alive by its lock is not made where it cannot tell which pid namespace it is in.
+# knowing_themselves: drops the places where a process cannot tell its pid namespace. Only runs, which live by a lock,
+# can be made there.
 knowing_themselves() {
     tells_without_proc || unset_place 'no /proc' 'Linux before 6.11 does not tell a pid namespace then'
 }

@@ -367,7 +367,7 @@ static void all_inward(int family)
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
             unsigned count = make_places(places, &sizes[i], sizeof sizes[i]);
             unsigned lengths_count = make_places(of_length, &sizes[i], sizeof sizes[i]);
-            /* Of the places for the address, only the one that is not for the length as well. */
+            /* Bad places for the address with a good one for the length, the other way round, and bad ones for both. */
             struct place good = {"other memory", somewhere, sizeof somewhere, 1};
             struct place good_length = {"other memory", somewhere, sizeof somewhere, 1};
             for (unsigned place = 0; place < count; place++)

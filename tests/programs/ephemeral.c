@@ -29,8 +29,7 @@ static unsigned port_of(const union name *name)
     return ntohs(name->ipv4.sin_port);
 }
 
-/* A datagram there and back, between one that is known by its name and any other; the sender is who it says
- * it is. */
+/* Sends a datagram from `other` to fd and one back. Whether both came from their senders' own names. */
 static int talk(int fd, int other)
 {
     union name name = own_name(fd), from, back;
