@@ -20,7 +20,7 @@ static struct view view;
 static unsigned leased;
 static enum refill without_lease = REFILL_NONE;
 
-UNUSED static enum refill lease(const struct view *of, struct map *map, unsigned placeholder, uint32_t *entry)
+static inline enum refill lease(const struct view *of, struct map *map, unsigned placeholder, uint32_t *entry)
 {
     check(of == &view, "the view of somebody else");
     if (entry == NULL)
@@ -31,7 +31,7 @@ UNUSED static enum refill lease(const struct view *of, struct map *map, unsigned
 }
 
 /* A process that is not this one, in a run with this map. */
-UNUSED static void pretend(struct map *map)
+static inline void pretend(struct map *map)
 {
     memset(&view, 0, sizeof view);
     view.pid = 4711;
@@ -41,7 +41,7 @@ UNUSED static void pretend(struct map *map)
 }
 
 /* An address of the family that the text is of. */
-UNUSED static union address address_of(const char *text, unsigned port)
+static inline union address address_of(const char *text, unsigned port)
 {
     union address address;
     memset(&address, 0, sizeof address);
@@ -55,19 +55,19 @@ UNUSED static union address address_of(const char *text, unsigned port)
     return address;
 }
 
-UNUSED static socklen_t length_of(const union address *address)
+static inline socklen_t length_of(const union address *address)
 {
     return address->any.sa_family == AF_INET6 ? ADDRESS_IPV6 : ADDRESS_IPV4;
 }
 
-UNUSED static int new_socket(int family, int type)
+static inline int new_socket(int family, int type)
 {
     int fd = socket(family, type, 0);
     check(fd >= 0, "%m");
     return fd;
 }
 
-UNUSED static void use_up_descriptors(void)
+static inline void use_up_descriptors(void)
 {
     const struct rlimit few = {64, 64};
     check(setrlimit(RLIMIT_NOFILE, &few) == 0, "%m");
@@ -77,7 +77,7 @@ UNUSED static void use_up_descriptors(void)
 
 /* The rules are asked about an address of so many bytes, of which they are shown no more than they may look
  * at. */
-UNUSED static struct outbound ask_sized(int fd, const union address *address, socklen_t len,
+static inline struct outbound ask_sized(int fd, const union address *address, socklen_t len,
                                         enum rule_use use)
 {
     struct outbound out;
@@ -94,14 +94,14 @@ UNUSED static struct outbound ask_sized(int fd, const union address *address, so
     return out;
 }
 
-UNUSED static struct outbound ask(int fd, const char *text, unsigned port, enum rule_use use)
+static inline struct outbound ask(int fd, const char *text, unsigned port, enum rule_use use)
 {
     union address address = address_of(text, port);
     return ask_sized(fd, &address, length_of(&address), use);
 }
 
 /* What the program is told of a port that the kernel said. */
-UNUSED static unsigned told(int fd, const char *text, unsigned port, enum owner owner)
+static inline unsigned told(int fd, const char *text, unsigned port, enum owner owner)
 {
     union address address = address_of(text, port);
     rule_back(&view, fd, &address, length_of(&address), owner);
@@ -109,15 +109,9 @@ UNUSED static unsigned told(int fd, const char *text, unsigned port, enum owner 
 }
 
 /* The port that a call is made with, the placeholder where it is made as the program makes it. */
-UNUSED static unsigned made_with(const struct outbound *out, unsigned named)
+static inline unsigned made_with(const struct outbound *out, unsigned named)
 {
     return out->placeholder != 0 ? address_port(&out->to) : named;
-}
-
-/* The newest record of a map's log. */
-UNUSED static const struct map_record *newest(const struct map *map)
-{
-    return &map->log[(atomic_load(&map->log_next) - 1) % MAP_LOG];
 }
 
 #endif

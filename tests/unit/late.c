@@ -21,8 +21,7 @@ static int bound_by_kernel(int type, struct map *map)
     struct ephemeral_range range = pool_ephemeral_range();
     union address any = address_of("127.0.0.1", 0);
     int fd = new_socket(AF_INET, type);
-    map->ephemeral_first = (uint16_t)range.first;
-    map->ephemeral_last = (uint16_t)range.last;
+    set_ephemeral(map, range.first, range.last);
     check(bind(fd, &any.any, ADDRESS_IPV4) == 0, "%m");
     return fd;
 }
@@ -146,10 +145,10 @@ TEST("a peer's number is not noted as given, nor one that is no placeholder, nor
     list_late(map, given, PORTMAP_TCP, BY_ALL);
     told(fd, "127.0.0.1", given, OWNER_PEER);
     check(!late_is_held(&view, map, given), "it is a peer's");
-    map->ephemeral_first = (uint16_t)(given + 1);
+    set_ephemeral(map, given + 1, 65535);
     told(fd, "127.0.0.1", given, OWNER_SELF);
     check(!late_is_held(&view, map, given), "the kernel gives no such number by itself");
-    map->ephemeral_first = (uint16_t)given;
+    set_ephemeral(map, given, 65535);
     told(fd, "127.0.0.1", given, OWNER_SELF);
     check(late_is_held(&view, map, given), "now it is");
 }

@@ -1,7 +1,4 @@
-/*
- * Maps made by hand, and a view of them for a process that is only pretended. What a run does to the fields
- * of its map is done here alone.
- */
+/* Maps made by hand. What a run writes to the fields of its map is written here. */
 #ifndef UNIT_MAPS_H
 #define UNIT_MAPS_H
 
@@ -11,12 +8,17 @@
 
 #include <fcntl.h>
 
-#define UNUSED __attribute__((unused))
-
 enum { EPHEMERAL_FIRST = 40000, EPHEMERAL_LAST = 49999 };
 
+/* The numbers that the kernel hands out by itself. */
+static inline void set_ephemeral(struct map *map, unsigned first, unsigned last)
+{
+    map->ephemeral_first = (uint16_t)first;
+    map->ephemeral_last = (uint16_t)last;
+}
+
 /* The empty map of a run. Its file is gone already. */
-UNUSED static struct map *new_map(void)
+static inline struct map *new_map(void)
 {
     char place[] = "/tmp/portshim-unit.XXXXXX";
     struct map *map;
@@ -27,28 +29,43 @@ UNUSED static struct map *new_map(void)
     close(fd);
     rmdir(place);
     equal(error, 0);
-    map->ephemeral_first = EPHEMERAL_FIRST;
-    map->ephemeral_last = EPHEMERAL_LAST;
+    set_ephemeral(map, EPHEMERAL_FIRST, EPHEMERAL_LAST);
     return map;
 }
 
 /* An assignment that is known at start. */
-UNUSED static void assign(struct map *map, unsigned placeholder, unsigned real, unsigned protocols)
+static inline void assign(struct map *map, unsigned placeholder, unsigned real, unsigned protocols)
 {
     map_assign(map, placeholder, real, protocols << MAP_PROTOCOLS_SHIFT);
     equal(map_list(map, placeholder), 0);
 }
 
 /* From now on the map has more than what is known at start. */
-UNUSED static void let_grow(struct map *map)
+static inline void let_grow(struct map *map)
 {
     atomic_store(&map->grows, 1);
+}
+
+static inline void let_reveal(struct map *map)
+{
+    map->reveal = 1;
+}
+
+static inline void let_discover(struct map *map)
+{
+    map->discover = 1;
+}
+
+/* The newest record of a map's log; MAP_EVENT_NONE while there is none. */
+static inline const struct map_record *newest(const struct map *map)
+{
+    return &map->log[(atomic_load(&map->log_next) - 1) % MAP_LOG];
 }
 
 enum listing { BY_NUMBER, BY_ALL };
 
 /* A late placeholder. */
-UNUSED static void list_late(struct map *map, unsigned port, unsigned protocols, enum listing how)
+static inline void list_late(struct map *map, unsigned port, unsigned protocols, enum listing how)
 {
     for (unsigned i = 0; i < 2; i++)
         if ((protocols >> i & 1) != 0) {
@@ -60,7 +77,7 @@ UNUSED static void list_late(struct map *map, unsigned port, unsigned protocols,
 }
 
 /* Numbers from first to last in random order. */
-UNUSED static void shuffle(uint16_t *numbers, unsigned first, unsigned last)
+static inline void shuffle(uint16_t *numbers, unsigned first, unsigned last)
 {
     unsigned count = last - first + 1;
     for (unsigned i = 0; i < count; i++) {
@@ -78,7 +95,7 @@ struct pair {
 enum { PAIRS = 300, PAIRS_FIRST = EPHEMERAL_FIRST - 500, PAIRS_LAST = EPHEMERAL_FIRST + 499 };
 
 /* Fills a map with them: the same numbers are placeholders of some, real ports and aliases of others. */
-UNUSED static void assign_pairs(struct map *map, struct pair pairs[static PAIRS])
+static inline void assign_pairs(struct map *map, struct pair pairs[static PAIRS])
 {
     uint16_t placeholders[1000], reals[1000];
     shuffle(placeholders, PAIRS_FIRST, PAIRS_LAST);

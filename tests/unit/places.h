@@ -12,7 +12,7 @@
 #include <stdarg.h>
 
 /* The absolute path of something in it, valid until the eighth call from now. */
-__attribute__((unused, format(printf, 1, 2))) static const char *in_directory(const char *name, ...)
+__attribute__((format(printf, 1, 2))) static inline const char *in_directory(const char *name, ...)
 {
     static char paths[8][PATH_MAX];
     static unsigned next;
@@ -25,13 +25,13 @@ __attribute__((unused, format(printf, 1, 2))) static const char *in_directory(co
     return path;
 }
 
-UNUSED static void write_text(const char *path, const char *text)
+static inline void write_text(const char *path, const char *text)
 {
     FILE *file = fopen(path, "w");
     check(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0, "%s: %m", path);
 }
 
-UNUSED static const char *read_text(const char *path)
+static inline const char *read_text(const char *path)
 {
     static char text[65536];
     FILE *file = fopen(path, "r");
@@ -42,7 +42,7 @@ UNUSED static const char *read_text(const char *path)
 }
 
 /* A home below the directory. */
-UNUSED static struct home new_home(const char *name)
+static inline struct home new_home(const char *name)
 {
     struct home home;
     char variable[PATH_MAX + 16];
@@ -53,7 +53,7 @@ UNUSED static struct home new_home(const char *name)
 }
 
 /* A run of a home with an empty map, which lives as long as this process has that. */
-UNUSED static struct map *new_run(const struct home *home)
+static inline struct map *new_run(const struct home *home)
 {
     char path[PATH_MAX];
     struct map *map;

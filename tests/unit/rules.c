@@ -266,7 +266,7 @@ TEST("a port that is named without a socket has the real port of its protocol, a
 TEST("while fixed ports are discovered, each destination is for the rules, and none is changed")
 {
     struct map *map = new_map();
-    map->discover = 1;
+    let_discover(map);
     pretend(map);
     equal(ask(any_socket(PORTMAP_TCP), "127.0.0.1", 8080, RULE_CONNECT).placeholder, 0);
     struct sighting seen = sighting_get(map, 0);

@@ -64,7 +64,7 @@ TEST("nothing is noted of port 0, of a real port, of another error, of other fam
 TEST("while all fixed ports are discovered, the protocol is noted as well, and who is connected to")
 {
     struct map *map = new_map();
-    map->discover = 1;
+    let_discover(map);
     pretend(map);
     see("127.0.0.1", 8080, 0);
     equal(sighting_get(map, 0).protocols, PORTMAP_TCP);

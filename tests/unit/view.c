@@ -77,7 +77,7 @@ TEST("who cannot open the map sees the same by the compact text")
 {
     static char text[COMPACT_SIZE];
     struct map *map = new_map();
-    map->reveal = 1;
+    let_reveal(map);
     assign_pairs(map, pairs);
     add(&view, map);
     check(compact_write(map, text, sizeof text), "it does not fit");
@@ -179,8 +179,8 @@ TEST("what maps of runs inside each other say is one-to-one, however they overla
 TEST("the innermost map says whether ports are revealed and whether all are discovered")
 {
     struct map *inner = new_map(), *outer = new_map();
-    inner->reveal = 1;
-    outer->discover = 1;
+    let_reveal(inner);
+    let_discover(outer);
     add(&view, inner);
     add(&view, outer);
     check(view.active && view.reveal && !view.discover, "%d %d %d", view.active, view.reveal, view.discover);
@@ -222,7 +222,7 @@ TEST("who waits for a port of any run around is woken, and what happens is logge
     equal(atomic_load(&inner->generation), before + 1);
     equal(atomic_load(&outer->generation), before + 1);
     view_log(&view, MAP_EVENT_LATE, 8080, 20000, 0);
-    equal(inner->log[0].pid, 4711);
-    equal(inner->log[0].placeholder, 8080);
-    equal(outer->log[0].event, MAP_EVENT_NONE);
+    equal(newest(inner)->pid, 4711);
+    equal(newest(inner)->placeholder, 8080);
+    equal(newest(outer)->event, MAP_EVENT_NONE);
 }
