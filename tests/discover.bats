@@ -141,10 +141,6 @@ signal.pause()"
     found "$port tcp bind, in use python3"
 }
 
-listens() {
-    ss -Hlnt "sport = $1" | grep -q .
-}
-
 @test "ephemeral ports are marked" {
     read -r first last </proc/sys/net/ipv4/ip_local_port_range
     ephemeral=$((first + RANDOM % (last - first)))

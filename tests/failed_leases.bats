@@ -136,10 +136,6 @@ stop_occupier() {
     wait "$pid" 2>/dev/null || :
 }
 
-listens() {
-    ss -Hlnt "sport = $1" | grep -q .
-}
-
 @test "a join whose map file cannot be written leaves nothing leased" {
     mkdir maps
     start web portshim run -p 80 -n web -m maps/web.json -- sleep infinity

@@ -89,6 +89,11 @@ real() {
     portshim wait -t 20 "$@"
 }
 
+# listens PORT: whether a TCP socket listens at the port of this host.
+listens() {
+    ss -Hlnt "sport = $1" | grep -q .
+}
+
 # inside RUN COMMAND...: runs a command in the run.
 inside() {
     local run=$1

@@ -426,7 +426,7 @@ need_tiny_disk() {
     mistaken 'held by another program' -p "81,80=$real" -m m.json
     stop "$pid"
     start stranger socat "UDP-RECVFROM:$real,bind=127.0.0.1" /dev/null
-    within 5 listens "$real"
+    within 5 has_datagrams "$real"
     mistaken 'held by another program' -p "80=$real"
     stop "$pid"
     start living portshim run -p "80=$real" -n web -m living.json -- sleep infinity
@@ -436,8 +436,8 @@ need_tiny_disk() {
     pool_has 2
 }
 
-listens() {
-    ss -Hlntu "sport = $1" | grep -q .
+has_datagrams() {
+    ss -Hlnu "sport = $1" | grep -q .
 }
 
 @test "a closed stdout is said" {

@@ -271,10 +271,6 @@ no_run() {
     warned 'it gave no port that can be used' portshim pick "$owner"
 }
 
-listens() {
-    ss -Hlnt "sport = $1" | grep -q .
-}
-
 @test "an answer without a newline, or in two pieces, is one" {
     local answer
     for answer in '%s' '%s\r\n' '%.2s|%s\n' '%s|\n' '%s\nand more'; do

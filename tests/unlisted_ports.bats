@@ -51,10 +51,6 @@ signal.pause()' "$@"
     assert_equal "$(unlisted "$run_name")" "$port: in use, wanted by python3: add -p $port"
 }
 
-listens() {
-    ss -Hlnt "sport = $1" | grep -q .
-}
-
 @test "UDP and IPv6 are no exception" {
     second=$(portshim pick $$)
     serve "udp,127.0.0.1,$port" "tcp,::1,$second"

@@ -57,14 +57,6 @@ static void connect_to(int fd, const char *address)
     must(connect(fd, &name.any, len), "connect %s", address);
 }
 
-/* Closes with a reset, so that no TIME_WAIT is left. */
-static void reset(int fd)
-{
-    struct linger at_once = {.l_onoff = 1};
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    close(fd);
-}
-
 static const char *to(const struct pair *pair)
 {
     return strcmp(pair->server, "::") == 0 ? pair->client : pair->server;

@@ -139,13 +139,6 @@ static int make_kind(unsigned kind, int family)
     }
 }
 
-static void reset(int fd)
-{
-    struct linger at_once = {.l_onoff = 1};
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    close(fd);
-}
-
 /* Prints what has arrived at the servers. */
 static void show_arrived(void)
 {

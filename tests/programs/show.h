@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 union name {
     struct sockaddr any;
@@ -87,6 +88,14 @@ __attribute__((format(printf, 2, 3))) static inline int must(int result, const c
     va_end(list);
     fprintf(stderr, ": %s\n", strerror(error));
     exit(2);
+}
+
+/* Closes with a reset, so that no TIME_WAIT is left. */
+static inline void reset(int fd)
+{
+    struct linger at_once = {.l_onoff = 1};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close(fd);
 }
 
 #endif
