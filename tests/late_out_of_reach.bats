@@ -12,15 +12,15 @@ setup() {
 binds() {
     local name=$1 numbers
     mapfile -t numbers < <(seq 9001 9040)
-    start "$name" portshim run -p all -m "$name.json" -- \
+    start "$name" "${in_network[@]}" portshim run -p all -m "$name.json" -- \
         /usr/bin/python3 "$PROGRAMS/out_of_reach.py" "${@:2}" 9001 40
     within 30 grep -qsx ready "$name.out"
     assert_equal "$(cat "$name.out" "$name.err")" ready
-    run portshim wait -t 20 "$name.json" "${numbers[@]}"
+    run "${in_network[@]}" portshim wait -t 20 "$name.json" "${numbers[@]}"
     assert_success
     mapfile -t reals <<<"$output"
     assert_equal "$(sort -u <<<"$output" | wc -l)" 40
-    assert_equal "$(portshim port "$name.json" "${numbers[@]}")" "$output"
+    assert_equal "$("${in_network[@]}" portshim port "$name.json" "${numbers[@]}")" "$output"
     assert_equal "$(jq '[.ports[].real] | unique | length' "$name.json")" 40
 }
 
@@ -43,7 +43,9 @@ assert_chosen() {
     assert_chosen
 }
 
+# Such a port is known to be free for one protocol only: here nobody else has it for the other.
 @test "with no descriptor left" {
+    make_namespace network
     binds 1 descriptors
     assert_chosen
 }
