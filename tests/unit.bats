@@ -90,6 +90,14 @@ unit() {
     unit find
 }
 
+@test "what a port server answers" {
+    unit portserver
+}
+
+@test "the lease table" {
+    unit table
+}
+
 @test "every program of tests/unit is run here" {
     for program in "$BATS_TEST_DIRNAME"/unit/*.c; do
         grep -qx "    unit $(basename "$program" .c)" "$BATS_TEST_FILENAME" || fail "not run: $program"
