@@ -40,9 +40,8 @@ start() {
     local name=$1
     shift
     [[ $(type -t "$1") == file ]]
-    # Create both files now: a test may list them.
-    touch "$(test_dir)/$name."{out,err}
-    "$@" >"$(test_dir)/$name.out" 2>"$(test_dir)/$name.err" 3>&- &
+    # The shell creates both files before it goes on: a test may list them.
+    { "$@" 3>&- & } >"$(test_dir)/$name.out" 2>"$(test_dir)/$name.err"
     pid=$!
     STARTED+=("$pid")
 }

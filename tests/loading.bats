@@ -69,8 +69,9 @@ print(s.getsockname()[1])"
         gcc -D_GNU_SOURCE -DHOW=$how -fPIC -shared -o "other$how.so" "$PROGRAMS/loading/interposer.c" -ldl
         for list in "$PWD/other$how.so:$PORTSHIM_LIB" "$PORTSHIM_LIB:$PWD/other$how.so"; do
             for way in direct deepbind dlsym dlvsym; do
+                # With another library between ours and libc, libc's bind() of a handle is left alone, and 2 is root's.
+                [[ $list == "$PORTSHIM_LIB"* && $way == dl* ]] && ! as_root && continue
                 run -0 portshim run -p 2 --reveal -- env LD_PRELOAD="$list" ./program bind 2 $way
-                # With another library between ours and libc, libc's bind() of a handle is left alone.
                 [[ $list == "$PORTSHIM_LIB"* && $way == dl* ]] || leased "$output"
             done
         done
