@@ -6,6 +6,10 @@ setup() {
     cd "$(test_dir)"
     make_namespace network
     export PORTSHIM_HOME=$PWD/home
+}
+
+# Nobody may make a ping socket in a new network until this is said.
+allow_ping_sockets() {
     "${in_network[@]}" sysctl -qw net.ipv4.ping_group_range="0 0"
 }
 
@@ -27,15 +31,17 @@ same() {
 }
 
 @test "ping -6 works where 58, its protocol, is a placeholder, and ping where 1 is" {
-    "${in_network[@]}" sysctl -qw net.ipv4.ping_group_range="1 0" # ping then uses a raw socket
+    # ping uses a raw socket.
     "${in_network[@]}" portshim run -p 58 -- ping -6 -c 1 -W 5 ::1
     "${in_network[@]}" portshim run -p 1 -- ping -4 -c 1 -W 5 127.0.0.1
-    "${in_network[@]}" sysctl -qw net.ipv4.ping_group_range="0 0" # and here a ping socket
+    # And here it uses a ping socket.
+    allow_ping_sockets
     "${in_network[@]}" portshim run -p 58 -- ping -6 -c 1 -W 5 ::1
     "${in_network[@]}" portshim run -p 1 -- ping -4 -c 1 -W 5 127.0.0.1
 }
 
 @test "raw sockets, ping sockets and UDP-Lite keep the number they were given, in every call" {
+    allow_ping_sockets
     for kind in raw raw6 header ping ping6 udplite udplite6; do
         same made "$kind" 58
         same made "$kind" 8080
@@ -44,6 +50,7 @@ same() {
 }
 
 @test "also where the socket was made by syscall(), inherited, or received in a message" {
+    allow_ping_sockets
     for how in syscall inherited recvmsg recvmmsg; do
         same "$how" udplite 8080
         same "$how" raw6 58
@@ -52,6 +59,7 @@ same() {
 }
 
 @test "also for a placeholder of one protocol, and for one that gets its port late" {
+    allow_ping_sockets
     for kind in raw raw6 ping udplite udplite6; do
         same made "$kind" 8080/udp
         same made "$kind" 8080/tcp
@@ -93,6 +101,7 @@ EOF
 }
 
 @test "what they bind is not taken for a port that somebody forgot to list" {
+    allow_ping_sockets
     local program=$ROOT/build/tests/other_kinds
     # shellcheck disable=SC2016 # expanded by the inner shell
     "${in_network[@]}" portshim ports -- sh -c '"$0" made udplite 9090 >out; "$0" made raw 9091 >>out' "$program" >listed 2>&1
