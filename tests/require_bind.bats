@@ -105,7 +105,7 @@ bind_one='import socket, sys; socket.create_server(("127.0.0.1", 8080)); sys.exi
         [[ -n $privileged ]] || skip 'there is no set-user-ID program here'
     fi
     for way in execve execvp posix_spawn fexecve; do
-        fails_with 'it cannot be wrapped' required -- sh -c '"$@" 2>&1' - "$execs" "$way" "$privileged" </dev/null
+        fails_with 'it cannot be wrapped' required -- sh -c '"$@" >/dev/null 2>&1' - "$execs" "$way" "$privileged" </dev/null
     done
 }
 
