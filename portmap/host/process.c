@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -17,11 +18,14 @@
 struct stat_line {
     char state;
     uint64_t threads;
-    uint64_t start_time;
+    uint64_t ticks; /* its start time, in ticks of our time namespace */
 };
 
-/* The inode number of the initial pid namespace (include/linux/proc_ns.h). */
+/* The inode numbers of the initial namespaces (include/linux/proc_ns.h). */
 #define INITIAL_PID_NAMESPACE UINT32_C(0xEFFFFFFC)
+#define INITIAL_TIME_NAMESPACE UINT32_C(0xEFFFFFFA)
+
+#define SECOND UINT64_C(1000000000) /* nanoseconds */
 
 void process_boot_id(char id[static BOOT_ID_SIZE])
 {
@@ -59,6 +63,80 @@ static bool proc_is_of_our_namespace(void)
     return len > 0 && text_take_uint(&at, target + len, INT32_MAX, &self) && (pid_t)self == getpid();
 }
 
+static uint32_t namespace_inode(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 ? (uint32_t)st.st_ino : 0;
+}
+
+/*
+ * How far the clock of boot time of this process's time namespace (time_namespaces(7)) is ahead of the
+ * initial one's, in nanoseconds modulo 2^64. The kernel adds that to clock_gettime(2) and to start times in
+ * /proc.
+ */
+struct ahead {
+    bool known;
+    uint64_t nanoseconds;
+};
+
+/* Parses "boottime -5000 0\n", the second line of timens_offsets: seconds and nanoseconds. */
+static struct ahead parse_offset(const char *line, const char *end)
+{
+    struct ahead ahead = {0};
+    uint64_t seconds, nanoseconds;
+    line += strspn(line, " ");
+    bool negative = *line == '-';
+    line += negative;
+    ahead.known = text_take_uint(&line, end, UINT64_MAX / SECOND, &seconds);
+    line += strspn(line, " ");
+    ahead.known = ahead.known && text_take_uint(&line, end, SECOND, &nanoseconds);
+    if (ahead.known)
+        ahead.nanoseconds = (negative ? 0 - seconds * SECOND : seconds * SECOND) + nanoseconds;
+    return ahead;
+}
+
+/* timens_offsets is about the namespace of the children; usually that is the process's own. */
+static struct ahead look_ahead(void)
+{
+    char line[64];
+    uint32_t own = namespace_inode("/proc/self/ns/time");
+    if (own == INITIAL_TIME_NAMESPACE || own == 0) /* 0: before Linux 5.6, or no /proc */
+        return (struct ahead){.known = true};
+    int len = text_read_line("/proc/self/timens_offsets", "boottime", line, sizeof line);
+    if (len < 0 || namespace_inode("/proc/self/ns/time_for_children") != own)
+        return (struct ahead){0};
+    return parse_offset(line, line + len);
+}
+
+enum { AHEAD_UNSET, AHEAD_UNKNOWN, AHEAD_KNOWN };
+static _Atomic unsigned ahead_state;
+static _Atomic uint64_t ahead_nanoseconds;
+
+static struct ahead look_ahead_again(void)
+{
+    struct ahead found = look_ahead();
+    atomic_store(&ahead_nanoseconds, found.nanoseconds);
+    atomic_store(&ahead_state, found.known ? AHEAD_KNOWN : AHEAD_UNKNOWN);
+    return found;
+}
+
+/* Looks once. A process rarely enters another time namespace without executing a program; before that
+ * matters, has_start() looks again. */
+static struct ahead ahead_of_initial(void)
+{
+    unsigned state = atomic_load(&ahead_state);
+    if (state == AHEAD_UNSET)
+        return look_ahead_again();
+    return (struct ahead){.known = state == AHEAD_KNOWN, .nanoseconds = atomic_load(&ahead_nanoseconds)};
+}
+
+/* A start time in clock ticks since the initial namespace's boot, or one less; 0 when that is unknown. */
+static uint64_t initial_ticks(uint64_t ticks, struct ahead ahead)
+{
+    uint64_t tick = SECOND / (uint64_t)sysconf(_SC_CLK_TCK);
+    return !ahead.known ? 0 : ahead.nanoseconds == 0 ? ticks : (ticks * tick - ahead.nanoseconds) / tick;
+}
+
 static bool read_stat(pid_t pid, struct stat_line *line)
 {
     char path[32], buffer[1024];
@@ -79,7 +157,7 @@ static bool read_stat(pid_t pid, struct stat_line *line)
         if (!skip_field(&at))
             return false;
     return text_take_uint(&at, end, UINT32_MAX, &line->threads) && skip_field(&at) && skip_field(&at) &&
-           text_take_uint(&at, end, UINT64_MAX / 16, &line->start_time);
+           text_take_uint(&at, end, UINT64_MAX / 16, &line->ticks);
 }
 
 /* A process whose first thread has ended is in state Z as well, while its other threads go on. */
@@ -88,16 +166,15 @@ static bool is_living(const struct stat_line *line)
     return line->state != 'X' && (line->state != 'Z' || line->threads > 1);
 }
 
+static uint64_t start_of(const struct stat_line *line)
+{
+    return initial_ticks(line->ticks, ahead_of_initial());
+}
+
 uint64_t process_start_time(pid_t pid)
 {
     struct stat_line line;
-    return read_stat(pid, &line) ? line.start_time : 0;
-}
-
-static uint32_t namespace_inode(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 ? (uint32_t)st.st_ino : 0;
+    return read_stat(pid, &line) ? start_of(&line) : 0;
 }
 
 /* ioctl(2) on a pidfd tells namespaces without /proc, from Linux 6.11 on (include/uapi/linux/pidfd.h). */
@@ -140,10 +217,18 @@ bool process_is_other_network(uint32_t net_namespace)
     return here != 0 && net_namespace != 0 && net_namespace != here;
 }
 
-/* A lease keeps only the low 32 bits of a start time, more than a year of ticks. 0 means unknown. */
+/* A lease keeps only the low 32 bits of a start time, more than a year of ticks. 0 means unknown. Either may
+ * be a tick too small, see initial_ticks(): no pid is used again so soon. */
+static bool is_same_start(uint64_t a, uint64_t b)
+{
+    return (uint32_t)a == 0 || (uint32_t)b == 0 || (uint32_t)(a - b + 1) <= 2;
+}
+
+/* Looks at the time namespace again before it says no. */
 static bool has_start(const struct stat_line *line, uint64_t start_time)
 {
-    return (uint32_t)start_time == 0 || (uint32_t)start_time == (uint32_t)line->start_time;
+    return is_same_start(start_of(line), start_time) ||
+           is_same_start(initial_ticks(line->ticks, look_ahead_again()), start_time);
 }
 
 /* For a process that /proc does not show, as it is mounted with hidepid or not at all. */
@@ -166,7 +251,7 @@ bool process_find(pid_t pid, uint64_t *start_time)
     *start_time = 0;
     if (!read_stat(pid, &line))
         return is_there(pid);
-    *start_time = line.start_time;
+    *start_time = start_of(&line);
     return is_living(&line);
 }
 
@@ -290,5 +375,5 @@ uint64_t process_clock(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_BOOTTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec - ahead_of_initial().nanoseconds;
 }

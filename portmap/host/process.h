@@ -15,8 +15,11 @@ enum { BOOT_ID_SIZE = 37 }; /* a UUID and its terminator */
  * code decides by it: a container may have a boot id of its own. */
 void process_boot_id(char id[static BOOT_ID_SIZE]);
 
-/* When a process started, in clock ticks since boot (proc(5), stat field 22); 0 when there is no such process
- * or /proc does not show it. */
+/*
+ * When a process started, in clock ticks since boot (proc(5), stat field 22); 0 when there is no such process
+ * or /proc does not show it. In every time namespace (time_namespaces(7)) this is the initial one's boot, and
+ * in all but that one the result may be one tick too small.
+ */
 uint64_t process_start_time(pid_t pid);
 
 /* Whether this process is in the initial pid namespace, of which all others are descendants. */
@@ -29,8 +32,9 @@ uint32_t process_net_namespace(void);
 /* Whether net_namespace is not this process's network namespace; false when either is unknown (0). */
 bool process_is_other_network(uint32_t net_namespace);
 
-/* Whether pid is the very process that started at start_time (low 32 bits; 0: unknown) and is alive. A zombie
- * is not: it has closed everything it held. When /proc hides the process, only its pid is compared. */
+/* Whether pid is the very process that started at start_time (low 32 bits; 0: unknown) and is alive; ticks
+ * are compared as process_start_time() gives them. A zombie is not: it has closed everything it held. When
+ * /proc hides the process, only its pid is compared. */
 bool process_is_alive(pid_t pid, uint64_t start_time);
 
 /* Whether pid is alive in that sense. *start_time is when it started, 0 when /proc hides it. */
@@ -59,7 +63,8 @@ struct process_elsewhere {
  */
 void process_look_elsewhere(struct process_elsewhere *wanted, unsigned count);
 
-/* Nanoseconds since boot, including time in suspend: comparable between processes. */
+/* Nanoseconds since boot, including time in suspend: comparable between processes, also of different time
+ * namespaces. */
 uint64_t process_clock(void);
 
 #endif
