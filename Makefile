@@ -2,7 +2,7 @@
 # make check   install what the tests need, then run all tests
 # make demo    two servers on one port, side by side
 # make install into $(DESTDIR)$(PREFIX); the libraries into $(LIBDIR)
-# make bench   measure what a run and a lease cost
+# make bench   measure what calls, leases and runs cost
 # make lint    warnings of gcc and clang, clang-tidy, clang-format, shellcheck, scripts/check-house
 
 VERSION = 0.1.0
@@ -93,7 +93,7 @@ $B/libportshim.so: $(SHIM_OBJECTS) $B/libportshim.map
 
 -include $(wildcard $B/*/*.d $B/*/*/*.d)
 
-# Programs that the tests run, and the benchmark of calls. They use libc alone, and nothing of portshim.
+# Programs that the tests run, and the benchmarks of calls and starts. They use libc alone, and nothing of portshim.
 TEST_PROGRAMS = $(patsubst tests/programs/%.c,$B/tests/%,$(wildcard tests/programs/*.c)) \
 	$(patsubst %.c,$B/%,$(wildcard tests/unit/*.c)) $B/tests/broken/portshim
 TEST_COMPILE = $(CC) $(STANDARD) -Wall -Wextra -Wshadow $(CFLAGS) -pthread -o $@ $<
@@ -102,7 +102,7 @@ $B/tests/%: tests/programs/%.c $(wildcard tests/programs/*.h) Makefile $B/flags
 	@mkdir -p $(@D)
 	$(TEST_COMPILE)
 
-$B/scripts/bench: scripts/bench.c Makefile $B/flags
+$B/scripts/bench $B/scripts/bench_weight: $B/scripts/%: scripts/%.c Makefile $B/flags
 	@mkdir -p $(@D)
 	$(TEST_COMPILE)
 
@@ -172,9 +172,10 @@ demo: all
 	scripts/test-deps demo
 	scripts/demo
 
-bench: all $B/scripts/bench $B/scripts/bench_leases
+bench: all $B/scripts/bench $B/scripts/bench_leases $B/scripts/bench_weight
 	scripts/bench
 	scripts/bench-leases
+	scripts/bench-weight
 
 # The recipe quotes paths, as DESTDIR may contain a space.
 D = $(DESTDIR)$(PREFIX)
