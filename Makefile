@@ -3,6 +3,7 @@
 # make demo    two servers on one port, side by side
 # make install into $(DESTDIR)$(PREFIX); the libraries into $(LIBDIR)
 # make bench   measure what calls, leases and runs cost
+# make fuzz    give random bytes to all that reads what others write, FUZZ_SECONDS for each reader (needs clang)
 # make lint    warnings of gcc and clang, clang-tidy, clang-format, shellcheck, scripts/check-house
 
 VERSION = 0.1.0
@@ -28,6 +29,7 @@ AR := $(or $(shell $(CC) -print-prog-name=ar 2>/dev/null),ar)
 endif
 
 B = build
+comma = ,
 PREFIX = /usr/local
 LIBDIR = $(PREFIX)/lib
 INCLUDEDIR = $(PREFIX)/include
@@ -95,7 +97,7 @@ $B/libportshim.so: $(SHIM_OBJECTS) $B/libportshim.map
 
 # Programs that the tests run, and the benchmarks of calls and starts. They use libc alone, and nothing of portshim.
 TEST_PROGRAMS = $(patsubst tests/programs/%.c,$B/tests/%,$(wildcard tests/programs/*.c)) \
-	$(patsubst %.c,$B/%,$(wildcard tests/unit/*.c)) $B/tests/broken/portshim
+	$(patsubst %.c,$B/%,$(wildcard tests/unit/*.c)) $(FUZZ_TARGETS) $B/tests/broken/portshim
 TEST_COMPILE = $(CC) $(STANDARD) -Wall -Wextra -Wshadow $(CFLAGS) -pthread -o $@ $<
 
 $B/tests/%: tests/programs/%.c $(wildcard tests/programs/*.h) Makefile $B/flags
@@ -127,6 +129,15 @@ $B/tests/unit/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(UNIT_OBJECTS) Makef
 	@mkdir -p $(@D)
 	$(TEST_COMPILE) -iquote portmap -iquote shim $(UNIT_OBJECTS)
 
+# Fuzz targets, linked with the same. With FUZZER=-fsanitize=fuzzer it is libFuzzer that calls them, else a main() that
+# reads inputs from files. settings.c stands in for exit(3).
+FUZZ_TARGETS = $(patsubst %.c,$B/%,$(filter-out %/replay.c,$(wildcard tests/fuzz/*.c)))
+FUZZER =
+$B/tests/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(wildcard tests/fuzz/*.h) $(UNIT_OBJECTS) Makefile $B/flags
+	@mkdir -p $(@D)
+	$(TEST_COMPILE) -iquote portmap -iquote shim $(or $(FUZZER),tests/fuzz/replay.c) $(UNIT_OBJECTS) \
+		$(if $(filter %/settings,$@),-Wl$(comma)--wrap=exit)
+
 # A broken portshim, which leases ports that others have: tests check that they notice this.
 $B/tests/broken/table.o: portmap/lease/table.c Makefile $B/flags
 	@mkdir -p $(@D)
@@ -156,8 +167,17 @@ check-long: check
 	$S/threads/c_api threads 'threads 20'
 	$(MAKE) B=$S/dynamic STATIC= $S/dynamic/portshim
 	scripts/check-valgrind $S/dynamic/portshim
+	$(MAKE) fuzz FUZZ_SECONDS=60
 	scripts/legacy-suite
 	scripts/check-bare
+
+# What is found new stays in build/fuzz/corpus; an input that ends a target is left in build/fuzz.
+FUZZ_SECONDS = 10
+FUZZ_FLAGS = -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+fuzz:
+	scripts/test-deps fuzz
+	$(MAKE) B=$B/fuzz CC=clang STATIC= CFLAGS="$(FUZZ_FLAGS)" FUZZER=-fsanitize=fuzzer $(FUZZ_TARGETS:$B/%=$B/fuzz/%)
+	scripts/fuzz $B/fuzz $(FUZZ_SECONDS)
 
 # Prints nothing when all is well.
 lint:
@@ -201,4 +221,4 @@ install: all
 clean:
 	rm -rf $B
 
-.PHONY: all bench check check-long clean demo install lint
+.PHONY: all bench check check-long clean demo fuzz install lint

@@ -86,8 +86,10 @@ static void add_file(struct run_options *options, const char *path)
 {
     char *absolute = absolute_path(path);
     for (unsigned i = 0; i < options->file_count; i++)
-        if (strcmp(options->files[i], absolute) == 0)
+        if (strcmp(options->files[i], absolute) == 0) {
+            free(absolute);
             return;
+        }
     if (options->file_count == RUN_MOST_FILES)
         command_fail("more than 16 are given", "publish fewer", "map file %s", path);
     options->files[options->file_count++] = absolute;

@@ -20,52 +20,55 @@ struct image {
     size_t strings, needs, definitions; /* offsets; 0 when it has none */
 };
 
-/* The bytes at an offset; NULL when the file ends before them, whatever it says of its own size. */
-static const void *at(const struct image *image, size_t offset, size_t size)
+/* Copies the bytes at an offset, which may be odd; false when the file ends before them, whatever it says of
+ * its own size. */
+static bool read_at(const struct image *image, size_t offset, void *to, size_t size)
 {
-    return offset > 0 && offset < image->size && size <= image->size - offset ? image->bytes + offset : NULL;
+    if (offset == 0 || offset >= image->size || size > image->size - offset)
+        return false;
+    memcpy(to, image->bytes + offset, size);
+    return true;
 }
 
 static const char *string_at(const struct image *image, size_t number)
 {
-    const char *string = at(image, image->strings + number, 1);
-    return string != NULL && memchr(string, '\0', image->size - (size_t)(string - image->bytes)) != NULL
-               ? string
-               : "";
+    size_t offset = image->strings + number;
+    bool is_string = offset > 0 && offset < image->size &&
+                     memchr(image->bytes + offset, '\0', image->size - offset) != NULL;
+    return is_string ? image->bytes + offset : "";
 }
 
-static const ElfW(Phdr) * segment(const struct image *image, unsigned n)
+static bool read_segment(const struct image *image, unsigned n, ElfW(Phdr) * segment)
 {
     const ElfW(Ehdr) *header = (const void *)image->bytes;
-    return n < header->e_phnum ? at(image, header->e_phoff + n * sizeof(ElfW(Phdr)), sizeof(ElfW(Phdr)))
-                               : NULL;
+    return n < header->e_phnum &&
+           read_at(image, header->e_phoff + n * sizeof *segment, segment, sizeof *segment);
 }
 
 static size_t offset_of(const struct image *image, ElfW(Addr) address)
 {
-    const ElfW(Phdr) * s;
-    for (unsigned n = 0; (s = segment(image, n)) != NULL; n++)
-        if (s->p_type == PT_LOAD && address >= s->p_vaddr && address - s->p_vaddr < s->p_filesz)
-            return address - s->p_vaddr + s->p_offset;
+    ElfW(Phdr) s;
+    for (unsigned n = 0; read_segment(image, n, &s); n++)
+        if (s.p_type == PT_LOAD && address >= s.p_vaddr && address - s.p_vaddr < s.p_filesz)
+            return address - s.p_vaddr + s.p_offset;
     return 0;
 }
 
 static void read_dynamic(struct image *image)
 {
-    const ElfW(Phdr) * s;
-    const ElfW(Dyn) * entry;
-    for (unsigned n = 0; (s = segment(image, n)) != NULL; n++) {
-        if (s->p_type != PT_DYNAMIC)
+    ElfW(Phdr) s;
+    ElfW(Dyn) entry;
+    for (unsigned n = 0; read_segment(image, n, &s); n++) {
+        if (s.p_type != PT_DYNAMIC)
             continue;
-        for (size_t offset = s->p_offset;
-             (entry = at(image, offset, sizeof *entry)) != NULL && entry->d_tag != DT_NULL;
-             offset += sizeof *entry) {
-            size_t *to = entry->d_tag == DT_STRTAB    ? &image->strings
-                         : entry->d_tag == DT_VERNEED ? &image->needs
-                         : entry->d_tag == DT_VERDEF  ? &image->definitions
-                                                      : NULL;
+        for (size_t offset = s.p_offset;
+             read_at(image, offset, &entry, sizeof entry) && entry.d_tag != DT_NULL; offset += sizeof entry) {
+            size_t *to = entry.d_tag == DT_STRTAB    ? &image->strings
+                         : entry.d_tag == DT_VERNEED ? &image->needs
+                         : entry.d_tag == DT_VERDEF  ? &image->definitions
+                                                     : NULL;
             if (to != NULL)
-                *to = offset_of(image, entry->d_un.d_ptr);
+                *to = offset_of(image, entry.d_un.d_ptr);
         }
     }
 }
@@ -98,15 +101,16 @@ static void unmap_image(struct image *image)
 
 static bool has(const struct image *image, const char *version)
 {
-    const ElfW(Verdef) * definition;
+    ElfW(Verdef) definition;
+    ElfW(Verdaux) name;
     size_t offset = image->definitions;
-    while ((definition = at(image, offset, sizeof *definition)) != NULL) {
-        const ElfW(Verdaux) *name = at(image, offset + definition->vd_aux, sizeof *name);
-        if (name != NULL && strcmp(string_at(image, name->vda_name), version) == 0)
+    while (read_at(image, offset, &definition, sizeof definition)) {
+        if (read_at(image, offset + definition.vd_aux, &name, sizeof name) &&
+            strcmp(string_at(image, name.vda_name), version) == 0)
             return true;
-        if (definition->vd_next == 0)
+        if (definition.vd_next == 0)
             break;
-        offset += definition->vd_next;
+        offset += definition.vd_next;
     }
     return false;
 }
@@ -116,19 +120,19 @@ static bool lacks(const struct image *image, size_t offset, const ElfW(Verneed) 
                   struct versions_lack *lack)
 {
     struct image other = {0};
-    const ElfW(Vernaux) * version;
+    ElfW(Vernaux) version;
     lack->version[0] = '\0';
     if (map_image(&other, lack->file) != 0)
         return true;
     bool any = false;
-    for (offset += need->vn_aux; (version = at(image, offset, sizeof *version)) != NULL;
-         offset += version->vna_next) {
-        const char *name = string_at(image, version->vna_name);
+    for (offset += need->vn_aux; read_at(image, offset, &version, sizeof version);
+         offset += version.vna_next) {
+        const char *name = string_at(image, version.vna_name);
         if (!has(&other, name) && (!any || strverscmp(name, lack->version) > 0)) {
             snprintf(lack->version, sizeof lack->version, "%s", name);
             any = true;
         }
-        if (version->vna_next == 0)
+        if (version.vna_next == 0)
             break;
     }
     unmap_image(&other);
@@ -138,16 +142,16 @@ static bool lacks(const struct image *image, size_t offset, const ElfW(Verneed) 
 int versions_compare(const char *library, const char *directory, struct versions_lack *lack)
 {
     struct image image = {0};
-    const ElfW(Verneed) * need;
+    ElfW(Verneed) need;
     int error = map_image(&image, library);
     if (error != 0)
         return error;
     int result = 0;
-    for (size_t offset = image.needs; result == 0 && (need = at(&image, offset, sizeof *need)) != NULL;
-         offset += need->vn_next) {
-        snprintf(lack->file, sizeof lack->file, "%s/%s", directory, string_at(&image, need->vn_file));
-        result = lacks(&image, offset, need, lack);
-        if (need->vn_next == 0)
+    for (size_t offset = image.needs; result == 0 && read_at(&image, offset, &need, sizeof need);
+         offset += need.vn_next) {
+        snprintf(lack->file, sizeof lack->file, "%s/%s", directory, string_at(&image, need.vn_file));
+        result = lacks(&image, offset, &need, lack);
+        if (need.vn_next == 0)
             break;
     }
     unmap_image(&image);
