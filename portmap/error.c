@@ -41,6 +41,8 @@ const char *portmap_strerror(int code)
         return "not written by portshim";
     case PORTMAP_ENOUID:
         return "this user namespace does not tell whose home it would be";
+    case PORTMAP_ELOCKED:
+        return "another process, maybe a stopped one, does not give its lock back";
     default:
         return strerror(-code);
     }

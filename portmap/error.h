@@ -30,6 +30,7 @@ enum portmap_error {
     PORTMAP_EREUSE,            /* the socket has SO_REUSEADDR or SO_REUSEPORT, which hide conflicts */
     PORTMAP_EOTHERS,           /* the file has contents that portshim did not write */
     PORTMAP_ENOUID,            /* this user has no known number outside of the user namespace */
+    PORTMAP_ELOCKED,           /* another process, maybe a stopped one, has kept a lock for ten seconds */
 };
 
 #pragma GCC visibility push(default)

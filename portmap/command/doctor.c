@@ -1,5 +1,6 @@
 /* portshim doctor: checks what this host allows, and whether a command can be wrapped. */
 #include "base/json.h"
+#include "base/lock.h"
 #include "base/text.h"
 #include "base/utf8.h"
 #include "command/command.h"
@@ -138,8 +139,10 @@ static void check_home(void)
     if (error == 0)
         error = leases_open(&leases, &home);
     if (error != 0) {
-        say(DOCTOR_FAIL, "lease directory", "set PORTSHIM_HOME to a private directory on a disk with room",
-            "%s: %s", home.path, portmap_strerror(error));
+        say(DOCTOR_FAIL, "lease directory",
+            error == PORTMAP_ELOCKED ? home_remedy(error)
+                                     : "set PORTSHIM_HOME to a private directory on a disk with room",
+            "%s: %s", home.path, lock_strerror(error));
         return;
     }
     unsigned long long room =

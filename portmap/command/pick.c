@@ -1,4 +1,5 @@
 /* portshim pick: leases ports for a process and prints them, as `python3 -m portpicker` does. */
+#include "base/lock.h"
 #include "command/command.h"
 #include "error.h"
 #include "host/probe.h"
@@ -190,9 +191,8 @@ _Noreturn static void fail_of_lease(const struct picked *p, int error)
     if (error == PORTMAP_ETORN)
         command_fail(portmap_strerror(error), "check who removes it", "%s/leases", p->home.path);
     if (error != PORTMAP_EXHAUSTED)
-        command_fail(portmap_strerror(error),
-                     error == -EADDRNOTAVAIL ? "name addresses of this host"
-                                             : "check the disk and permissions of the home",
+        command_fail(lock_strerror(error),
+                     error == -EADDRNOTAVAIL ? "name addresses of this host" : home_remedy(error),
                      "no port for pid %d", (int)p->pid);
     holders_describe(&p->home, &p->pool, held, sizeof held);
     snprintf(why, sizeof why, "pool exhausted, held by: %s", held);
@@ -230,7 +230,7 @@ static void pick(struct picked *p)
     struct lease_table leases;
     int error = leases_open(&leases, &p->home);
     if (error != 0)
-        command_fail(portmap_strerror(error), home_remedy(error), "%s", p->home.path);
+        command_fail(lock_strerror(error), home_remedy(error), "%s", p->home.path);
     sweep_runs(&p->home, &leases, SWEPT_RUNS, LEASE_FREE_ONLY);
     picking_use(&p->home, &p->pool, &leases);
     error = lease_all(p);

@@ -1,5 +1,6 @@
 /* portshim ports: runs a command with no port rewritten, and lists the fixed ports that it uses. */
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/text.h"
 #include "base/utf8.h"
 #include "command/command.h"
@@ -251,7 +252,7 @@ int command_ports(int argc, char **argv)
     if (error != 0 && d.made_output)
         unlink(d.output);
     if (error != 0)
-        command_fail(portmap_strerror(error), home_remedy(error), "%s", home.path);
+        command_fail(lock_strerror(error), home_remedy(error), "%s", home.path);
     library_enter_run(library, &run); /* a run without placeholders always fits */
     sighting_started(run.map, &program);
     struct supervised ended = supervise(d.command);

@@ -1,4 +1,5 @@
 /* portshim release: gives leased ports back before their process ends. */
+#include "base/lock.h"
 #include "command/command.h"
 #include "error.h"
 #include "lease/portserver.h"
@@ -61,7 +62,7 @@ int command_release(int argc, char **argv)
     /* Makes a missing table: it has no leases, but the port server may know of some. */
     int error = leases_open(&leases, &home);
     if (error != 0)
-        command_fail(portmap_strerror(error), home_remedy(error), "%s", home.path);
+        command_fail(lock_strerror(error), home_remedy(error), "%s", home.path);
     for (int i = optind; i < argc; i++)
         release(&home, &leases, &server, parse_port(argv[i]));
     return EXIT_SUCCESS;

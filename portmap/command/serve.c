@@ -1,5 +1,6 @@
 /* portshim serve: starts the port server, as a daemon or in the foreground, or asks a running one. */
 #include "base/environment.h"
+#include "base/lock.h"
 #include "base/utf8.h"
 #include "command/command.h"
 #include "error.h"
@@ -215,7 +216,6 @@ int command_serve(int argc, char **argv)
     int error = serve(&settings, &s->listener);
     serve_listen_end(&s->listener);
     if (error != 0)
-        command_fail(portmap_strerror(error), "check the disk and permissions of its home",
-                     "the port server");
+        command_fail(lock_strerror(error), home_remedy(error), "the port server");
     return EXIT_SUCCESS;
 }

@@ -3,6 +3,7 @@
 #include "base/environment.h"
 #include "base/file.h"
 #include "base/kernel.h"
+#include "base/lock.h"
 #include "base/text.h"
 #include "error.h"
 
@@ -127,8 +128,9 @@ static int open_private(int dir, const char *name)
 
 const char *home_remedy(int error)
 {
-    return error == -EFBIG ? "raise the limit, ulimit -f"
-                           : "check its disk and permissions, or set PORTSHIM_HOME";
+    return error == -EFBIG            ? "raise the limit, ulimit -f"
+           : error == PORTMAP_ELOCKED ? "continue or end that process, and try again"
+                                      : "check its disk and permissions, or set PORTSHIM_HOME";
 }
 
 int home_reopen(struct home *home)
@@ -196,18 +198,11 @@ int home_lock_by_hand(const struct home *home, const char *identity)
     int fd = file_share(home->fd, "by-hand");
     if (fd < 0)
         return fd;
-    struct flock byte = {.l_type = F_WRLCK,
-                         .l_whence = SEEK_SET,
-                         .l_start = (off_t)(number_of(identity) & INT32_MAX),
-                         .l_len = 1};
-    while (fcntl(fd, F_SETLKW, &byte) < 0) {
-        if (errno != EINTR) {
-            int error = -errno;
-            close(fd);
-            return error;
-        }
-    }
-    return fd;
+    int error = lock_byte(fd, (off_t)(number_of(identity) & INT32_MAX), LOCK_PATIENT);
+    if (error == 0)
+        return fd;
+    close(fd);
+    return error;
 }
 
 void home_close(struct home *home)

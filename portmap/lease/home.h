@@ -50,7 +50,7 @@ bool home_is_in_place(const struct home *home);
  * Waits for the lock of an identity (a map file's absolute path, or another word). Processes that were
  * started by hand with that identity find or make their run under it. Each identity is one byte of a file, so
  * others do not wait. It is a lock of fcntl(2), which a forked child does not share. Returns a descriptor,
- * which the caller closes, or a negated errno.
+ * which the caller closes; PORTMAP_ELOCKED after LOCK_PATIENT; or a negated errno.
  */
 int home_lock_by_hand(const struct home *home, const char *identity);
 

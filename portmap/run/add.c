@@ -87,7 +87,7 @@ int run_add(struct run *run, const struct means *means, const struct portset *po
             struct run_problem *problem)
 {
     problem->step = RUN_STEP_DIRECTORY;
-    int lock = lock_directory(AT_FDCWD, run->path);
+    int lock = lock_directory(AT_FDCWD, run->path, LOCK_PATIENT);
     if (lock < 0)
         return lock;
     struct assigning a = {.run = run, .means = means, .ports = ports, .problem = problem};
@@ -100,7 +100,7 @@ void run_take_back(struct run *run, const struct home *home)
 {
     struct lease_table leases;
     const char *failed;
-    int lock = lock_directory(AT_FDCWD, run->path);
+    int lock = lock_directory(AT_FDCWD, run->path, LOCK_PATIENT);
     if (lock >= 0 && run->mark.end > run->mark.first && lease_open_existing(&leases, home) == 0) {
         take_back(&leases, run->map, &run->mark);
         publish_files(run->map, run->path, PUBLISH_AGAIN, &failed);

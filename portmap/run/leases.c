@@ -80,7 +80,7 @@ int leases_open(struct lease_table *leases, const struct home *home)
     int error = lease_open_existing(leases, home);
     if (error != -ENOENT && error != PORTMAP_ETORN)
         return error;
-    error = lock_wait(home->fd, LOCK_EX);
+    error = lock_wait(home->fd, LOCK_EX, LOCK_PATIENT);
     if (error != 0)
         return error;
     error = make_locked(leases, home);

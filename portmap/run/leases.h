@@ -15,7 +15,7 @@
 enum { LEASES_TRIES = 5 };
 
 /* As lease_open_existing(), but makes a table if it is missing or torn, under a lock of the home's
- * directory. */
+ * directory: PORTMAP_ELOCKED when another process has that for LOCK_PATIENT (base/lock.h). */
 int leases_open(struct lease_table *leases, const struct home *home);
 
 /* Claims that somebody has made in a table. */

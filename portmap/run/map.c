@@ -57,7 +57,7 @@ int map_create(struct map **map, int run_dir, uint64_t run_id)
         return fd;
     int error = file_allocate(fd, sizeof **map);
     if (error == 0)
-        error = lock_wait(fd, LOCK_SH);
+        error = lock_wait(fd, LOCK_SH, LOCK_PATIENT);
     if (error == 0)
         error = map_file(map, fd);
     close(fd);
@@ -124,7 +124,7 @@ int map_attach(struct map **map, const char *run_path)
     int fd = map_open(map, AT_FDCWD, run_path);
     if (fd < 0)
         return fd;
-    int error = lock_wait(fd, LOCK_SH);
+    int error = lock_wait(fd, LOCK_SH, LOCK_PATIENT);
     close(fd);
     if (error == 0 && atomic_load(&(*map)->ended))
         error = PORTMAP_EENDED;

@@ -46,9 +46,9 @@ uint64_t name_find(const struct home *home, const char *name)
 
 /* Names are made and removed under the lock of their directory. Returns a descriptor that holds it, or a
  * negated errno. */
-static int lock_names(const struct home *home)
+static int lock_names(const struct home *home, unsigned milliseconds)
 {
-    return lock_directory(home->fd, "names");
+    return lock_directory(home->fd, "names", milliseconds);
 }
 
 static int claim_locked(const struct home *home, const char *name, uint64_t run_id)
@@ -66,7 +66,7 @@ static int claim_locked(const struct home *home, const char *name, uint64_t run_
 
 int name_claim(const struct home *home, const char *name, uint64_t run_id)
 {
-    int lock = lock_names(home);
+    int lock = lock_names(home, LOCK_PATIENT);
     if (lock < 0)
         return lock;
     int error = claim_locked(home, name, run_id);
@@ -78,11 +78,12 @@ void name_forget(const struct home *home, const char *name, uint64_t run_id)
 {
     char link[LINK_SIZE];
     link_name(link, name);
-    int lock = lock_names(home);
+    int lock = lock_names(home, LOCK_BRIEF);
+    if (lock < 0)
+        return;
     if (name_find(home, name) == run_id)
         unlinkat(home->fd, link, 0);
-    if (lock >= 0)
-        lock_release(lock);
+    lock_release(lock);
 }
 
 void name_forget_all(const struct home *home, const struct map *map)

@@ -22,8 +22,9 @@ const char *name_given(const struct map *map);
 /* The id of the run that has a name, dead or alive; 0 when none has it. */
 uint64_t name_find(const struct home *home, const char *name);
 
-/* Gives a run a name. 0; PORTMAP_ENAME when a living run has it (a dead one loses it); or a negated errno.
- * The first of several at once gets it. */
+/* Gives a run a name. 0; PORTMAP_ENAME when a living run has it (a dead one loses it); PORTMAP_ELOCKED when
+ * another process keeps the names locked for LOCK_PATIENT (base/lock.h); or a negated errno. The first of
+ * several at once gets it. */
 int name_claim(const struct home *home, const char *name, uint64_t run_id);
 
 /* Removes the name if this run has it. */

@@ -1,5 +1,6 @@
 #include "run/run.h"
 
+#include "base/lock.h"
 #include "base/text.h"
 #include "error.h"
 #include "host/process.h"
@@ -212,14 +213,15 @@ static void explain_port(const struct run_problem *failed, int error, struct pro
 void run_explain(const struct run_problem *failed, int error, const struct means *means,
                  const struct run_wish *wish, struct problem *problem)
 {
-    const char *why = portmap_strerror(error);
+    const char *why = lock_strerror(error);
     struct text what;
     switch (failed->step) {
     case RUN_STEP_PORT:
         explain_port(failed, error, problem);
         break;
     case RUN_STEP_NAME:
-        what = problem_of(problem, "run name \"", why, "choose another, or end that run");
+        what = problem_of(problem, "run name \"", why,
+                          error == PORTMAP_ELOCKED ? home_remedy(error) : "choose another, or end that run");
         text_str(&what, wish->name != NULL ? wish->name : wish->private_name);
         text_char(&what, '"');
         break;

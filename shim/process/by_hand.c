@@ -1,5 +1,6 @@
 #include "process/by_hand.h"
 
+#include "base/lock.h"
 #include "base/text.h"
 #include "error.h"
 #include "host/process.h"
@@ -151,8 +152,7 @@ static void join_in_turn(struct by_hand *hand, struct run *run)
 {
     int lock = home_lock_by_hand(&hand->home, hand->file[0] == '\0' ? hand->session_name : hand->file);
     if (lock < 0)
-        die(hand->home.path, portmap_strerror(lock),
-            "set PORTSHIM_HOME to a private directory that can be written");
+        die(hand->home.path, lock_strerror(lock), home_remedy(lock));
     join_or_create(hand, run);
     close(lock);
 }
