@@ -143,9 +143,8 @@ int portmap_pool(unsigned short *ports, unsigned size, char *problem, unsigned p
     }
     if (error != 0)
         return error;
-    for (unsigned port = 1, i = 0; port < PORT_COUNT && i < size; port++)
-        if (portbits_has(&pool.ports, port))
-            ports[i++] = (unsigned short)port;
+    for (unsigned port = 0, i = 0; i < size && (port = portbits_next(&pool.ports, port)) != 0;)
+        ports[i++] = (unsigned short)port;
     return (int)pool.count;
 }
 

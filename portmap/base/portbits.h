@@ -28,10 +28,35 @@ static inline void portbits_remove(struct portbits *set, unsigned port)
     set->word[port / 64] &= ~(UINT64_C(1) << (port % 64));
 }
 
+/* The bits of a word that stand for ports from first to last; some of these are in the word. */
+static inline uint64_t portbits_mask(unsigned word, unsigned first, unsigned last)
+{
+    uint64_t from = first / 64 == word ? ~UINT64_C(0) << (first % 64) : ~UINT64_C(0);
+    uint64_t to = last / 64 == word ? ~UINT64_C(0) >> (63 - last % 64) : ~UINT64_C(0);
+    return from & to;
+}
+
 static inline void portbits_add_range(struct portbits *set, unsigned first, unsigned last)
 {
-    for (unsigned port = first; port <= last; port++)
-        portbits_add(set, port);
+    for (unsigned word = first / 64; first <= last && word <= last / 64; word++)
+        set->word[word] |= portbits_mask(word, first, last);
+}
+
+static inline void portbits_remove_range(struct portbits *set, unsigned first, unsigned last)
+{
+    for (unsigned word = first / 64; first <= last && word <= last / 64; word++)
+        set->word[word] &= ~portbits_mask(word, first, last);
+}
+
+/* The lowest port of the set above `after`, 0 when there is none: for (port = 0; (port = next(port)) != 0;).
+ */
+static inline unsigned portbits_next(const struct portbits *set, unsigned after)
+{
+    unsigned word = (after + 1) / 64;
+    uint64_t bits = word < PORTBITS_WORDS ? set->word[word] & ~UINT64_C(0) << ((after + 1) % 64) : 0;
+    while (bits == 0 && ++word < PORTBITS_WORDS)
+        bits = set->word[word];
+    return bits != 0 ? word * 64 + (unsigned)__builtin_ctzll(bits) : 0;
 }
 
 static inline unsigned portbits_count(const struct portbits *set)

@@ -226,11 +226,8 @@ int command_print_ports(const struct map *map, const char *run, char **words)
     for (; *words != NULL; words++) {
         memset(&ports, 0, sizeof ports);
         command_add_ports(&ports, *words);
-        for (unsigned port = 1; port < PORT_COUNT; port++) {
-            unsigned protocols = portset_listed(&ports, port);
-            if (protocols != 0)
-                print_real(map, run, port, protocols);
-        }
+        for (unsigned port = 0; (port = portset_next_listed(&ports, port)) != 0;)
+            print_real(map, run, port, portset_listed(&ports, port));
     }
     return command_printed(EXIT_SUCCESS);
 }

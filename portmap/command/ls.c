@@ -410,11 +410,9 @@ static void check_placeholders(const struct survey *run, const struct portset *p
 {
     if (run->elsewhere)
         command_fail("the run is in another network namespace", "run this command inside of it", "%s", word);
-    for (unsigned port = 1; port < PORT_COUNT; port++) {
-        unsigned protocols = portset_listed(ports, port);
-        if (protocols != 0 && (map_protocols(run->map, port) & protocols) == 0)
+    for (unsigned port = 0; (port = portset_next_listed(ports, port)) != 0;)
+        if ((map_protocols(run->map, port) & portset_listed(ports, port)) == 0)
             command_fail("not a placeholder of this run", "see portshim ls", "%s, port %u", word, port);
-    }
 }
 
 static int by_pid(const void *a, const void *b)

@@ -183,8 +183,10 @@ static void set_environment(struct run *run, const struct home *home, const char
 static void tell(const struct run *run)
 {
     static const char *const protocols[] = {"", "/tcp", "/udp", ""};
+    struct portbits assigned;
+    publish_assigned(run->map, &assigned);
     fprintf(stderr, "portshim: run %s\n", run->path);
-    for (unsigned port = 0; (port = publish_next(run->map, port)) != 0;) {
+    for (unsigned port = 0; (port = portbits_next(&assigned, port)) != 0;) {
         uint32_t entry = atomic_load(&run->map->to_kernel[port]);
         fprintf(stderr, "portshim: %u%s -> %u\n", port, protocols[map_entry_protocols(entry)],
                 map_entry_port(entry));

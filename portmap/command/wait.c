@@ -125,7 +125,9 @@ static char *list_all(const struct map *map)
     static char list[PORT_COUNT * 10];
     struct text t = text_in(list, sizeof list);
     static const char *const suffixes[] = {"", "/tcp", "/udp", ""};
-    for (unsigned port = 0; (port = publish_next(map, port)) != 0;) {
+    struct portbits assigned;
+    publish_assigned(map, &assigned);
+    for (unsigned port = 0; (port = portbits_next(&assigned, port)) != 0;) {
         text_str(&t, t.used > 0 ? "," : "");
         text_uint(&t, port);
         text_str(&t, suffixes[map_protocols(map, port)]);
@@ -138,12 +140,10 @@ static void check_placeholders(const struct waiting *waiting, const char *word)
     static struct portset ports;
     memset(&ports, 0, sizeof ports);
     command_add_ports(&ports, word);
-    for (unsigned port = 1; port < PORT_COUNT; port++) {
-        unsigned protocols = portset_listed(&ports, port);
-        if (protocols != 0 && (map_protocols(waiting->watch.map, port) & protocols) == 0)
+    for (unsigned port = 0; (port = portset_next_listed(&ports, port)) != 0;)
+        if ((map_protocols(waiting->watch.map, port) & portset_listed(&ports, port)) == 0)
             command_fail("not a placeholder of this run", "list it with -p when the run is started",
                          "%s, port %u", waiting->watch.word, port);
-    }
 }
 
 /* Whether something listens on every port that a word lists. */
@@ -154,10 +154,8 @@ static bool is_listening(struct waiting *waiting, const char *word)
     if (*word == '\0') /* "all" of a run that has no placeholder yet */
         return false;
     command_add_ports(&ports, word);
-    for (unsigned port = 1; port < PORT_COUNT; port++) {
+    for (unsigned port = 0; (port = portset_next_listed(&ports, port)) != 0;) {
         unsigned protocols = portset_listed(&ports, port);
-        if (protocols == 0)
-            continue;
         int listening = watch_is_listening(&waiting->watch, waiting->diag, port, protocols);
         if (listening < 0) {
             end_telling(waiting);
@@ -205,11 +203,8 @@ static void print_json(const struct waiting *waiting)
     printf("{\"run\":");
     json_string(stdout, waiting->watch.path);
     printf(",\"ports\":[");
-    for (unsigned port = 1; port < PORT_COUNT; port++)
-        if (portset_listed(&ports, port) != 0) {
-            printf("%s{\"placeholder\":%u,\"real\":%u}", comma, port, map_real(map, port));
-            comma = ",";
-        }
+    for (unsigned port = 0; (port = portset_next_listed(&ports, port)) != 0; comma = ",")
+        printf("%s{\"placeholder\":%u,\"real\":%u}", comma, port, map_real(map, port));
     printf("]}\n");
 }
 

@@ -212,8 +212,7 @@ static void remove_listed(struct pool *pool, const char *list)
         const char *comma = at + strcspn(at, ",\n");
         unsigned first, last;
         if (take_range(at, comma, &first, &last))
-            for (unsigned port = first; port <= last; port++)
-                portbits_remove(&pool->ports, port);
+            portbits_remove_range(&pool->ports, first, last);
         at = *comma != '\0' ? comma + 1 : comma;
     }
 }
@@ -241,9 +240,8 @@ static int remove_reserved(struct pool *pool, struct problem *problem)
 static int load_default(struct pool *pool, struct problem *problem)
 {
     struct ephemeral_range ephemeral = pool_ephemeral_range();
-    for (unsigned port = first_unprivileged(); port < PORT_COUNT; port++)
-        if (port < ephemeral.first || port > ephemeral.last)
-            portbits_add(&pool->ports, port);
+    portbits_add_range(&pool->ports, first_unprivileged(), PORT_COUNT - 1);
+    portbits_remove_range(&pool->ports, ephemeral.first, ephemeral.last);
     for (unsigned i = 0; i < sizeof refused_by_browsers / sizeof *refused_by_browsers; i++)
         portbits_remove(&pool->ports, refused_by_browsers[i]);
     int error = remove_reserved(pool, problem);

@@ -91,9 +91,7 @@ void holders_describe(const struct home *home, const struct pool *pool, char *bu
     struct lease_table leases;
     struct text t = text_in(buffer, size);
     bool have_table = lease_open_existing(&leases, home) == 0;
-    for (unsigned port = 1; port < PORT_COUNT; port++) {
-        if (!portbits_has(&pool->ports, port))
-            continue;
+    for (unsigned port = 0; (port = portbits_next(&pool->ports, port)) != 0;) {
         lease_owner owner = have_table ? lease_holder(&leases, port) : 0;
         if (owner != 0) {
             add_owner(lease_owner_run(owner) != 0 ? &runs : &processes, owner);

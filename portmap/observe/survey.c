@@ -71,16 +71,14 @@ static void look_at_port(struct survey *survey, unsigned placeholder, const stru
         look_at_lease(port, survey, leases);
 }
 
-/* Fills in at most the ports counted first: late assignments may add more meanwhile. */
 static int look_at_ports(struct survey *survey, const struct lease_table *leases)
 {
-    unsigned count = 0;
-    for (unsigned port = 0; (port = publish_next(survey->map, port)) != 0;)
-        count++;
-    survey->ports = calloc(count + 1, sizeof *survey->ports);
+    struct portbits assigned;
+    publish_assigned(survey->map, &assigned);
+    survey->ports = calloc(portbits_count(&assigned) + 1, sizeof *survey->ports);
     if (survey->ports == NULL)
         return -ENOMEM;
-    for (unsigned port = 0; (port = publish_next(survey->map, port)) != 0 && survey->port_count < count;)
+    for (unsigned port = 0; (port = portbits_next(&assigned, port)) != 0;)
         look_at_port(survey, port, leases);
     return 0;
 }

@@ -59,11 +59,15 @@ void assign_avoid(struct assigning *a, unsigned port)
 void assign_avoid_known(struct assigning *a)
 {
     uint32_t count = atomic_load(&a->map->start_count);
+    struct portbits assigned;
     for (uint32_t i = 0; i < count; i++)
         assign_avoid(a, a->map->start[i]);
-    for (unsigned port = 1; port < PORT_COUNT; port++)
-        if (atomic_load(&a->map->to_program[port]) != 0)
+    publish_assigned(a->map, &assigned);
+    for (unsigned port = 0; (port = portbits_next(&assigned, port)) != 0;) {
+        assign_avoid(a, map_real(a->map, port));
+        if (map_alias(a->map, port) != 0)
             assign_avoid(a, port);
+    }
 }
 
 int assign_begin(struct assigning *a, unsigned most)
@@ -79,9 +83,8 @@ int assign_begin(struct assigning *a, unsigned most)
     a->obtaining.means.pool = &a->pool;
     /* Late placeholders are not avoided: with "all" listed, nothing would be left to lease. */
     portset_first(a->ports, most, &a->first);
-    for (unsigned port = 1; port < PORT_COUNT; port++)
-        if (portbits_has(&a->first, port))
-            assign_avoid(a, port);
+    for (unsigned port = 0; (port = portbits_next(&a->first, port)) != 0;)
+        assign_avoid(a, port);
     for (unsigned i = 0; i < a->ports->fixed_count; i++)
         assign_avoid(a, a->ports->fixed[i].real);
     a->problem->step = RUN_STEP_TABLE;
@@ -144,10 +147,9 @@ static int assign(struct assigning *a, unsigned placeholder, unsigned protocols)
 int assign_start(struct assigning *a)
 {
     const struct portset *ports = a->ports;
-    for (unsigned port = 1; port < PORT_COUNT; port++) {
+    for (unsigned port = 0; (port = portbits_next(&a->first, port)) != 0;) {
         unsigned protocols = portset_listed(ports, port);
-        if (!portbits_has(&a->first, port) || map_late_protocols(a->map, port) != 0 ||
-            map_real(a->map, port) != 0)
+        if (map_late_protocols(a->map, port) != 0 || map_real(a->map, port) != 0)
             continue;
         if (a->means->stop != NULL && a->means->stop())
             return -EINTR;

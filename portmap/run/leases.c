@@ -2,6 +2,7 @@
 
 #include "base/lock.h"
 #include "error.h"
+#include "run/publish.h"
 #include "run/rundir.h"
 
 #include <errno.h>
@@ -22,12 +23,15 @@ bool leases_enter_run(struct lease_table *leases, const struct map *map)
 {
     lease_owner owner = lease_run_owner(map->run_id);
     bool all = true;
-    for (unsigned port = 1; port < PORT_COUNT; port++) {
-        uint32_t back = atomic_load(&map->to_program[port]), there = atomic_load(&map->to_kernel[port]);
-        bool real = back != 0 && !(back & (MAP_ALIAS | MAP_INHERITED | MAP_CHOSEN));
-        bool alias = (there & MAP_ALIAS) != 0 && !(there & MAP_INHERITED);
-        if (real || alias)
-            all = leases_enter(leases, port, owner) && all;
+    struct portbits assigned;
+    publish_assigned(map, &assigned);
+    for (unsigned port = 0; (port = portbits_next(&assigned, port)) != 0;) {
+        uint32_t entry = atomic_load(&map->to_kernel[port]);
+        unsigned alias = map_alias(map, port);
+        if (!(entry & (MAP_INHERITED | MAP_CHOSEN)))
+            all = leases_enter(leases, map_entry_port(entry), owner) && all;
+        if (alias != 0 && !(atomic_load(&map->to_kernel[alias]) & MAP_INHERITED))
+            all = leases_enter(leases, alias, owner) && all;
     }
     for (unsigned i = 0; i < MAP_STOCK; i++) {
         unsigned port = atomic_load(&map->stock[i]);

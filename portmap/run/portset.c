@@ -157,6 +157,38 @@ unsigned portset_all(const struct portset *set, unsigned port)
     return portset_listed(set, port) != 0 ? 0 : protocols_in(set->all, set, port);
 }
 
+/* A word of the set of all placeholders: those that are listed by number and, if `all`, those of "all". */
+static uint64_t placeholders(const struct portset *set, unsigned word, bool all)
+{
+    uint64_t tcp = set->listed[0].word[word], udp = set->listed[1].word[word];
+    if (all) {
+        tcp |= set->all[0].word[word];
+        udp |= set->all[1].word[word];
+    }
+    return (tcp & ~set->excluded[0].word[word]) | (udp & ~set->excluded[1].word[word]);
+}
+
+static unsigned next(const struct portset *set, unsigned after, bool all)
+{
+    uint64_t above = ~UINT64_C(0) << ((after + 1) % 64);
+    for (unsigned word = (after + 1) / 64; word < PORTBITS_WORDS; word++, above = ~UINT64_C(0)) {
+        uint64_t bits = placeholders(set, word, all) & above;
+        if (bits != 0)
+            return word * 64 + (unsigned)__builtin_ctzll(bits);
+    }
+    return 0;
+}
+
+unsigned portset_next_listed(const struct portset *set, unsigned after)
+{
+    return next(set, after, false);
+}
+
+unsigned portset_next(const struct portset *set, unsigned after)
+{
+    return next(set, after, true);
+}
+
 void portset_first(const struct portset *set, unsigned most, struct portbits *first)
 {
     unsigned count = 0;
@@ -166,8 +198,8 @@ void portset_first(const struct portset *set, unsigned most, struct portbits *fi
             portbits_add(first, set->fixed[i].placeholder);
             count++;
         }
-    for (unsigned port = 1; port < PORT_COUNT && count < most; port++)
-        if (portset_listed(set, port) != 0 && !portbits_has(first, port)) {
+    for (unsigned port = 0; count < most && (port = portset_next_listed(set, port)) != 0;)
+        if (!portbits_has(first, port)) {
             portbits_add(first, port);
             count++;
         }
@@ -176,17 +208,14 @@ void portset_first(const struct portset *set, unsigned most, struct portbits *fi
 unsigned portset_count(const struct portset *set)
 {
     unsigned count = 0;
-    for (unsigned port = 1; port < PORT_COUNT; port++)
-        count += portset_listed(set, port) != 0;
+    for (unsigned word = 0; word < PORTBITS_WORDS; word++)
+        count += (unsigned)__builtin_popcountll(placeholders(set, word, false));
     return count;
 }
 
 bool portset_is_empty(const struct portset *set)
 {
-    for (unsigned port = 1; port < PORT_COUNT; port++)
-        if (portset_listed(set, port) != 0 || portset_all(set, port) != 0)
-            return false;
-    return true;
+    return portset_next(set, 0) == 0;
 }
 
 unsigned portset_fixed(const struct portset *set, unsigned placeholder)

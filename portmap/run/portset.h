@@ -47,6 +47,11 @@ unsigned portset_all(const struct portset *set, unsigned port);
  * then others that are listed by number, in ascending order. */
 void portset_first(const struct portset *set, unsigned most, struct portbits *first);
 
+/* The lowest placeholder above `after` that is listed by number, and the lowest one at all; 0 when there is
+ * none. */
+unsigned portset_next_listed(const struct portset *set, unsigned after);
+unsigned portset_next(const struct portset *set, unsigned after);
+
 /* How many placeholders are listed by number. */
 unsigned portset_count(const struct portset *set);
 

@@ -56,12 +56,17 @@ static void put_uint(struct writer *w, uint64_t n)
     put(w, digits);
 }
 
-unsigned publish_next(const struct map *map, unsigned after)
+void publish_assigned(const struct map *map, struct portbits *assigned)
 {
-    for (unsigned port = after + 1; port < PORT_COUNT; port++)
-        if (map_real(map, port) != 0)
-            return port;
-    return 0;
+    uint32_t count = atomic_load(&map->start_count);
+    memset(assigned, 0, sizeof *assigned);
+    for (uint32_t i = 0; i < count && i < MAP_START_MAX; i++)
+        if (map_real(map, map->start[i]) != 0)
+            portbits_add(assigned, map->start[i]);
+    for (unsigned protocol = 0; protocol < 2; protocol++)
+        for (unsigned port = 0; (port = portbits_next(&map->late[protocol], port)) != 0;)
+            if (map_real(map, port) != 0)
+                portbits_add(assigned, port);
 }
 
 static enum format format_of(const char *file)
@@ -81,10 +86,11 @@ static void write_comment(struct writer *w, const char *run_path)
     put(w, "\n");
 }
 
-static void write_plain(struct writer *w, const struct map *map, const char *run_path)
+static void write_plain(struct writer *w, const struct map *map, const struct portbits *assigned,
+                        const char *run_path)
 {
     write_comment(w, run_path);
-    for (unsigned port = 0; (port = publish_next(map, port)) != 0;) {
+    for (unsigned port = 0; (port = portbits_next(assigned, port)) != 0;) {
         put_uint(w, port);
         put(w, " ");
         put_uint(w, map_real(map, port));
@@ -92,13 +98,14 @@ static void write_plain(struct writer *w, const struct map *map, const char *run
     }
 }
 
-static void write_env(struct writer *w, const struct map *map, const char *run_path)
+static void write_env(struct writer *w, const struct map *map, const struct portbits *assigned,
+                      const char *run_path)
 {
     write_comment(w, run_path);
     put(w, "PORTSHIM_RUN=");
     put(w, run_path);
     put(w, "\n");
-    for (unsigned port = 0; (port = publish_next(map, port)) != 0;) {
+    for (unsigned port = 0; (port = portbits_next(assigned, port)) != 0;) {
         put(w, "PORTSHIM_PORT_");
         put_uint(w, port);
         put(w, "=");
@@ -107,7 +114,8 @@ static void write_env(struct writer *w, const struct map *map, const char *run_p
     }
 }
 
-static void write_json(struct writer *w, const struct map *map, const char *run_path)
+static void write_json(struct writer *w, const struct map *map, const struct portbits *assigned,
+                       const char *run_path)
 {
     const char *separator = "";
     put(w, json_head);
@@ -115,7 +123,7 @@ static void write_json(struct writer *w, const struct map *map, const char *run_
     put(w, json_next);
     put_uint(w, (uint64_t)map->starter);
     put(w, ", \"ports\": [");
-    for (unsigned port = 0; (port = publish_next(map, port)) != 0; separator = ", ") {
+    for (unsigned port = 0; (port = portbits_next(assigned, port)) != 0; separator = ", ") {
         unsigned protocols = map_entry_protocols(atomic_load(&map->to_kernel[port]));
         put(w, separator);
         put(w, "{\"placeholder\": ");
@@ -132,16 +140,18 @@ static void write_json(struct writer *w, const struct map *map, const char *run_
 static int write_file(int fd, const char *file, const struct map *map, const char *run_path)
 {
     struct writer w = {.fd = fd};
+    struct portbits assigned;
+    publish_assigned(map, &assigned);
     w.text = text_in(w.buffer, sizeof w.buffer);
     switch (format_of(file)) {
     case FORMAT_JSON:
-        write_json(&w, map, run_path);
+        write_json(&w, map, &assigned, run_path);
         break;
     case FORMAT_ENV:
-        write_env(&w, map, run_path);
+        write_env(&w, map, &assigned, run_path);
         break;
     case FORMAT_PLAIN:
-        write_plain(&w, map, run_path);
+        write_plain(&w, map, &assigned, run_path);
         break;
     }
     flush(&w);
@@ -372,7 +382,9 @@ void publish_withdraw(const struct map *map, const char *run_path)
 int publish_variables(const struct map *map, publish_visit *visit, void *context)
 {
     unsigned left = PORTSET_START;
-    for (unsigned port = 0; left > 0 && (port = publish_next(map, port)) != 0; left--) {
+    struct portbits assigned;
+    publish_assigned(map, &assigned);
+    for (unsigned port = 0; left > 0 && (port = portbits_next(&assigned, port)) != 0; left--) {
         char assignment[32];
         struct text t = text_in(assignment, sizeof assignment);
         text_str(&t, "PORTSHIM_PORT_");

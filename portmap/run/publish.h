@@ -45,7 +45,7 @@ int publish_variables(const struct map *map, publish_visit *visit, void *context
  * PORTMAP_ESYNTAX when it is not a map file; or a negated errno. */
 int publish_read_run(const char *file, char *path, size_t size);
 
-/* The lowest assigned placeholder above `after`; 0 when there is none. */
-unsigned publish_next(const struct map *map, unsigned after);
+/* Fills in which placeholders are assigned now: those that files and variables have. */
+void publish_assigned(const struct map *map, struct portbits *assigned);
 
 #endif

@@ -20,9 +20,9 @@ static void list_late(const struct assigning *a)
 {
     const struct portset *ports = a->ports;
     struct map *map = a->map;
-    for (unsigned port = 1; port < PORT_COUNT; port++) {
+    for (unsigned port = 0; (port = portset_next(ports, port)) != 0;) {
         unsigned listed = portset_listed(ports, port), protocols = listed | portset_all(ports, port);
-        if (protocols == 0 || portbits_has(&a->first, port))
+        if (portbits_has(&a->first, port))
             continue;
         for (unsigned i = 0; i < 2; i++) {
             if (protocols >> i & 1)

@@ -96,9 +96,8 @@ static bool find_by_hand(struct by_hand *hand, struct run *run)
 
 static bool lacks_ports(const struct by_hand *hand, const struct map *map)
 {
-    for (unsigned port = 1; port < PORT_COUNT; port++)
-        if (portset_listed(&hand->ports, port) != 0 && map_real(map, port) == 0 &&
-            map_late_protocols(map, port) == 0)
+    for (unsigned port = 0; (port = portset_next_listed(&hand->ports, port)) != 0;)
+        if (map_real(map, port) == 0 && map_late_protocols(map, port) == 0)
             return true;
     return false;
 }

@@ -25,6 +25,66 @@ TEST("a random specification means what its items say")
     }
 }
 
+/* What the functions that go by words must agree with. */
+static void check_range(unsigned first, unsigned last)
+{
+    struct portbits added = {0}, removed;
+    portbits_add_range(&added, first, last);
+    memset(&removed, 0xff, sizeof removed);
+    portbits_remove_range(&removed, first, last);
+    for (unsigned port = 0; port < PORT_COUNT; port++) {
+        bool inside = port >= first && port <= last;
+        check(portbits_has(&added, port) == inside && portbits_has(&removed, port) == !inside,
+              "%u of %u-%u", port, first, last);
+    }
+}
+
+TEST("a range has its ends and all between, at the edges of words, and none when it runs backwards")
+{
+    static const unsigned edges[] = {0, 1, 62, 63, 64, 65, 127, 128, 65471, 65472, 65534, 65535};
+    for (unsigned i = 0; i < sizeof edges / sizeof *edges; i++)
+        for (unsigned k = 0; k < sizeof edges / sizeof *edges; k++)
+            check_range(edges[i], edges[k]);
+    for (unsigned round = 0; round < 60; round++)
+        check_range(below(PORT_COUNT), below(PORT_COUNT));
+}
+
+TEST("the next port of a set is the lowest one above")
+{
+    for (unsigned round = 0; round < 60; round++) {
+        struct portbits some = {0};
+        for (unsigned count = below(100); count > 0; count--)
+            portbits_add(&some, below(4) == 0 ? PORT_COUNT - 1 - below(3) : 1 + below(PORT_COUNT - 1));
+        unsigned port = 0;
+        for (unsigned other = 1; other < PORT_COUNT; other++) {
+            if (!portbits_has(&some, other))
+                continue;
+            port = portbits_next(&some, port);
+            equal(port, other);
+        }
+        equal(portbits_next(&some, port), 0);
+        equal(portbits_next(&some, PORT_COUNT - 1), 0);
+    }
+}
+
+TEST("the placeholders of a specification come in ascending order")
+{
+    for (unsigned round = 0; round < 60; round++) {
+        struct spec spec;
+        random_spec(&spec);
+        equal(read_spec(spec.text), 0);
+        unsigned listed = 0, any = 0;
+        for (unsigned port = 1; port < PORT_COUNT; port++) {
+            if (portset_listed(&set, port) != 0)
+                equal(listed = portset_next_listed(&set, listed), port);
+            if ((portset_listed(&set, port) | portset_all(&set, port)) != 0)
+                equal(any = portset_next(&set, any), port);
+        }
+        equal(portset_next_listed(&set, listed), 0);
+        equal(portset_next(&set, any), 0);
+    }
+}
+
 TEST("specifications that are added one by one are the same as one list of them")
 {
     static struct portset one_by_one;

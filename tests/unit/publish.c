@@ -59,14 +59,23 @@ TEST("what is in a map file of each format is what the map says, and it names th
     }
 }
 
-TEST("assigned placeholders are visited in ascending order, in files and in variables")
+TEST("what is published are the placeholders that are assigned, also those that were assigned late")
 {
     struct map *map = new_map();
-    unsigned port = 0, count = 0;
+    struct portbits assigned;
+    uint32_t entry = 0;
     assign_pairs(map, pairs);
-    for (unsigned next; (next = publish_next(map, port)) != 0; port = next, count++)
-        check(next > port && map_real(map, next) != 0, "%u after %u", next, port);
-    equal(count, PAIRS);
+    publish_assigned(map, &assigned);
+    equal(portbits_count(&assigned), PAIRS);
+    for (unsigned k = 0; k < PAIRS; k++)
+        equal(portbits_has(&assigned, pairs[k].placeholder), true);
+    portbits_add(&map->late[0], 65535);
+    publish_assigned(map, &assigned);
+    equal(portbits_count(&assigned), PAIRS);
+    equal(map_enter_late(map, 65535, 30000, &entry), true);
+    publish_assigned(map, &assigned);
+    equal(portbits_count(&assigned), PAIRS + 1);
+    equal(portbits_has(&assigned, 65535), true);
 }
 
 static int count_variable(const char *assignment, void *context)
