@@ -11,9 +11,10 @@
 
 enum {
     SCRIPT_HEAD = 256,
+    WINDOW = 4096,
     /* Limits on what is read, whatever the file claims to have: this runs inside of an exec. */
     MOST_SEGMENTS = 65536 / sizeof(ElfW(Phdr)), /* the kernel starts nothing with more (load_elf_phdrs) */
-    MOST_SECTIONS = 256,
+    MOST_NAMES = 16384,                         /* bytes of the names of sections */
     MOST_DYNAMIC = 4096,
     MOST_NOTES = 64
 };
@@ -27,69 +28,110 @@ static bool is_our_kind(const ElfW(Ehdr) * header)
            header->e_machine == __ehdr_start.e_machine;
 }
 
-static bool read_at(int fd, void *to, size_t size, uint64_t at)
+/*
+ * An open file, seen through a window. The first page of a program has its header, its segments, its
+ * interpreter and its notes; its last has the names of its sections: two reads judge most programs.
+ */
+struct elf {
+    int fd;
+    uint64_t at;
+    size_t size; /* of what was read at `at` */
+    char bytes[WINDOW];
+};
+
+static void move_window(struct elf *elf, uint64_t at)
 {
-    return kernel_pread(fd, to, size, (off_t)at) == (ssize_t)size;
+    ssize_t got = kernel_pread(elf->fd, elf->bytes, sizeof elf->bytes, (off_t)at);
+    elf->at = at;
+    elf->size = got > 0 ? (size_t)got : 0;
 }
 
-static bool find_segment(int fd, const ElfW(Ehdr) * header, ElfW(Word) type, ElfW(Phdr) * segment)
+static bool is_in_window(const struct elf *elf, size_t size, uint64_t at)
+{
+    return at >= elf->at && at - elf->at <= elf->size && size <= elf->size - (at - elf->at);
+}
+
+/* Copies up to `size` bytes, a window full at most; fewer where the file ends. Returns how many. */
+static size_t read_some(struct elf *elf, void *to, size_t size, uint64_t at)
+{
+    if (!is_in_window(elf, size, at))
+        move_window(elf, at);
+    size_t left = elf->size - (size_t)(at - elf->at), count = size < left ? size : left;
+    memcpy(to, elf->bytes + (at - elf->at), count);
+    return count;
+}
+
+static bool read_at(struct elf *elf, void *to, size_t size, uint64_t at)
+{
+    return read_some(elf, to, size, at) == size;
+}
+
+/* Begins with the file's header. */
+static bool open_elf(struct elf *elf, int fd, ElfW(Ehdr) * header)
+{
+    elf->fd = fd;
+    move_window(elf, 0);
+    return read_at(elf, header, sizeof *header, 0);
+}
+
+static bool find_segment(struct elf *elf, const ElfW(Ehdr) * header, ElfW(Word) type, ElfW(Phdr) * segment)
 {
     for (unsigned i = 0; i < header->e_phnum && i < MOST_SEGMENTS; i++)
-        if (read_at(fd, segment, sizeof *segment, header->e_phoff + (ElfW(Off))i * header->e_phentsize) &&
+        if (read_at(elf, segment, sizeof *segment, header->e_phoff + (ElfW(Off))i * header->e_phentsize) &&
             segment->p_type == type)
             return true;
     return false;
 }
 
 /* The n-th entry of the dynamic section; DT_NULL past its end. */
-static ElfW(Dyn) dynamic_entry(int fd, const ElfW(Phdr) * segment, unsigned n)
+static ElfW(Dyn) dynamic_entry(struct elf *elf, const ElfW(Phdr) * segment, unsigned n)
 {
     ElfW(Dyn) entry;
     ElfW(Off) at = n * (ElfW(Off))sizeof entry;
     if (n >= MOST_DYNAMIC || at + sizeof entry > segment->p_filesz ||
-        !read_at(fd, &entry, sizeof entry, segment->p_offset + at))
+        !read_at(elf, &entry, sizeof entry, segment->p_offset + at))
         entry.d_tag = DT_NULL;
     return entry;
 }
 
 /* Whether a file without an interpreter is ld.so itself, which preloads for the program that it is told to
  * load. Only ld.so has a name to link to (DT_SONAME): a static PIE has none. */
-static bool is_dynamic_linker(int fd, const ElfW(Ehdr) * header)
+static bool is_dynamic_linker(struct elf *elf, const ElfW(Ehdr) * header)
 {
     ElfW(Phdr) segment;
-    if (header->e_type != ET_DYN || !find_segment(fd, header, PT_DYNAMIC, &segment))
+    if (header->e_type != ET_DYN || !find_segment(elf, header, PT_DYNAMIC, &segment))
         return false;
     ElfW(Dyn) entry = {.d_tag = DT_DEBUG};
     for (unsigned i = 0; entry.d_tag != DT_NULL && entry.d_tag != DT_SONAME; i++)
-        entry = dynamic_entry(fd, &segment, i);
+        entry = dynamic_entry(elf, &segment, i);
     return entry.d_tag == DT_SONAME;
 }
 
-static bool is_dynamic(int fd, const ElfW(Ehdr) * header)
+static bool is_dynamic(struct elf *elf, const ElfW(Ehdr) * header)
 {
     ElfW(Phdr) segment;
-    return find_segment(fd, header, PT_INTERP, &segment) || is_dynamic_linker(fd, header);
+    return find_segment(elf, header, PT_INTERP, &segment) || is_dynamic_linker(elf, header);
 }
 
 void elf_interpreter(int fd, char *path, size_t size)
 {
+    struct elf elf;
     ElfW(Ehdr) header;
     ElfW(Phdr) segment;
     *path = '\0';
-    if (!read_at(fd, &header, sizeof header, 0) || !is_our_kind(&header) ||
-        !find_segment(fd, &header, PT_INTERP, &segment))
+    if (!open_elf(&elf, fd, &header) || !is_our_kind(&header) ||
+        !find_segment(&elf, &header, PT_INTERP, &segment))
         return;
-    ssize_t len = kernel_pread(fd, path, segment.p_filesz < size ? segment.p_filesz : size - 1,
-                               (off_t)segment.p_offset);
-    path[len > 0 ? len : 0] = '\0';
+    size_t room = segment.p_filesz < size ? (size_t)segment.p_filesz : size - 1;
+    path[read_some(&elf, path, room, segment.p_offset)] = '\0';
 }
 
 /* Where in the file an address of the program lies; 0 when it is not in it. */
-static uint64_t offset_of(int fd, const ElfW(Ehdr) * header, ElfW(Addr) address)
+static uint64_t offset_of(struct elf *elf, const ElfW(Ehdr) * header, ElfW(Addr) address)
 {
     ElfW(Phdr) segment;
     for (unsigned i = 0; i < header->e_phnum && i < MOST_SEGMENTS; i++)
-        if (read_at(fd, &segment, sizeof segment, header->e_phoff + (ElfW(Off))i * header->e_phentsize) &&
+        if (read_at(elf, &segment, sizeof segment, header->e_phoff + (ElfW(Off))i * header->e_phentsize) &&
             segment.p_type == PT_LOAD && address - segment.p_vaddr < segment.p_filesz)
             return address - segment.p_vaddr + segment.p_offset;
     return 0;
@@ -97,41 +139,22 @@ static uint64_t offset_of(int fd, const ElfW(Ehdr) * header, ElfW(Addr) address)
 
 bool elf_needs(int fd, const char *prefix, char *needed, size_t size)
 {
+    struct elf elf;
     ElfW(Ehdr) header;
     ElfW(Phdr) dynamic;
     ElfW(Dyn) entry;
     uint64_t strings = 0;
-    if (!read_at(fd, &header, sizeof header, 0) || !is_our_kind(&header) ||
-        !find_segment(fd, &header, PT_DYNAMIC, &dynamic))
+    if (!open_elf(&elf, fd, &header) || !is_our_kind(&header) ||
+        !find_segment(&elf, &header, PT_DYNAMIC, &dynamic))
         return false;
-    for (unsigned i = 0; (entry = dynamic_entry(fd, &dynamic, i)).d_tag != DT_NULL; i++)
+    for (unsigned i = 0; (entry = dynamic_entry(&elf, &dynamic, i)).d_tag != DT_NULL; i++)
         if (entry.d_tag == DT_STRTAB)
-            strings = offset_of(fd, &header, entry.d_un.d_ptr);
-    for (unsigned i = 0; strings != 0 && (entry = dynamic_entry(fd, &dynamic, i)).d_tag != DT_NULL; i++) {
+            strings = offset_of(&elf, &header, entry.d_un.d_ptr);
+    for (unsigned i = 0; strings != 0 && (entry = dynamic_entry(&elf, &dynamic, i)).d_tag != DT_NULL; i++) {
         if (entry.d_tag != DT_NEEDED)
             continue;
-        ssize_t len = kernel_pread(fd, needed, size - 1, (off_t)(strings + entry.d_un.d_val));
-        needed[len > 0 ? len : 0] = '\0';
+        needed[read_some(&elf, needed, size - 1, strings + entry.d_un.d_val)] = '\0';
         if (strncmp(needed, prefix, strlen(prefix)) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* Go's linker makes a section for its build id or build information, also in dynamic programs. */
-static bool is_go(int fd, const ElfW(Ehdr) * header)
-{
-    ElfW(Shdr) names, section;
-    uint64_t table = header->e_shoff;
-    if (header->e_shentsize != sizeof section ||
-        !read_at(fd, &names, sizeof names, table + header->e_shstrndx * sizeof names))
-        return false;
-    for (unsigned i = 0; i < header->e_shnum && i < MOST_SECTIONS; i++) {
-        char name[20] = "";
-        if (!read_at(fd, &section, sizeof section, table + i * sizeof section) ||
-            kernel_pread(fd, name, sizeof name - 1, (off_t)(names.sh_offset + section.sh_name)) <= 0)
-            return false;
-        if (strcmp(name, ".note.go.buildid") == 0 || strcmp(name, ".go.buildinfo") == 0)
             return true;
     }
     return false;
@@ -143,44 +166,98 @@ static uint64_t words(uint32_t bytes)
     return ((uint64_t)bytes + 3) / 4 * 4;
 }
 
-static bool has_our_note(int fd, uint64_t at, uint64_t size)
+/* A note's name, with its terminator and what else its size counts. */
+struct note_name {
+    char text[12];
+    uint32_t size;
+};
+
+static const struct note_name our_note = {ELF_NOTE_NAME, sizeof ELF_NOTE_NAME},
+                              go_note = {"Go\0", 4}; /* its linker's build id */
+
+static bool segment_has_note(struct elf *elf, uint64_t at, uint64_t size, const struct note_name *wanted)
 {
-    static const char ours[] = ELF_NOTE_NAME;
     uint64_t end = at + size;
-    Elf64_Nhdr note;
-    char name[sizeof ours];
-    for (unsigned i = 0; i < MOST_NOTES && at < end && read_at(fd, &note, sizeof note, at); i++) {
+    Elf64_Nhdr note; /* as in the other class */
+    char name[sizeof wanted->text];
+    for (unsigned i = 0; i < MOST_NOTES && at < end && read_at(elf, &note, sizeof note, at); i++) {
         at += sizeof note;
-        if (note.n_namesz == sizeof ours && read_at(fd, name, sizeof name, at) &&
-            memcmp(name, ours, sizeof ours) == 0)
+        if (note.n_namesz == wanted->size && read_at(elf, name, wanted->size, at) &&
+            memcmp(name, wanted->text, wanted->size) == 0)
             return true;
         at += words(note.n_namesz) + words(note.n_descsz);
     }
     return false;
 }
 
-static bool is_portshim_32(int fd)
+static bool has_note_32(struct elf *elf, const struct note_name *wanted)
 {
     Elf32_Ehdr header;
     Elf32_Phdr segment;
-    bool good = read_at(fd, &header, sizeof header, 0), found = false;
+    bool good = read_at(elf, &header, sizeof header, 0), found = false;
     for (unsigned i = 0; good && !found && i < header.e_phnum && i < MOST_SEGMENTS; i++) {
-        good = read_at(fd, &segment, sizeof segment, header.e_phoff + (uint64_t)i * header.e_phentsize);
-        found = good && segment.p_type == PT_NOTE && has_our_note(fd, segment.p_offset, segment.p_filesz);
+        good = read_at(elf, &segment, sizeof segment, header.e_phoff + (uint64_t)i * header.e_phentsize);
+        found = good && segment.p_type == PT_NOTE &&
+                segment_has_note(elf, segment.p_offset, segment.p_filesz, wanted);
     }
     return found;
 }
 
-static bool is_portshim_64(int fd)
+static bool has_note_64(struct elf *elf, const struct note_name *wanted)
 {
     Elf64_Ehdr header;
     Elf64_Phdr segment;
-    bool good = read_at(fd, &header, sizeof header, 0), found = false;
+    bool good = read_at(elf, &header, sizeof header, 0), found = false;
     for (unsigned i = 0; good && !found && i < header.e_phnum && i < MOST_SEGMENTS; i++) {
-        good = read_at(fd, &segment, sizeof segment, header.e_phoff + (uint64_t)i * header.e_phentsize);
-        found = good && segment.p_type == PT_NOTE && has_our_note(fd, segment.p_offset, segment.p_filesz);
+        good = read_at(elf, &segment, sizeof segment, header.e_phoff + (uint64_t)i * header.e_phentsize);
+        found = good && segment.p_type == PT_NOTE &&
+                segment_has_note(elf, segment.p_offset, segment.p_filesz, wanted);
     }
     return found;
+}
+
+static bool has_note(struct elf *elf, unsigned char class, const struct note_name *wanted)
+{
+    return class == ELFCLASS64 ? has_note_64(elf, wanted) : has_note_32(elf, wanted);
+}
+
+/* Whether a section has a name that ends like this. The names are strings in a section of their own. */
+static bool names_have(struct elf *elf, const ElfW(Shdr) * names, const char *end)
+{
+    size_t size = strlen(end) + 1, left = names->sh_size < MOST_NAMES ? (size_t)names->sh_size : MOST_NAMES;
+    uint64_t at = names->sh_offset;
+    while (left >= size) {
+        size_t part = left < WINDOW ? left : WINDOW;
+        if (!is_in_window(elf, part, at))
+            move_window(elf, at);
+        if (!is_in_window(elf, part, at))
+            return false;
+        if (memmem(elf->bytes + (at - elf->at), part, end, size) != NULL)
+            return true;
+        at += part - (size - 1);
+        left -= part - (size - 1);
+    }
+    return false;
+}
+
+/* Whether the program has a section that the linker of Go makes. */
+static bool has_go_section(struct elf *elf, const ElfW(Ehdr) * header)
+{
+    ElfW(Shdr) names;
+    uint64_t table = header->e_shoff, size = (uint64_t)header->e_shnum * sizeof names;
+    if (header->e_shentsize != sizeof names || header->e_shstrndx >= header->e_shnum)
+        return false;
+    if (!is_in_window(elf, (size_t)size, table) && table + size > WINDOW)
+        move_window(elf, table + size - WINDOW); /* the names are usually right before the table */
+    return read_at(elf, &names, sizeof names, table + header->e_shstrndx * sizeof names) &&
+           (names_have(elf, &names, ".note.go.buildid") || names_have(elf, &names, ".go.buildinfo"));
+}
+
+/* The linker of Go notes a build id, unless it is told not to, and makes a section of build information, also
+ * in dynamic programs. */
+static bool is_go(struct elf *elf, const ElfW(Ehdr) * header)
+{
+    return has_note(elf, header->e_ident[EI_CLASS], &go_note) || has_go_section(elf, header);
 }
 
 /* From "#! /bin/sh -e", copies "/bin/sh". */
@@ -193,36 +270,30 @@ static void script_interpreter(const char *head, char *path, size_t size)
     text_bytes(&t, head, strcspn(head, " \t\n"));
 }
 
-static enum program_kind judge_ours(int fd, const ElfW(Ehdr) * header)
+static enum program_kind judge_ours(struct elf *elf, const ElfW(Ehdr) * header)
 {
-    if (is_go(fd, header))
-        return PROGRAM_GO;
-    return is_dynamic(fd, header) ? PROGRAM_DYNAMIC : PROGRAM_STATIC;
+    bool dynamic = is_dynamic(elf, header); /* first: the window is still on the first page */
+    return is_go(elf, header) ? PROGRAM_GO : dynamic ? PROGRAM_DYNAMIC : PROGRAM_STATIC;
 }
 
 enum program_kind elf_judge(int fd, char *interpreter, size_t size)
 {
-    union {
-        ElfW(Ehdr) header;
-        char text[SCRIPT_HEAD + 1];
-    } head = {.text = ""};
-    ssize_t len = kernel_pread(fd, head.text, SCRIPT_HEAD, 0);
+    struct elf elf;
+    ElfW(Ehdr) header;
     *interpreter = '\0';
-    if (len < (ssize_t)sizeof head.header || memcmp(head.text, ELFMAG, SELFMAG) != 0) {
-        script_interpreter(head.text, interpreter, size);
+    if (!open_elf(&elf, fd, &header) || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) {
+        elf.bytes[elf.size < SCRIPT_HEAD ? elf.size : SCRIPT_HEAD] = '\0';
+        script_interpreter(elf.bytes, interpreter, size);
         return PROGRAM_UNKNOWN;
     }
-    enum program_kind kind = is_our_kind(&head.header) ? judge_ours(fd, &head.header) : PROGRAM_WRONG_CLASS;
+    enum program_kind kind = is_our_kind(&header) ? judge_ours(&elf, &header) : PROGRAM_WRONG_CLASS;
     bool may_be_portshim = kind == PROGRAM_STATIC || kind == PROGRAM_WRONG_CLASS;
-    if (!may_be_portshim)
-        return kind;
-    bool is = head.header.e_ident[EI_CLASS] == ELFCLASS64 ? is_portshim_64(fd) : is_portshim_32(fd);
-    return is ? PROGRAM_PORTSHIM : kind;
+    return may_be_portshim && has_note(&elf, header.e_ident[EI_CLASS], &our_note) ? PROGRAM_PORTSHIM : kind;
 }
 
 bool elf_is_our_library(int fd)
 {
     ElfW(Ehdr) header;
-    return read_at(fd, &header, sizeof header, 0) && memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 &&
-           header.e_type == ET_DYN && is_our_kind(&header);
+    return kernel_pread(fd, &header, sizeof header, 0) == sizeof header &&
+           memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 && header.e_type == ET_DYN && is_our_kind(&header);
 }

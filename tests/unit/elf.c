@@ -122,6 +122,44 @@ TEST("what the linker of Go has marked is a Go program, dynamic or not")
     equal(judge(&image), PROGRAM_STATIC);
 }
 
+TEST("the build id that the linker of Go notes tells a Go program that has no names of sections")
+{
+    struct image image = load();
+    header_of(&image)->e_shoff = 0;
+    header_of(&image)->e_shnum = header_of(&image)->e_shstrndx = 0;
+    equal(judge(&image), PROGRAM_DYNAMIC);
+    make_note(&image, segment_of(&image, PT_GNU_STACK), "Go", 83);
+    equal(judge(&image), PROGRAM_DYNAMIC);
+    ((ElfW(Nhdr) *)(void *)(image.bytes + image.size))->n_namesz = 4; /* it is padded with a zero */
+    equal(judge(&image), PROGRAM_GO);
+    segment_of(&image, PT_INTERP)->p_type = PT_NULL;
+    equal(judge(&image), PROGRAM_GO);
+}
+
+TEST("names of sections are found where they are long, many, or far from the table")
+{
+    for (unsigned round = 0; round < 60; round++) {
+        struct image image = load();
+        unsigned size = 100 + below(15000), at = below(size - 32);
+        check(ftruncate(image.fd, (off_t)image.size + SPARE + 60000) == 0, "room");
+        char *bytes = mmap(NULL, image.size + SPARE + 60000, PROT_READ | PROT_WRITE, MAP_SHARED, image.fd, 0);
+        size_t names = image.size + below(8000), table = image.size + 24000 + 8 * below(500);
+        ElfW(Shdr) last = {.sh_offset = names, .sh_size = size};
+        ElfW(Ehdr) *header = (ElfW(Ehdr) *)(void *)bytes;
+        header->e_shoff = table;
+        header->e_shnum = (ElfW(Half))(1 + below(400));
+        header->e_shstrndx = (ElfW(Half))(header->e_shnum - 1);
+        memcpy(bytes + table + header->e_shstrndx * sizeof last, &last, sizeof last);
+        memset(bytes + names, 'x', size);
+        equal(judge(&image), PROGRAM_DYNAMIC);
+        strcpy(bytes + names + at, below(2) == 0 ? ".note.go.buildid" : ".go.buildinfo");
+        equal(judge(&image), PROGRAM_GO);
+        munmap(bytes, image.size + SPARE + 60000);
+        munmap(image.bytes, image.size + SPARE);
+        close(image.fd);
+    }
+}
+
 TEST("the note of portshim tells the command from other static programs")
 {
     struct image image = load();
