@@ -72,3 +72,24 @@ signal.pause()'
     run -125 bash -c 'portshim env web >&-'
     assert_output 'portshim: standard output: cannot write: give it an open stdout'
 }
+
+@test "the command has variables for the 100 lowest placeholders, and portshim env prints those of all" {
+    own_pool 130
+    start keeper portshim run -p 300/udp,2000-2118 -n many -m many.env -- sh -c 'printenv >variables; exec sleep infinity'
+    within 5 grep -q ^PORTSHIM_RUN= variables
+    portshim env many | diff <(sed 1d many.env) -
+    assert_equal "$(grep -c ^PORTSHIM_PORT_ many.env)" 120
+    diff <(grep ^PORTSHIM_PORT_ many.env | head -n 100) <(grep ^PORTSHIM_PORT_ variables | sort -t _ -k 3n)
+}
+
+@test "a variable of an outer run is not left for a placeholder that this run has for itself" {
+    own_pool 150
+    portshim run -p 300,2110 -- portshim run -p 2000-2110 -- printenv >both
+    assert_equal "$(grep -c ^PORTSHIM_PORT_ both)" 100
+    grep -q ^PORTSHIM_PORT_300= both
+    refute grep ^PORTSHIM_PORT_2110= both
+    portshim run -p 300 -- portshim run -p all -- printenv >late
+    refute grep ^PORTSHIM_PORT_300= late
+    # It is not a variable of ours.
+    PORTSHIM_PORT_=1 PORTSHIM_PORT_300x=2 portshim run -p 300 -- printenv PORTSHIM_PORT_ PORTSHIM_PORT_300x
+}

@@ -39,6 +39,6 @@ int command_env(int argc, char **argv)
     command_look_at_run(&watch);
     /* The path needs no quotes: home.h allows only characters that have no meaning to a shell. */
     printf("PORTSHIM_RUN=%s\n", watch.path);
-    publish_variables(watch.map, print_assignment, NULL);
+    publish_variables(watch.map, PORT_COUNT, print_assignment, NULL);
     return command_printed(EXIT_SUCCESS);
 }

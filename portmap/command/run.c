@@ -170,13 +170,30 @@ static int set_variable(const char *assignment, void *context)
     return putenv(strdup(assignment)) == 0 ? 0 : -errno;
 }
 
+/* Takes the variables of placeholders of this run out of the environment: they tell an outer run's ports. */
+static void forget_variables(const struct map *map)
+{
+    static const char variable[] = "PORTSHIM_PORT_";
+    char **to = environ;
+    for (char **from = environ; *from != NULL; from++) {
+        const char *number = *from + sizeof variable - 1;
+        uint64_t port;
+        bool is_ours = strncmp(*from, variable, sizeof variable - 1) == 0 &&
+                       text_take_uint(&number, strchr(*from, '\0'), PORT_COUNT - 1, &port) && *number == '=';
+        if (!is_ours || map_protocols(map, (unsigned)port) == 0)
+            *to++ = *from;
+    }
+    *to = NULL;
+}
+
 static void set_environment(struct run *run, const struct home *home, const char *library)
 {
     if (!library_enter_run(library, run)) {
         run_take_back(run, home);
         command_fail("too many placeholders for one environment variable", "list fewer, or use all", "run");
     }
-    if (publish_variables(run->map, set_variable, NULL) != 0)
+    forget_variables(run->map);
+    if (publish_variables(run->map, PUBLISH_VARIABLES, set_variable, NULL) != 0)
         command_fail(strerror(ENOMEM), "free some memory", "the environment");
 }
 

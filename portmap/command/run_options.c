@@ -38,8 +38,9 @@ static const char help[] =
     "  -q, --quiet         no warnings\n"
     "  -h, --help          print this\n"
     "\n"
-    "The command finds PORTSHIM_RUN and PORTSHIM_PORT_<placeholder> in its environment. A file of settings\n"
-    "has a long option a line, without its dashes, such as \"ports 8080\", and # before comments.\n"
+    "The command finds PORTSHIM_RUN in its environment, and PORTSHIM_PORT_<placeholder> for the 100 lowest\n"
+    "placeholders; portshim env RUN prints all. A file of settings has a long option a line, without its\n"
+    "dashes, such as \"ports 8080\", and # before comments.\n"
     "Exit status: the command's own; 125 when portshim failed, 126 when COMMAND cannot be executed, 127 when "
     "it\n"
     "is not found.\n";

@@ -379,12 +379,11 @@ void publish_withdraw(const struct map *map, const char *run_path)
             unlink(file);
 }
 
-int publish_variables(const struct map *map, publish_visit *visit, void *context)
+int publish_variables(const struct map *map, unsigned most, publish_visit *visit, void *context)
 {
-    unsigned left = PORTSET_START;
     struct portbits assigned;
     publish_assigned(map, &assigned);
-    for (unsigned port = 0; left > 0 && (port = portbits_next(&assigned, port)) != 0; left--) {
+    for (unsigned port = 0; most > 0 && (port = portbits_next(&assigned, port)) != 0; most--) {
         char assignment[32];
         struct text t = text_in(assignment, sizeof assignment);
         text_str(&t, "PORTSHIM_PORT_");

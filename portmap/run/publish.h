@@ -37,9 +37,12 @@ void publish_withdraw(const struct map *map, const char *run_path);
 /* Called with NAME=VALUE, valid during the call. Returns 0 to go on, or a code of error.h. */
 typedef int publish_visit(const char *assignment, void *context);
 
-/* Visits the variables that the command gets (PORTSHIM_PORT_8080=23456), for the first PORTSET_START
- * placeholders. 0, or the code that the visitor returned. */
-int publish_variables(const struct map *map, publish_visit *visit, void *context);
+/* A command gets variables for this many placeholders: a thousand of them made each exec a third dearer. */
+enum { PUBLISH_VARIABLES = 100 };
+
+/* Visits variables (PORTSHIM_PORT_8080=23456), for the first `most` placeholders that are assigned. 0, or the
+ * code that the visitor returned. */
+int publish_variables(const struct map *map, unsigned most, publish_visit *visit, void *context);
 
 /* Finds the run directory that a map file names, in any format: path[size]. 0; PORTMAP_ENOTFILE;
  * PORTMAP_ESYNTAX when it is not a map file; or a negated errno. */

@@ -86,16 +86,19 @@ static int count_variable(const char *assignment, void *context)
     return ++*count == 1200 ? 7 : 0;
 }
 
-TEST("variables are those of the first thousand, until the visitor stops")
+TEST("variables are those of the first placeholders, as many as are asked for, until the visitor stops")
 {
     struct map *map = new_map();
     unsigned count = 0;
     for (unsigned port = 10000; port < 12000; port++)
         assign(map, port, port + 10000, PORTMAP_BOTH);
-    equal(publish_variables(map, count_variable, &count), 0);
-    equal(count, PORTSET_START);
+    equal(publish_variables(map, PUBLISH_VARIABLES, count_variable, &count), 0);
+    equal(count, 100);
+    count = 0;
+    equal(publish_variables(map, 1100, count_variable, &count), 0);
+    equal(count, 1100);
     count = 1190;
-    equal(publish_variables(map, count_variable, &count), 7);
+    equal(publish_variables(map, PORT_COUNT, count_variable, &count), 7);
     equal(count, 1200);
 }
 
