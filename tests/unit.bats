@@ -78,6 +78,10 @@ unit() {
     unit sighting
 }
 
+@test "drafts of files" {
+    unit draft
+}
+
 @test "map files and variables" {
     unit publish
 }

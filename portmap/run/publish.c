@@ -1,5 +1,6 @@
 #include "run/publish.h"
 
+#include "base/draft.h"
 #include "base/file.h"
 #include "base/kernel.h"
 #include "base/text.h"
@@ -291,51 +292,17 @@ int publish_path(const char *file, char path[static PATH_MAX])
     return error;
 }
 
-/* The temporary name beside a map file. It has a number, as one file may be given twice, in two spellings. */
-static int draft_name(const char *file, unsigned i, char draft[static PATH_MAX])
+static int write_draft(struct draft *draft, const char *file, const struct map *map, const char *run_path)
 {
-    struct text t = text_in(draft, PATH_MAX);
-    text_str(&t, file);
-    text_str(&t, ".portshim-");
-    text_uint(&t, (uint64_t)getpid());
-    text_char(&t, '-');
-    text_uint(&t, i);
-    return t.cut ? -ENAMETOOLONG : 0;
-}
-
-static int write_draft(const char *file, unsigned i, const struct map *map, const char *run_path)
-{
-    char draft[PATH_MAX];
     int error = check_place(file);
     if (error == 0)
-        error = draft_name(file, i, draft);
+        error = draft_open(draft, file);
     if (error != 0)
         return error;
-    unlink(draft);
-    int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return -errno;
-    file_let_owner(fd); /* names_run() reads it later */
-    error = write_file(fd, file, map, run_path);
-    if (close(fd) < 0 && error == 0)
-        error = -errno;
+    error = write_file(draft->fd, file, map, run_path);
+    if (error != 0)
+        draft_drop(draft, file);
     return error;
-}
-
-static int install_draft(const char *file, unsigned i)
-{
-    char draft[PATH_MAX];
-    int error = check_place(file); /* again: somebody may have put something there meanwhile */
-    if (error == 0)
-        error = draft_name(file, i, draft);
-    return error == 0 && rename(draft, file) < 0 ? -errno : error;
-}
-
-static void remove_draft(const char *file, unsigned i)
-{
-    char draft[PATH_MAX];
-    if (draft_name(file, i, draft) == 0)
-        unlink(draft);
 }
 
 static bool names_run(const char *file, const char *run_path)
@@ -350,25 +317,54 @@ static bool is_anothers(const char *file, const char *run_path, enum publish_occ
     return occasion == PUBLISH_AGAIN && access(file, F_OK) == 0 && !names_run(file, run_path);
 }
 
-/* Writes all files before the first takes its place: an error with one loses none of the others. */
+/* Checks the place again, as somebody may have put something there meanwhile. */
+static int install(struct draft *draft, const char *file, const char *run_path,
+                   enum publish_occasion occasion)
+{
+    int error = check_place(file);
+    if (error == 0 && !is_anothers(file, run_path, occasion))
+        return draft_install(draft, file);
+    draft_drop(draft, file);
+    return error;
+}
+
+/* Writes all files before the first takes its place: an error with one loses none of the others. Publishes
+ * those from number `from` on; each call of the recursion has one draft. */
+static int publish_from(const struct map *map, unsigned from, const char *run_path,
+                        enum publish_occasion occasion, const char **failed)
+{
+    const char *file = map_about(map, MAP_ABOUT_FILE, from);
+    struct draft draft;
+    if (file == NULL)
+        return 0;
+    if (is_anothers(file, run_path, occasion))
+        return publish_from(map, from + 1, run_path, occasion, failed);
+    *failed = file;
+    int error = write_draft(&draft, file, map, run_path);
+    if (error != 0)
+        return error;
+    error = publish_from(map, from + 1, run_path, occasion, failed);
+    if (error != 0) {
+        draft_drop(&draft, file);
+        return error;
+    }
+    *failed = file;
+    return install(&draft, file, run_path, occasion);
+}
+
 int publish_files(const struct map *map, const char *run_path, enum publish_occasion occasion,
                   const char **failed)
 {
-    const char *file;
-    int error = 0;
-    for (unsigned i = 0; error == 0 && (file = map_about(map, MAP_ABOUT_FILE, i)) != NULL; i++) {
-        *failed = file;
-        if (!is_anothers(file, run_path, occasion))
-            error = write_draft(file, i, map, run_path);
-    }
-    for (unsigned i = 0; error == 0 && (file = map_about(map, MAP_ABOUT_FILE, i)) != NULL; i++) {
-        *failed = file;
-        if (!is_anothers(file, run_path, occasion))
-            error = install_draft(file, i);
-    }
-    for (unsigned i = 0; (file = map_about(map, MAP_ABOUT_FILE, i)) != NULL; i++)
-        remove_draft(file, i);
+    int error = publish_from(map, 0, run_path, occasion, failed);
+    publish_clear(map);
     return error;
+}
+
+void publish_clear(const struct map *map)
+{
+    const char *file;
+    for (unsigned i = 0; (file = map_about(map, MAP_ABOUT_FILE, i)) != NULL; i++)
+        draft_clear(file);
 }
 
 void publish_withdraw(const struct map *map, const char *run_path)

@@ -31,6 +31,9 @@ enum publish_occasion { PUBLISH_FIRST, PUBLISH_AGAIN };
 int publish_files(const struct map *map, const char *run_path, enum publish_occasion occasion,
                   const char **failed);
 
+/* Removes what killed processes have left of drafts of the run's map files. */
+void publish_clear(const struct map *map);
+
 /* Removes those of the run's map files that still name the run. */
 void publish_withdraw(const struct map *map, const char *run_path);
 
