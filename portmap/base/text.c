@@ -109,6 +109,21 @@ int text_read_file(const char *path, char *buffer, size_t size)
     return (int)used;
 }
 
+int text_read_once(const char *path, char *buffer, size_t size)
+{
+    ssize_t got;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    do
+        got = read(fd, buffer, size - 1);
+    while (got < 0 && errno == EINTR);
+    int result = got < 0 ? -errno : (int)got;
+    close(fd);
+    buffer[got > 0 ? got : 0] = '\0';
+    return result;
+}
+
 /* The search of text_read_line(), which reads the file in pieces. */
 struct line_search {
     const char *word;

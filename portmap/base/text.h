@@ -43,6 +43,10 @@ bool text_take_uint(const char **at, const char *end, uint64_t max, uint64_t *ou
 /* Reads up to size - 1 bytes of a file and terminates them. Returns their number or a negated errno. */
 int text_read_file(const char *path, char *buffer, size_t size);
 
+/* The same with one read(2), which is enough for files of /proc: the kernel gives them whole, or as much as
+ * fits, and for a number in /proc/sys a second read would only say that there is no more. */
+int text_read_once(const char *path, char *buffer, size_t size);
+
 /*
  * Finds the first line of a file that begins with `word`, and copies the rest of that line to buffer[size].
  * Lines may be of any length. Returns the length of the copy, -ENODATA when no line begins with the word,

@@ -323,15 +323,31 @@ void command_open_home(struct home *home)
                      "%s", home->path);
 }
 
-void command_load_pool(struct pool *pool, int quiet)
+void command_choose_pool(struct pool *pool)
 {
     struct problem problem;
-    if (pool_load(pool, environ, &problem) != 0)
+    if (pool_choose(pool, environ, &problem) != 0)
         command_fail_of(&problem);
-    if (pool->count == 0)
+    if (pool->count == 0 && !pool->is_unread)
         command_fail("no port in it", "list ports such as 8000-8099,9000", "the pool");
-    if (pool->fallback && !quiet)
+}
+
+void command_warn_of_pool(const struct pool *pool)
+{
+    if (pool->fallback)
         command_warn("clients of this host may take a leased port",
                      "narrow net.ipv4.ip_local_port_range, or set PORTSHIM_POOL",
                      "fewer than %d ports are not ephemeral, so 1024-49151 are used", POOL_TOO_FEW);
+}
+
+void command_load_pool(struct pool *pool, int quiet)
+{
+    struct problem problem;
+    command_choose_pool(pool);
+    if (pool_settle(pool) != 0) {
+        pool_explain(pool, &problem);
+        command_fail_of(&problem);
+    }
+    if (!quiet)
+        command_warn_of_pool(pool);
 }

@@ -134,4 +134,8 @@ void command_open_home(struct home *home);
 /* Reads the pool from the environment, or fails. Unless quiet, warns when the pool is the fallback one. */
 void command_load_pool(struct pool *pool, int quiet);
 
+/* The same in two steps, where the pool may not be needed: pool_choose() before, and the warning after. */
+void command_choose_pool(struct pool *pool);
+void command_warn_of_pool(const struct pool *pool);
+
 #endif

@@ -243,7 +243,7 @@ int command_ports(int argc, char **argv)
     parse_options(&d, argc, argv);
     command_find_program(d.command[0], &program);
     library_find(library);
-    command_load_pool(&pool, true);
+    command_choose_pool(&pool);
     command_open_home(&home);
     FILE *out = open_output(&d);
     const struct means means = {.home = &home, .pool = &pool};

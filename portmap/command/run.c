@@ -263,10 +263,11 @@ static int execute(const struct run *run, const struct run_options *options)
     return ended.start_error;
 }
 
-static void print_check(const struct run_options *options, const struct pool *pool, const char *library)
+static void print_check(const struct run_options *options, struct pool *pool, const char *library)
 {
     const char *server = secure_getenv("PORTSERVER_ADDRESS"), *home = secure_getenv("PORTSHIM_HOME");
     struct home opened;
+    command_load_pool(pool, options->quiet);
     run_options_print(options);
     command_open_home(&opened);
     printf("# pool: %u ports  # %s\n", pool->count, pool_source(environ));
@@ -312,7 +313,7 @@ int command_run(int argc, char **argv)
         check_strict(options.strict, &program);
     }
     library_find(library);
-    command_load_pool(&pool, options.quiet);
+    command_choose_pool(&pool);
     struct obtain_server server = command_port_server(getpid(), options.require_server);
     if (options.check)
         print_check(&options, &pool, library);
@@ -322,8 +323,10 @@ int command_run(int argc, char **argv)
     command_check_server(&server, options.quiet);
     set_environment(&run, &home, library);
     sighting_started(run.map, &program);
-    if (!options.quiet)
+    if (!options.quiet) {
+        command_warn_of_pool(&pool);
         warn_of_command(&program);
+    }
     if (options.verbose)
         tell(&run);
     int error = execute(&run, &options);

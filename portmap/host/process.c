@@ -31,7 +31,7 @@ void process_boot_id(char id[static BOOT_ID_SIZE])
 {
     char buffer[64];
     memset(id, 0, BOOT_ID_SIZE);
-    if (text_read_file("/proc/sys/kernel/random/boot_id", buffer, sizeof buffer) >= BOOT_ID_SIZE - 1)
+    if (text_read_once("/proc/sys/kernel/random/boot_id", buffer, sizeof buffer) >= BOOT_ID_SIZE - 1)
         memcpy(id, buffer, BOOT_ID_SIZE - 1);
 }
 
@@ -144,7 +144,7 @@ static bool read_stat(pid_t pid, struct stat_line *line)
     if (!proc_is_of_our_namespace())
         return false;
     proc_path(&name, pid, "/stat");
-    int len = text_read_file(path, buffer, sizeof buffer);
+    int len = text_read_once(path, buffer, sizeof buffer);
     if (len <= 0)
         return false;
     /* Field 2 is the command in parentheses, with any characters in it: count fields from the last ")". */

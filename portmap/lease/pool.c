@@ -182,7 +182,7 @@ struct ephemeral_range pool_ephemeral_range(void)
     struct ephemeral_range iana = {49152, 65535};
     char buffer[64];
     uint64_t first, last;
-    int len = text_read_file("/proc/sys/net/ipv4/ip_local_port_range", buffer, sizeof buffer);
+    int len = text_read_once("/proc/sys/net/ipv4/ip_local_port_range", buffer, sizeof buffer);
     if (len <= 0)
         return iana;
     const char *at = buffer, *end = buffer + len;
@@ -199,7 +199,7 @@ static unsigned first_unprivileged(void)
     char buffer[32];
     uint64_t first;
     const char *at = buffer;
-    int len = text_read_file("/proc/sys/net/ipv4/ip_unprivileged_port_start", buffer, sizeof buffer);
+    int len = text_read_once("/proc/sys/net/ipv4/ip_unprivileged_port_start", buffer, sizeof buffer);
     if (len <= 0 || !text_take_uint(&at, buffer + len, PORT_COUNT - 1, &first))
         return 1024;
     /* Some containers allow all ports to everybody. Those below 1024 still belong to well-known services. */
@@ -217,34 +217,45 @@ static void remove_listed(struct pool *pool, const char *list)
     }
 }
 
-/*
- * Takes the ports in net.ipv4.ip_local_reserved_ports ("8080,9000-9010") out of the pool. Where /proc does
- * not have that file, none are reserved. The first read(2) has to take the whole list: the kernel gives
- * nothing to a second one (proc_do_large_bitmap).
- */
-static int remove_reserved(struct pool *pool, struct problem *problem)
+static const char reserved_file[] = "/proc/sys/net/ipv4/ip_local_reserved_ports";
+
+/* Reads the list into memory that takes any list. Returns its length or a negated errno. */
+static int remove_long_list(struct pool *pool)
 {
-    static const char file[] = "/proc/sys/net/ipv4/ip_local_reserved_ports";
     char *list = mmap(NULL, RESERVED_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (list == MAP_FAILED)
-        return refuse_file(problem, file, -errno);
-    int len = text_read_file(file, list, RESERVED_SIZE);
+        return -errno;
+    int len = text_read_once(reserved_file, list, RESERVED_SIZE);
     if (len > 0)
         remove_listed(pool, list);
     munmap(list, RESERVED_SIZE);
-    if (len == RESERVED_SIZE - 1)
-        len = -EFBIG;
-    return len >= 0 || len == -ENOENT || len == -EACCES ? 0 : refuse_file(problem, file, len);
+    return len == RESERVED_SIZE - 1 ? -EFBIG : len;
 }
 
-static int load_default(struct pool *pool, struct problem *problem)
+/*
+ * Takes the ports in net.ipv4.ip_local_reserved_ports ("8080,9000-9010") out of the pool. Where /proc does
+ * not have that file, none are reserved. The first read(2) has to take the whole list: the kernel gives
+ * nothing to a second one (proc_do_large_bitmap), and clears a buffer as large as what is asked for.
+ */
+static int remove_reserved(struct pool *pool)
+{
+    char list[1024];
+    int len = text_read_once(reserved_file, list, sizeof list);
+    if (len == sizeof list - 1)
+        len = remove_long_list(pool);
+    else if (len > 0)
+        remove_listed(pool, list);
+    return len >= 0 || len == -ENOENT || len == -EACCES ? 0 : len;
+}
+
+static int load_default(struct pool *pool)
 {
     struct ephemeral_range ephemeral = pool_ephemeral_range();
     portbits_add_range(&pool->ports, first_unprivileged(), PORT_COUNT - 1);
     portbits_remove_range(&pool->ports, ephemeral.first, ephemeral.last);
     for (unsigned i = 0; i < sizeof refused_by_browsers / sizeof *refused_by_browsers; i++)
         portbits_remove(&pool->ports, refused_by_browsers[i]);
-    int error = remove_reserved(pool, problem);
+    int error = remove_reserved(pool);
     if (error == 0 && portbits_count(&pool->ports) < POOL_TOO_FEW) {
         pool->fallback = true;
         portbits_add_range(&pool->ports, 1024, 49151);
@@ -268,7 +279,7 @@ const char *pool_source(char *const *env)
     return "default";
 }
 
-int pool_load(struct pool *pool, char *const *env, struct problem *problem)
+int pool_choose(struct pool *pool, char *const *env, struct problem *problem)
 {
     memset(pool, 0, sizeof *pool);
     for (unsigned i = 0; i < sizeof variables / sizeof *variables; i++) {
@@ -279,7 +290,32 @@ int pool_load(struct pool *pool, char *const *env, struct problem *problem)
         if (file != NULL)
             return load_file(pool, file, problem);
     }
-    return load_default(pool, problem);
+    pool->is_unread = true;
+    return 0;
+}
+
+int pool_settle(struct pool *pool)
+{
+    if (pool->is_unread) {
+        pool->is_unread = false;
+        pool->error = load_default(pool);
+    }
+    return pool->error;
+}
+
+void pool_explain(const struct pool *pool, struct problem *problem)
+{
+    refuse_file(problem, reserved_file, pool->error);
+}
+
+int pool_load(struct pool *pool, char *const *env, struct problem *problem)
+{
+    int error = pool_choose(pool, env, problem);
+    if (error == 0 && pool_settle(pool) != 0) {
+        pool_explain(pool, problem);
+        error = pool->error;
+    }
+    return error;
 }
 
 int pool_parse(struct pool *pool, const char *list, const char *where, struct problem *problem)
@@ -289,12 +325,4 @@ int pool_parse(struct pool *pool, const char *list, const char *where, struct pr
     int error = add_list(&r, list);
     pool->count = portbits_count(&pool->ports);
     return error;
-}
-
-void pool_remove(struct pool *pool, unsigned port)
-{
-    if (portbits_has(&pool->ports, port)) {
-        portbits_remove(&pool->ports, port);
-        pool->count--;
-    }
 }

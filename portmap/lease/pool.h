@@ -18,7 +18,9 @@ enum { POOL_TOO_FEW = 50 };
 struct pool {
     struct portbits ports;
     unsigned count;
-    bool fallback; /* too few were left: ephemeral ports may be among them */
+    bool fallback;  /* too few were left: ephemeral ports may be among them */
+    bool is_unread; /* the kernel's settings decide, and have not been read: see pool_settle() */
+    int error;      /* why they cannot be; 0 */
 };
 
 /* The range that the kernel takes clients' ports from, ends included; IANA's when it cannot be read. */
@@ -34,13 +36,18 @@ struct ephemeral_range pool_ephemeral_range(void);
  */
 int pool_load(struct pool *pool, char *const *env, struct problem *problem);
 
+/* The same, but the kernel's settings are read by pool_settle(), when a port of the pool is needed. */
+int pool_choose(struct pool *pool, char *const *env, struct problem *problem);
+
+/* Reads the kernel's settings, unless that has been done. 0 or pool->error, which pool_explain() puts into
+ * words. */
+int pool_settle(struct pool *pool);
+void pool_explain(const struct pool *pool, struct problem *problem);
+
 /* The name of the variable that decides the pool in this environment, or "default". */
 const char *pool_source(char *const *env);
 
 /* Fills *pool from a list such as PORTSHIM_POOL's; `where` names it in messages. 0 or PORTMAP_ESYNTAX. */
 int pool_parse(struct pool *pool, const char *list, const char *where, struct problem *problem);
-
-/* Removes a port, if the pool has it. */
-void pool_remove(struct pool *pool, unsigned port);
 
 #endif

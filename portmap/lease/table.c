@@ -477,6 +477,12 @@ static bool is_resting(const struct lease_table *table, unsigned port, uint32_t 
     return released != 0 && now - released < REST_SECONDS;
 }
 
+/* A word of the pool, without the ports that are not wanted. */
+static uint64_t word_of(const struct pool *pool, const struct lease_want *want, unsigned word)
+{
+    return pool->ports.word[word] & (want->avoid != NULL ? ~want->avoid->word[word] : ~UINT64_C(0));
+}
+
 /* Tries up to `looks` unclaimed ports of the pool, once around from the cursor; `rested`: none that rests. */
 static int search(struct lease_table *table, const struct pool *pool, const struct lease_want *want,
                   struct lease_look *look, bool rested, unsigned looks)
@@ -485,7 +491,7 @@ static int search(struct lease_table *table, const struct pool *pool, const stru
     unsigned start = atomic_load(&table->file->cursor);
     for (unsigned i = 0; i < PORT_COUNT && looks > 0; i++) {
         unsigned port = (start + i) % PORT_COUNT;
-        uint64_t bits = pool->ports.word[port / 64] >> port % 64;
+        uint64_t bits = word_of(pool, want, port / 64) >> port % 64;
         if (!(bits & 1)) {
             /* Skip to the next port of the pool in this word, or to the next word. */
             i += (bits != 0 ? (unsigned)__builtin_ctzll(bits) : 64 - port % 64) - 1;

@@ -108,6 +108,7 @@ struct lease_want {
     lease_owner owner;
     enum lease_effort effort;
     const struct probe_scope *scope; /* NULL: free on every address, for TCP and UDP */
+    const struct portbits *avoid;    /* ports of the pool that lease_take() is not to give; or NULL */
     struct lease_look *look;         /* keeps what lease_claim() finds out, for further claims; or NULL */
 };
 

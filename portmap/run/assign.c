@@ -53,7 +53,6 @@ void assign_give_back(struct assigning *a, unsigned port)
 void assign_avoid(struct assigning *a, unsigned port)
 {
     portbits_add(&a->avoid, port);
-    pool_remove(&a->pool, port);
 }
 
 void assign_avoid_known(struct assigning *a)
@@ -75,12 +74,10 @@ int assign_begin(struct assigning *a, unsigned most)
     static struct portset none; /* a const one would be 53 KB of zeros in the library's file */
     if (a->ports == NULL)
         a->ports = &none;
-    a->pool = *a->means->pool;
     a->avoid = (struct portbits){0};
     a->added = NULL;
     a->added_count = 0;
     a->obtaining = (struct obtaining){.means = *a->means, .leases = &a->leases, .avoid = &a->avoid};
-    a->obtaining.means.pool = &a->pool;
     /* Late placeholders are not avoided: with "all" listed, nothing would be left to lease. */
     portset_first(a->ports, most, &a->first);
     for (unsigned port = 0; (port = portbits_next(&a->first, port)) != 0;)

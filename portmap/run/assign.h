@@ -28,7 +28,6 @@ struct assigning {
     struct addition *added;
     unsigned added_count;
     struct lease_table leases;
-    struct pool pool;      /* that of the means, without the ports in `avoid` */
     struct portbits avoid; /* the run's placeholders, and numbers that it uses already */
     struct portbits first; /* placeholders that are assigned at once */
     struct map *outer;     /* of the run around this one; NULL: none */

@@ -127,7 +127,7 @@ int run_find_means(struct run_means *found, const struct home *home, const struc
     obtain_limit(&found->server, OBTAIN_BRIEF_MILLISECONDS);
     found->means = (struct means){
         .home = home, .pool = &found->pool, .server = &found->server, .patience = OBTAIN_BRIEF};
-    return pool_load(&found->pool, env, &problem);
+    return pool_choose(&found->pool, env, &problem);
 }
 
 void run_refill(struct run *run, const struct means *means)

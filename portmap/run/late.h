@@ -19,7 +19,7 @@ struct run_means {
     struct obtain_server server;
 };
 
-/* Finds them in the environment of the process. 0 or an error of pool_load(). */
+/* Finds them in the environment of the process. 0 or an error of pool_choose(). */
 int run_find_means(struct run_means *found, const struct home *home, const struct map *map, char *const *env);
 
 /* Fills the stock of a run that has late placeholders. After an error it has less than it could. */

@@ -46,7 +46,8 @@ static void pause_briefly(void)
 
 static struct lease_want want(const struct obtaining *o, enum lease_effort effort)
 {
-    return (struct lease_want){.owner = o->want.owner, .effort = effort, .scope = o->want.scope};
+    return (struct lease_want){
+        .owner = o->want.owner, .effort = effort, .scope = o->want.scope, .avoid = o->avoid};
 }
 
 static bool may_wait(const struct obtaining *o, uint64_t deadline)
@@ -182,6 +183,9 @@ int obtain_port(struct obtaining *o)
     }
     if (server != NULL && server->required)
         return server->error;
+    int error = pool_settle(o->means.pool);
+    if (error != 0)
+        return error;
     int port = lease_take(o->leases, o->means.pool, &free_only);
     return port == PORTMAP_EXHAUSTED ? take_reclaimed(o) : port;
 }

@@ -30,7 +30,7 @@ void obtain_limit(struct obtain_server *server, unsigned milliseconds);
 /* What is needed to get leases. */
 struct means {
     const struct home *home;
-    const struct pool *pool;      /* what the lease table may give; a server has its own */
+    struct pool *pool;            /* what the lease table may give, settled when it is needed */
     struct obtain_server *server; /* or NULL */
     uint64_t patience;            /* nanoseconds to wait for dying runs when the pool is exhausted */
     bool (*stop)(void);           /* true: stop waiting; or NULL */
@@ -40,7 +40,7 @@ struct obtaining {
     struct means means;
     struct lease_table *leases;
     struct lease_want want;       /* its effort is ignored */
-    const struct portbits *avoid; /* ports that a server must not give either; or NULL */
+    const struct portbits *avoid; /* ports that are not to be given, by a server neither; or NULL */
 };
 
 /* `patience` when only portshim waits, and when somebody else's program waits for it. */

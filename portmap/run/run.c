@@ -194,8 +194,13 @@ int run_create(struct run *run, const struct means *means, const struct run_wish
     return leases_retry(try_create, &a);
 }
 
-static void explain_port(const struct run_problem *failed, int error, struct problem *problem)
+static void explain_port(const struct run_problem *failed, int error, const struct means *means,
+                         struct problem *problem)
 {
+    if (means->pool->error != 0) {
+        pool_explain(means->pool, problem);
+        return;
+    }
     bool held = error == PORTMAP_EHELD || error == PORTMAP_EINUSE;
     const char *remedy = error == PORTMAP_EXHAUSTED ? "end other runs, or widen PORTSHIM_POOL"
                          : failed->real == 0        ? "list fewer placeholders"
@@ -217,7 +222,7 @@ void run_explain(const struct run_problem *failed, int error, const struct means
     struct text what;
     switch (failed->step) {
     case RUN_STEP_PORT:
-        explain_port(failed, error, problem);
+        explain_port(failed, error, means, problem);
         break;
     case RUN_STEP_NAME:
         what = problem_of(problem, "run name \"", why,

@@ -43,7 +43,7 @@ static void parse_ports(struct by_hand *hand, const char *spec)
 static void parse_pool(struct by_hand *hand)
 {
     struct problem problem;
-    if (pool_load(&hand->pool, environ, &problem) != 0)
+    if (pool_choose(&hand->pool, environ, &problem) != 0)
         die(problem.what, problem.why, problem.remedy);
 }
 

@@ -202,7 +202,7 @@ static void check_run(struct map *map, struct map *outer)
 }
 
 /* Checks which placeholders are assigned at start, and to which ports. */
-static void check_start(const struct map *map, const struct portset *set, const struct pool *pool)
+static void check_start(const struct map *map, const struct portset *set, struct pool *pool)
 {
     unsigned listed = 0, own = 0;
     for (unsigned port = 1; port < PORT_COUNT; port++) {
@@ -225,7 +225,7 @@ static void check_start(const struct map *map, const struct portset *set, const 
 
 struct binding {
     struct run *run;
-    const struct pool *pool;
+    struct pool *pool;
     unsigned seed;
 };
 
@@ -250,7 +250,7 @@ static void *bind_late(void *context)
     return NULL;
 }
 
-static void bind_from_threads(struct run *run, const struct pool *pool)
+static void bind_from_threads(struct run *run, struct pool *pool)
 {
     pthread_t threads[THREADS];
     struct binding bindings[THREADS];

@@ -167,13 +167,18 @@ TEST("our own variables come first, a list before a file, and empty ones are non
     equal(pool_load(&pool, env, &problem), -ENOENT);
 }
 
-TEST("what is removed is no longer in the pool, and is counted once")
+TEST("the kernel's settings are read when they are needed, and a list from a variable at once")
 {
-    equal(pool_parse(&pool, "1-1000", "--pool", &problem), 0);
-    for (unsigned round = 0; round < 1000; round++) {
-        unsigned port = below(PORT_COUNT);
-        pool_remove(&pool, port);
-        equal(portbits_has(&pool.ports, port), false);
-        equal(pool.count, portbits_count(&pool.ports));
-    }
+    static struct pool loaded;
+    equal(pool_choose(&pool, (char *[]){"PORTSHIM_POOL=7,9", NULL}, &problem), 0);
+    equal(pool.is_unread, false);
+    equal(pool.count, 2);
+    equal(pool_settle(&pool), 0);
+    equal(pool.count, 2);
+    equal(pool_choose(&pool, (char *[]){NULL}, &problem), 0);
+    equal(pool.is_unread, true);
+    equal(pool.count, 0);
+    equal(pool_settle(&pool), 0);
+    equal(pool_load(&loaded, (char *[]){NULL}, &problem), 0);
+    equal(memcmp(&loaded, &pool, sizeof pool), 0);
 }

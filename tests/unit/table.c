@@ -77,6 +77,22 @@ TEST("an owner's word says who it is")
     equal(lease_kind(0), LEASE_NOBODY);
 }
 
+TEST("what is to be avoided is not taken")
+{
+    static struct portbits avoid;
+    begin(200);
+    portbits_add_range(&avoid, FIRST, FIRST + 199);
+    for (unsigned count = 0; count < 40; count++)
+        portbits_remove(&avoid, FIRST + below(200));
+    unsigned left = 200 - portbits_count(&avoid);
+    const struct lease_want want = {.owner = random_run(), .avoid = &avoid};
+    for (unsigned count = 0; count < left; count++) {
+        int port = lease_take(&table, &pool, &want);
+        check(port > 0 && !portbits_has(&avoid, (unsigned)port), "%d", port);
+    }
+    equal(lease_take(&table, &pool, &want), PORTMAP_EXHAUSTED);
+}
+
 TEST("after random claims, takings, releases and transfers each port has the owner it must have")
 {
     lease_owner owners[OWNERS], holder[PORTS + 1] = {0}; /* the last port is not in the pool */
