@@ -35,6 +35,7 @@ LIBDIR = $(PREFIX)/lib
 INCLUDEDIR = $(PREFIX)/include
 MANDIR = $(PREFIX)/share/man
 DOCDIR = $(PREFIX)/share/doc/portshim
+TMPFILESDIR = $(PREFIX)/lib/tmpfiles.d
 JOBS = $(shell nproc)
 # The shell looks for bats when a recipe runs, as scripts/test-deps may install it before.
 BATS = "$$(PATH="$(CURDIR)/build/npm/node_modules/.bin:$$PATH" command -v bats)" --jobs $(JOBS)
@@ -201,7 +202,7 @@ bench: all $B/scripts/bench $B/scripts/bench_leases $B/scripts/bench_weight
 D = $(DESTDIR)$(PREFIX)
 install: all
 	install -d "$D/bin" "$(DESTDIR)$(LIBDIR)/pkgconfig" "$(DESTDIR)$(INCLUDEDIR)/portmap"
-	install -d "$D/share/portshim" "$(DESTDIR)$(DOCDIR)"
+	install -d "$D/share/portshim" "$(DESTDIR)$(DOCDIR)" "$(DESTDIR)$(TMPFILESDIR)"
 	install -d "$(DESTDIR)$(MANDIR)/man1" "$(DESTDIR)$(MANDIR)/man3" "$(DESTDIR)$(MANDIR)/man8"
 	install -m 755 $B/portshim "$D/bin"
 	install -m 755 $B/libportshim.so "$(DESTDIR)$(LIBDIR)"
@@ -214,6 +215,7 @@ install: all
 		portmap/portmap.pc.in >"$(DESTDIR)$(LIBDIR)/pkgconfig/portmap.pc"
 	install -m 644 docs/ls.schema.json "$D/share/portshim"
 	install -m 644 docs/limits.md "$(DESTDIR)$(DOCDIR)"
+	install -m 644 docs/tmpfiles.conf "$(DESTDIR)$(TMPFILESDIR)/portshim.conf"
 	install -m 644 $(wildcard docs/*.1) "$(DESTDIR)$(MANDIR)/man1"
 	install -m 644 $(wildcard docs/*.3) "$(DESTDIR)$(MANDIR)/man3"
 	install -m 644 $(wildcard docs/*.8) "$(DESTDIR)$(MANDIR)/man8"

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 int file_create(int dir, const char *name)
@@ -52,6 +53,14 @@ int file_write(int fd, const char *bytes, size_t len)
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
         error = check_limit((uint64_t)st.st_size + len);
     return error == 0 ? text_write_all(fd, bytes, len) : error;
+}
+
+bool file_is_old(const struct stat *file)
+{
+    enum { DAY = 24 * 60 * 60 };
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec - file->st_mtim.tv_sec > DAY;
 }
 
 void file_let_owner(int fd)

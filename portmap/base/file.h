@@ -5,7 +5,9 @@
 #ifndef PORTMAP_BASE_FILE_H
 #define PORTMAP_BASE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 /* Makes the file `name` below directory dir, with mode 0600. Returns a descriptor (close-on-exec) or a
  * negated errno: -EEXIST when the file is already there. */
@@ -20,6 +22,11 @@ int file_allocate(int fd, size_t size);
 /* Appends all bytes to a new file, or writes them to a pipe or device, over short writes and EINTR. 0 or a
  * negated errno: -EFBIG beyond RLIMIT_FSIZE. */
 int file_write(int fd, const char *bytes, size_t len);
+
+/* Whether a file was not written for a day. Whoever meets such a file of a living owner touches it
+ * (futimens(2)): others clear directories like /tmp by age (systemd-tmpfiles(8)), and stores into mapped
+ * files do not count. */
+bool file_is_old(const struct stat *file);
 
 /* Gives the owner permission to read and write an open file, which the umask may have denied. */
 void file_let_owner(int fd);

@@ -307,6 +307,8 @@ int lease_open_existing(struct lease_table *table, const struct home *home)
         error = PORTMAP_ETORN;
     if (error == 0)
         error = map_file(table, fd);
+    if (error == 0 && file_is_old(&st))
+        futimens(fd, NULL);
     close(fd);
     if (error != 0)
         return error;
