@@ -39,6 +39,8 @@ const char *portmap_strerror(int code)
         return "the socket has SO_REUSEADDR or SO_REUSEPORT, which hide conflicts";
     case PORTMAP_EOTHERS:
         return "not written by portshim";
+    case PORTMAP_EUNDECIDED:
+        return "a stopped process is deciding whether the run has ended";
     case PORTMAP_ENOUID:
         return "this user namespace does not tell whose home it would be";
     case PORTMAP_ELOCKED:

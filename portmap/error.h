@@ -31,6 +31,7 @@ enum portmap_error {
     PORTMAP_EOTHERS,           /* the file has contents that portshim did not write */
     PORTMAP_ENOUID,            /* this user has no known number outside of the user namespace */
     PORTMAP_ELOCKED,           /* another process, maybe a stopped one, has kept a lock for ten seconds */
+    PORTMAP_EUNDECIDED,        /* a process is deciding whether the run is over, and does not go on */
 };
 
 #pragma GCC visibility push(default)

@@ -34,6 +34,14 @@ unit() {
     unit map
 }
 
+@test "the files of a run" {
+    unit files
+}
+
+@test "the texts about a run" {
+    unit texts
+}
+
 @test "the compact text of a run's assignments" {
     unit compact
 }

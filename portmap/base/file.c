@@ -40,10 +40,15 @@ static int check_limit(uint64_t size)
     return fits ? 0 : -EFBIG;
 }
 
+int file_allocate_from(int fd, size_t from, size_t size)
+{
+    int error = check_limit(from + size);
+    return error == 0 ? -posix_fallocate(fd, (off_t)from, (off_t)size) : error;
+}
+
 int file_allocate(int fd, size_t size)
 {
-    int error = check_limit(size);
-    return error == 0 ? -posix_fallocate(fd, 0, (off_t)size) : error;
+    return file_allocate_from(fd, 0, size);
 }
 
 int file_write(int fd, const char *bytes, size_t len)

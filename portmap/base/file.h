@@ -16,8 +16,10 @@ int file_create(int dir, const char *name);
 /* The same, but opens a file that is already there. For directories that no other user can write to. */
 int file_share(int dir, const char *name);
 
-/* Reserves disk space for `size` bytes of a new file. 0 or a negated errno: -EFBIG beyond RLIMIT_FSIZE. */
+/* Reserves disk space for `size` bytes of a file, from its beginning or from `from` on; the file becomes that
+ * long if it is shorter. 0 or a negated errno: -EFBIG beyond RLIMIT_FSIZE. */
 int file_allocate(int fd, size_t size);
+int file_allocate_from(int fd, size_t from, size_t size);
 
 /* Appends all bytes to a new file, or writes them to a pipe or device, over short writes and EINTR. 0 or a
  * negated errno: -EFBIG beyond RLIMIT_FSIZE. */

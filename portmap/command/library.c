@@ -99,7 +99,7 @@ static void preload(const char *path)
 bool library_enter_run(const char *path, const struct run *run)
 {
     static char compact[COMPACT_SIZE];
-    if (!compact_write(run->map, compact, sizeof compact))
+    if (!run_compact(run, compact, sizeof compact))
         return false;
     preload(path);
     if (setenv("PORTSHIM_RUN", run->path, 1) < 0 || setenv(COMPACT_VARIABLE, compact, 1) < 0)

@@ -8,6 +8,7 @@
 #include "observe/survey.h"
 #include "run/find.h"
 #include "run/sighting.h"
+#include "run/texts.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -79,7 +80,7 @@ static uint64_t now;
 /* Nanoseconds. 0 for a run that an earlier boot has left, as the clock starts anew at boot. */
 static uint64_t age_of(const struct map *map)
 {
-    return now > map->created ? now - map->created : 0;
+    return now > map->head->created ? now - map->head->created : 0;
 }
 
 /* Writes the age as "45s", "12m", "3h" or "2d". */
@@ -137,9 +138,9 @@ static void print_port(const struct survey *run, const struct survey_port *port,
 static void print_run(const struct survey *run, const struct table *table)
 {
     char line[LINE_SIZE], name[NAME_SIZE], age[16];
-    const char *command = map_about(run->map, MAP_ABOUT_COMMAND, 0);
+    const char *command = texts_get(&run->map, TEXT_COMMAND, 0);
     write_run_name(run, name, sizeof name);
-    write_age(run->map, age, sizeof age);
+    write_age(&run->map, age, sizeof age);
     snprintf(line, sizeof line, "%-*s  %4s  %s", table->name, name, age,
              command != NULL && *command != '\0' ? command : "(by hand)");
     print_line(line, table);
@@ -179,33 +180,33 @@ static void print_load(const struct survey *run, struct sighting s, const struct
     if (load == NULL)
         return;
     snprintf(line, sizeof line, "  %s: libraries of %s: %s %s: %s", load->wrapped ? "wrapped" : "not wrapped",
-             sighting_program_name(run->map, s.program), load->by, load->why, load->remedy);
+             sighting_program_name(&run->map, s.program).text, load->by, load->why, load->remedy);
     print_line(line, table);
 }
 
 static void print_notes(const struct survey *run, const struct table *table)
 {
     char line[512];
-    const struct map_program *program;
+    struct map_program program;
     if (run->ending)
         print_line((char[]){"  no process is left"}, table);
     if (run->elsewhere)
         print_line((char[]){"  in another network namespace: ask there"}, table);
-    for (unsigned n = 0; (program = sighting_unhookable(run->map, &n)) != NULL;) {
-        const struct obstacle *obstacle = sighting_obstacle(program);
-        snprintf(line, sizeof line, "  not wrapped: %s: %s: %s", program->name, obstacle->why,
+    for (unsigned n = 0; sighting_unhookable(&run->map, &n, &program);) {
+        const struct obstacle *obstacle = sighting_obstacle(&program);
+        snprintf(line, sizeof line, "  not wrapped: %s: %s: %s", program.name, obstacle->why,
                  obstacle->remedy);
         print_line(line, table);
     }
     struct sighting s;
-    for (unsigned n = 0; (s = sighting_get(run->map, n)).kind != SIGHTING_NONE; n++)
+    for (unsigned n = 0; (s = sighting_get(&run->map, n)).kind != SIGHTING_NONE; n++)
         print_load(run, s, table);
-    for (unsigned n = 0; (s = sighting_get(run->map, n)).kind != SIGHTING_NONE; n++) {
+    for (unsigned n = 0; (s = sighting_get(&run->map, n)).kind != SIGHTING_NONE; n++) {
         if (s.kind != SIGHTING_BIND && s.kind != SIGHTING_REFUSED)
             continue;
         snprintf(line, sizeof line, "  not listed: %u: %s by %s: add -p %u", s.port,
                  s.kind == SIGHTING_BIND ? "bound" : "in use, wanted",
-                 sighting_program_name(run->map, s.program), s.port);
+                 sighting_program_name(&run->map, s.program).text, s.port);
         print_line(line, table);
     }
 }
@@ -298,7 +299,7 @@ static void json_loads(const struct map *map)
         if (load == NULL)
             continue;
         printf("%s{\"program\":", comma);
-        json_string(stdout, sighting_program_name(map, s.program));
+        json_string(stdout, sighting_program_name(map, s.program).text);
         printf(",\"loaded_by\":\"%s\",\"wrapped\":%s,\"remedy\":\"%s\"}", load->by,
                load->wrapped ? "true" : "false", load->remedy);
         comma = ",";
@@ -307,24 +308,24 @@ static void json_loads(const struct map *map)
 
 static void json_notes(const struct survey *run)
 {
-    const struct map_program *program;
+    struct map_program program;
     const char *comma = "";
     printf("],\"not_wrapped\":[");
-    for (unsigned n = 0; (program = sighting_unhookable(run->map, &n)) != NULL; comma = ",") {
-        const struct obstacle *obstacle = sighting_obstacle(program);
+    for (unsigned n = 0; sighting_unhookable(&run->map, &n, &program); comma = ",") {
+        const struct obstacle *obstacle = sighting_obstacle(&program);
         printf("%s{\"program\":", comma);
-        json_string(stdout, program->name);
+        json_string(stdout, program.name);
         printf(",\"reason\":\"%s\",\"remedy\":\"%s\"}", obstacle->why, obstacle->remedy);
     }
-    json_loads(run->map);
+    json_loads(&run->map);
     comma = "";
     printf("],\"not_listed\":[");
     struct sighting s;
-    for (unsigned n = 0; (s = sighting_get(run->map, n)).kind != SIGHTING_NONE; n++) {
+    for (unsigned n = 0; (s = sighting_get(&run->map, n)).kind != SIGHTING_NONE; n++) {
         if (s.kind != SIGHTING_BIND && s.kind != SIGHTING_REFUSED)
             continue;
         printf("%s{\"port\":%u,\"program\":", comma, s.port);
-        json_string(stdout, sighting_program_name(run->map, s.program));
+        json_string(stdout, sighting_program_name(&run->map, s.program).text);
         printf(",\"bound\":%s,\"remedy\":\"-p %u\"}", s.kind == SIGHTING_BIND ? "true" : "false", s.port);
         comma = ",";
     }
@@ -333,19 +334,19 @@ static void json_notes(const struct survey *run)
 
 static void json_run(const struct survey *run)
 {
-    const struct map *map = run->map;
+    const struct map *map = &run->map;
     const char *file;
     printf("{\"run\":");
     json_string(stdout, run->path);
     printf(",\"name\":");
     json_string(stdout, survey_name(run));
     printf(",\"command\":");
-    json_string(stdout, map_about(map, MAP_ABOUT_COMMAND, 0));
-    printf(",\"pid\":%d,\"age\":%.3f,\"ending\":%s,\"outer\":", (int)map->starter, (double)age_of(map) / 1e9,
-           run->ending ? "true" : "false");
-    json_string(stdout, map_about(map, MAP_ABOUT_OUTER, 0));
+    json_string(stdout, texts_get(map, TEXT_COMMAND, 0));
+    printf(",\"pid\":%d,\"age\":%.3f,\"ending\":%s,\"outer\":", (int)map->head->starter,
+           (double)age_of(map) / 1e9, run->ending ? "true" : "false");
+    json_string(stdout, texts_get(map, TEXT_OUTER, 0));
     printf(",\"files\":[");
-    for (unsigned n = 0; (file = map_about(map, MAP_ABOUT_FILE, n)) != NULL; n++) {
+    for (unsigned n = 0; (file = texts_get(map, TEXT_FILE, n)) != NULL; n++) {
         if (n > 0)
             putchar(',');
         json_string(stdout, file);
@@ -411,7 +412,7 @@ static void check_placeholders(const struct survey *run, const struct portset *p
     if (run->elsewhere)
         command_fail("the run is in another network namespace", "run this command inside of it", "%s", word);
     for (unsigned port = 0; (port = portset_next_listed(ports, port)) != 0;)
-        if ((map_protocols(run->map, port) & portset_listed(ports, port)) == 0)
+        if ((map_protocols(&run->map, port) & portset_listed(ports, port)) == 0)
             command_fail("not a placeholder of this run", "see portshim ls", "%s, port %u", word, port);
 }
 
@@ -467,7 +468,7 @@ static int print_pids(const struct survey *run, char **words)
 
 static void print_record(const struct map *map, const struct map_record *record)
 {
-    double age = (double)(record->clock - map->created) / 1e9;
+    double age = (double)(record->clock - map->head->created) / 1e9;
     printf("%10.3f  pid %-7d  ", age, (int)record->pid);
     switch (record->event) {
     case MAP_EVENT_ATTACH:
@@ -493,13 +494,13 @@ static void print_record(const struct map *map, const struct map_record *record)
 
 static void print_log(const struct map *map)
 {
-    uint32_t next = atomic_load(&map->log_next), first = next > MAP_LOG ? next - MAP_LOG : 0;
+    uint32_t size = map_log_size(map), next = map_log_next(map), first = next > size ? next - size : 0;
     if (first > 0)
-        command_warn("there is room for 512", "ask earlier", "%u older records are gone", first);
+        command_warn("there is no room for more", "ask earlier", "%u older records are gone", first);
     for (uint32_t i = first; i != next; i++) {
-        const struct map_record *record = &map->log[i % MAP_LOG];
-        if (record->event != MAP_EVENT_NONE)
-            print_record(map, record);
+        const struct map_record record = map_log_record(map, i);
+        if (record.event != MAP_EVENT_NONE)
+            print_record(map, &record);
     }
 }
 
@@ -538,8 +539,8 @@ static int check_words(enum ls_kind kind, int argc, char **argv)
 
 static void warn_of_lost(const struct survey *run)
 {
-    if (sighting_is_full(run->map, SIGHTING_EXEC) || sighting_is_full(run->map, SIGHTING_BIND) ||
-        sighting_is_full(run->map, SIGHTING_DEEPBIND))
+    if (sighting_is_full(&run->map, SIGHTING_EXEC) || sighting_is_full(&run->map, SIGHTING_BIND) ||
+        sighting_is_full(&run->map, SIGHTING_DEEPBIND))
         command_warn("there was no room for more", "run its parts one by one",
                      "run %s: some of what is not wrapped or not listed may be missing", run->path);
 }
@@ -554,7 +555,7 @@ static int print(enum ls_kind kind, const struct survey *runs, unsigned count, c
     else if (kind == LS_PIDS)
         status = print_pids(runs, words);
     else if (kind == LS_LOG)
-        print_log(runs->map);
+        print_log(&runs->map);
     else
         print_table(runs, count);
     return command_printed(status);

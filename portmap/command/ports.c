@@ -88,14 +88,14 @@ static void print_sighting(FILE *out, const struct map *map, struct sighting s)
         [SIGHTING_BIND] = "bind", [SIGHTING_REFUSED] = "bind, in use", [SIGHTING_CONNECT] = "connect"};
     static const char *const protocols[] = {"?", "tcp", "udp", "both"};
     char program[sizeof(struct map_program)];
-    fit_name(program, sighting_program_name(map, s.program));
+    fit_name(program, sighting_program_name(map, s.program).text);
     fprintf(out, "%5u  %-4s  %-12s  %-16s  %s\n", s.port, protocols[s.protocols], done[s.kind], program,
             remark(map, s.port));
 }
 
 static void print_all(FILE *out, const struct map *map)
 {
-    const struct map_program *program;
+    struct map_program program;
     fputs(list_head, out);
     for (unsigned port = 1; port < PORT_COUNT; port++) {
         struct sighting s;
@@ -105,9 +105,9 @@ static void print_all(FILE *out, const struct map *map)
             if (s.port == port)
                 print_sighting(out, map, s);
     }
-    for (unsigned n = 0; (program = sighting_unhookable(map, &n)) != NULL;) {
-        char name[sizeof *program];
-        fit_name(name, program->name);
+    for (unsigned n = 0; sighting_unhookable(map, &n, &program);) {
+        char name[sizeof program];
+        fit_name(name, program.name);
         fprintf(out, "# %s could not be looked into: see portshim doctor\n", name);
     }
 }

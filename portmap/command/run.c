@@ -90,18 +90,19 @@ _Noreturn static void fail_of_run(const struct means *means, const struct run_wi
  */
 static const char *outer_run(const struct home *home, bool quiet, const struct reach *program)
 {
-    static char path[PATH_MAX];
-    struct map *map;
+    static char path[PATH_MAX], head[PATH_MAX];
+    static struct map map;
+    int judge;
     uint64_t run_id;
     const char *outer = secure_getenv("PORTSHIM_RUN");
     if (outer == NULL || *outer == '\0')
         return NULL;
     int error = find_run(home, outer, path, &run_id);
     if (error == 0)
-        error = map_attach(&map, path);
+        error = files_join_own(&map, path, head, &judge);
     if (error == 0) {
-        check_strict(map->strict, program);
-        sighting_started(map, program); /* a program started in the inner run is one of the outer run, too */
+        check_strict(map.head->strict, program);
+        sighting_started(&map, program); /* a program started in the inner run is one of the outer run, too */
         return path;
     }
     if (!quiet)
@@ -148,12 +149,12 @@ static void join(struct run *run, const struct run_options *options, const struc
     if (error == 0 && life_settled(means->home, run_id) != RUN_ALIVE)
         error = PORTMAP_EENDED;
     if (error == 0)
-        error = map_attach(&run->map, run->path);
+        error = run_open(run);
     if (error == -ENOENT)
         error = PORTMAP_EENDED;
     if (error != 0)
         command_fail(portmap_strerror(error), remedy, "run %s", options->join);
-    check_strict(run->map->strict, program);
+    check_strict(run->map->head->strict, program);
     means->server->required = means->server->required || run_server(run->map, environ).required;
     if (options->source[RUN_PORTS] != RUN_FROM_DEFAULT)
         error = add(run, means, wish->ports, &problem);
@@ -204,20 +205,12 @@ static void tell(const struct run *run)
     publish_assigned(run->map, &assigned);
     fprintf(stderr, "portshim: run %s\n", run->path);
     for (unsigned port = 0; (port = portbits_next(&assigned, port)) != 0;) {
-        uint32_t entry = atomic_load(&run->map->to_kernel[port]);
+        uint32_t entry = map_to_kernel(run->map, port);
         fprintf(stderr, "portshim: %u%s -> %u\n", port, protocols[map_entry_protocols(entry)],
                 map_entry_port(entry));
     }
-    if (atomic_load(&run->map->grows))
+    if (run->map->head->has_late)
         fprintf(stderr, "portshim: others when they are first bound\n");
-}
-
-static bool any_bound(const struct map *map)
-{
-    for (unsigned word = 0; word < PORTBITS_WORDS; word++)
-        if (atomic_load(&map->bound[word]) != 0)
-            return true;
-    return false;
 }
 
 /* Warns of ports that were in use and are no placeholders: the list of ports may lack them. */
@@ -230,7 +223,7 @@ static void warn_of_unlisted(const struct map *map)
             continue;
         snprintf(remedy, sizeof remedy, "add -p %u", s.port);
         command_warn("in use, and not listed", remedy, "port %u, wanted by %s", s.port,
-                     sighting_program_name(map, s.program));
+                     sighting_program_name(map, s.program).text);
     }
 }
 
@@ -238,11 +231,11 @@ static void warn_of_unlisted(const struct map *map)
 static void check_bound(const struct run *run, const struct run_options *options)
 {
     unsigned n = 0;
-    const struct map_program *program = sighting_unhookable(run->map, &n);
-    if (program != NULL)
+    struct map_program program;
+    if (sighting_unhookable(run->map, &n, &program))
         command_fail("it cannot be wrapped, and was started in the run", "see portshim doctor", "program %s",
-                     program->name);
-    if (!any_bound(run->map))
+                     program.name);
+    if (!map_any_bound(run->map))
         command_fail("none of them was bound", "compare -p with portshim ports -- COMMAND", "placeholders %s",
                      options->ports_text != NULL ? options->ports_text : "of the run");
 }

@@ -114,7 +114,7 @@ static void find(struct waiting *waiting)
     if (error != 0)
         command_fail(portmap_strerror(error), "name a run, its directory or its map file", "%s",
                      waiting->watch.word);
-    if (process_is_other_network(waiting->watch.map->net_namespace))
+    if (process_is_other_network(waiting->watch.map->head->net_namespace))
         command_fail("the run is in another network namespace", "run this command inside of it", "%s",
                      waiting->watch.word);
 }
@@ -173,7 +173,7 @@ static void wait_for_all(struct waiting *waiting)
 {
     for (;;) {
         struct map *map = waiting->watch.map;
-        uint32_t seen = atomic_load(&map->generation);
+        uint32_t seen = map_generation(map);
         waiting->done = 0;
         if (waiting->all)
             waiting->words[0] = list_all(map);

@@ -96,7 +96,7 @@ static bool let_owner_in(int dir, const char *name)
     struct stat st;
     int fd = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     bool ours = fd >= 0 && kernel_owner(fd) == kernel_euid() && fstat(fd, &st) == 0 &&
-                (st.st_mode & 0700) != 0700 && (st.st_mode & 077) == 0;
+                (st.st_mode & 0700) != 0700 && (st.st_mode & 066) == 0;
     if (fd >= 0)
         close(fd);
     bool changed = ours && fchmodat(dir, name, 0700, 0) == 0;
@@ -118,7 +118,7 @@ static int open_private(int dir, const char *name)
         fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOTDIR || errno == ELOOP || errno == EACCES ? PORTMAP_EFOREIGN : -errno;
-    bool private = fstat(fd, &st) == 0 && kernel_owner(fd) == kernel_euid() && (st.st_mode & 077) == 0;
+    bool private = fstat(fd, &st) == 0 && kernel_owner(fd) == kernel_euid() && (st.st_mode & 066) == 0;
     if (!private) {
         close(fd);
         return PORTMAP_EFOREIGN;

@@ -4,10 +4,11 @@
 #include "host/probe.h"
 #include "host/sockdiag.h"
 #include "lease/table.h"
-#include "run/map.h"
+#include "run/files.h"
 #include "run/name.h"
 #include "run/rundir.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 enum { EXAMPLES = 3, COUNTED = 1024 };
@@ -22,19 +23,19 @@ struct owners {
 static void describe_run(struct text *t, const struct home *home, uint64_t run_id)
 {
     char path[PATH_MAX];
-    struct map *map;
-    if (rundir_path(home, run_id, path) != 0 || map_view(&map, path) != 0) {
+    struct map map;
+    if (rundir_path(home, run_id, path) != 0 || files_open(&map, AT_FDCWD, path) != 0) {
         text_str(t, "a run that is gone");
         return;
     }
-    const char *name = name_given(map);
+    const char *name = name_given(&map);
     if (name != NULL) {
         text_str(t, name);
         text_char(t, ' ');
     }
     text_str(t, "pid ");
-    text_uint(t, (uint64_t)map->starter);
-    map_detach(map);
+    text_uint(t, (uint64_t)map.head->starter);
+    files_close(&map);
 }
 
 static void describe_owner(struct text *t, const struct home *home, lease_owner owner)

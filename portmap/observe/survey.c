@@ -11,8 +11,10 @@
 #include "run/publish.h"
 #include "run/rundir.h"
 #include "run/sweep.h"
+#include "run/texts.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,13 +29,13 @@ const char *survey_state_name(enum survey_state state)
 
 const char *survey_name(const struct survey *survey)
 {
-    return name_given(survey->map);
+    return name_given(&survey->map);
 }
 
 /* Whether run_id is the run in which this one was started. */
 static bool is_outer(const struct survey *survey, uint64_t run_id)
 {
-    const char *outer = map_about(survey->map, MAP_ABOUT_OUTER, 0), *slash;
+    const char *outer = texts_get(&survey->map, TEXT_OUTER, 0), *slash;
     uint64_t outer_id;
     return outer != NULL && (slash = strrchr(outer, '/')) != NULL && rundir_id(slash + 1, &outer_id) &&
            outer_id == run_id;
@@ -58,8 +60,8 @@ static void look_at_lease(struct survey_port *port, const struct survey *survey,
 
 static void look_at_port(struct survey *survey, unsigned placeholder, const struct lease_table *leases)
 {
-    const struct map *map = survey->map;
-    uint32_t entry = atomic_load(&map->to_kernel[placeholder]);
+    const struct map *map = &survey->map;
+    uint32_t entry = map_to_kernel(map, placeholder);
     struct survey_port *port = &survey->ports[survey->port_count++];
     *port = (struct survey_port){.placeholder = placeholder,
                                  .real = map_entry_port(entry),
@@ -74,7 +76,7 @@ static void look_at_port(struct survey *survey, unsigned placeholder, const stru
 static int look_at_ports(struct survey *survey, const struct lease_table *leases)
 {
     struct portbits assigned;
-    publish_assigned(survey->map, &assigned);
+    publish_assigned(&survey->map, &assigned);
     survey->ports = calloc(portbits_count(&assigned) + 1, sizeof *survey->ports);
     if (survey->ports == NULL)
         return -ENOMEM;
@@ -86,20 +88,19 @@ static int look_at_ports(struct survey *survey, const struct lease_table *leases
 /* A run that is not ready yet counts as absent; one that vanishes meanwhile as ended. */
 static int view_map(struct survey *survey)
 {
-    int error = map_view(&survey->map, survey->path);
+    int error = files_open(&survey->map, AT_FDCWD, survey->path);
     if (error == -ENOENT)
         return PORTMAP_EENDED;
-    if (error != 0 || atomic_load(&survey->map->ready))
+    if (error != 0 || atomic_load(&survey->map.head->ready))
         return error;
-    map_detach(survey->map);
-    survey->map = NULL;
+    files_close(&survey->map);
     return PORTMAP_ENORUN;
 }
 
 int survey_run(struct survey *survey, const struct home *home, uint64_t run_id)
 {
     struct lease_table leases;
-    *survey = (struct survey){.run_id = run_id};
+    *survey = (struct survey){.run_id = run_id, .map.fd = -1};
     enum run_state state = life_of(home, run_id);
     if (state == RUN_DEAD || state == RUN_GONE)
         return PORTMAP_EENDED;
@@ -109,7 +110,7 @@ int survey_run(struct survey *survey, const struct home *home, uint64_t run_id)
     if (error != 0)
         return error;
     survey->ending = state == RUN_DYING;
-    survey->elsewhere = process_is_other_network(survey->map->net_namespace);
+    survey->elsewhere = process_is_other_network(survey->map.head->net_namespace);
     bool have_table = lease_open_existing(&leases, home) == 0;
     error = look_at_ports(survey, have_table ? &leases : NULL);
     if (have_table)
@@ -124,9 +125,8 @@ void survey_end(struct survey *survey)
     for (unsigned p = 0; p < survey->port_count; p++)
         free(survey->ports[p].owners);
     free(survey->ports);
-    if (survey->map != NULL)
-        map_detach(survey->map);
-    *survey = (struct survey){0};
+    files_close(&survey->map);
+    *survey = (struct survey){.map.fd = -1};
 }
 
 struct collecting {
@@ -145,8 +145,9 @@ static bool collect(uint64_t run_id, void *context)
 
 static int by_age(const void *a, const void *b)
 {
-    const struct map *one = ((const struct survey *)a)->map, *other = ((const struct survey *)b)->map;
-    return one->created < other->created ? -1 : one->created > other->created;
+    const struct survey *one = a, *other = b;
+    uint64_t first = one->map.head->created, second = other->map.head->created;
+    return first < second ? -1 : first > second;
 }
 
 int survey_all(struct survey *surveys, unsigned most, const struct home *home)

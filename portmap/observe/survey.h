@@ -7,7 +7,7 @@
 #define PORTMAP_OBSERVE_SURVEY_H
 
 #include "lease/home.h"
-#include "run/map.h"
+#include "run/files.h"
 
 #include <stdbool.h>
 
@@ -37,9 +37,9 @@ struct survey_port {
 struct survey {
     uint64_t run_id;
     char path[PATH_MAX];
-    struct map *map; /* of map_view() */
-    bool ending;     /* no process is left, but for less than LIFE_GRACE */
-    bool elsewhere;  /* in another network namespace: its sockets cannot be seen */
+    struct map map; /* of files_open() */
+    bool ending;    /* no process is left, but for less than LIFE_GRACE */
+    bool elsewhere; /* in another network namespace: its sockets cannot be seen */
     struct survey_port *ports;
     unsigned port_count;
 };

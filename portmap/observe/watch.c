@@ -25,10 +25,11 @@ int watch_find(struct watch *watch)
     enum run_state state = life_of(watch->home, watch->run_id);
     if (state == RUN_DEAD || state == RUN_GONE || state == RUN_DYING)
         return PORTMAP_EENDED;
-    error = map_view(&watch->map, watch->path);
-    if (error == 0 && !atomic_load(&watch->map->ready)) {
-        map_detach(watch->map);
-        watch->map = NULL;
+    error = files_open(&watch->opened, AT_FDCWD, watch->path);
+    if (error == 0 && atomic_load(&watch->opened.head->ready)) {
+        watch->map = &watch->opened;
+    } else if (error == 0) {
+        files_close(&watch->opened);
         error = PORTMAP_ENORUN;
     }
     return error == -ENOENT ? PORTMAP_ENORUN : error;
@@ -38,17 +39,17 @@ static void publish_late(const struct watch *watch)
 {
     struct map *map = watch->map;
     const char *failed;
-    uint32_t count = atomic_load(&map->late_count);
-    if (atomic_exchange(&map->late_published, count) == count)
+    uint32_t count = map->late != NULL ? atomic_load(&map->late->count) : 0;
+    if (atomic_exchange(&map->head->late_published, count) == count)
         return;
     /* Another command may write newer files meanwhile, and ours replace them: then write again. */
     do {
-        count = atomic_load(&map->late_published);
+        count = atomic_load(&map->head->late_published);
         if (publish_files(map, watch->path, PUBLISH_AGAIN, &failed) != 0) {
-            atomic_store(&map->late_published, count - 1);
+            atomic_store(&map->head->late_published, count - 1);
             return;
         }
-    } while (atomic_load(&map->late_published) != count);
+    } while (atomic_load(&map->head->late_published) != count);
 }
 
 static void fill_stock(const struct watch *watch)
@@ -57,8 +58,8 @@ static void fill_stock(const struct watch *watch)
     struct run_means found;
     bool wanting = false;
     for (unsigned i = 0; i < MAP_STOCK; i++)
-        wanting = wanting || atomic_load(&watch->map->stock[i]) == 0;
-    if (wanting && atomic_load(&watch->map->late_count) > 0 &&
+        wanting = wanting || map_stock(watch->map, i) == 0;
+    if (wanting && watch->map->late != NULL && atomic_load(&watch->map->late->count) > 0 &&
         run_find_means(&found, watch->home, watch->map, environ) == 0)
         run_refill(&run, &found.means);
 }

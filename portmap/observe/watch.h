@@ -6,7 +6,7 @@
 #define PORTMAP_OBSERVE_WATCH_H
 
 #include "lease/home.h"
-#include "run/map.h"
+#include "run/files.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -19,7 +19,8 @@ struct watch {
     const char *word; /* RUN as the user wrote it */
     char path[PATH_MAX];
     uint64_t run_id;
-    struct map *map;   /* NULL until the run is found */
+    struct map *map; /* NULL until the run is found */
+    struct map opened;
     uint64_t deserted; /* process_clock() when no process was found in the run or about to join, else 0 */
 };
 

@@ -14,24 +14,22 @@
  * when others were added after them, or when a process has joined since: it has copied them. */
 static void take_back(struct lease_table *leases, struct map *map, const struct run_mark *mark)
 {
-    lease_owner owner = lease_run_owner(map->run_id);
+    lease_owner owner = lease_run_owner(map->head->run_id);
     uint32_t left = mark->first;
-    if (atomic_load(&map->start_count) != mark->end || map_was_joined(map, mark->log_next))
+    if (map_start_count(map) != mark->end || map_was_joined(map, mark->log_next))
         return;
-    atomic_store(&map->start_count, left);
     for (uint32_t i = left; i < mark->end; i++) {
-        unsigned placeholder = map->start[i], real = map_real(map, placeholder);
-        unsigned alias = map_alias(map, placeholder);
-        if (map_was_bound(map, placeholder)) {
-            map->start[left++] = (uint16_t)placeholder;
+        struct map_pair pair = map_start(map, i);
+        if (pair.real == 0 || map_was_bound(map, pair.placeholder)) {
+            left = i + 1;
             continue;
         }
-        map_unassign(map, placeholder);
-        lease_release(leases, real, owner);
-        if (alias != 0)
-            lease_release(leases, alias, owner);
+        map_unassign(map, i);
+        lease_release(leases, pair.real, owner);
+        if (pair.alias != 0)
+            lease_release(leases, pair.alias, owner);
     }
-    atomic_store(&map->start_count, left);
+    map_shorten(map, left);
 }
 
 /* Leases and publishes everything before the run's programs see any of it: an error leaves no trace. */
@@ -49,9 +47,9 @@ static int add_all(struct assigning *a)
         assign_forget_added(a);
     if (error != 0 || a->added_count == 0)
         return error;
-    uint32_t first = atomic_load(&run->map->start_count);
-    run->mark = (struct run_mark){
-        .first = first, .end = first + a->added_count, .log_next = atomic_load(&run->map->log_next)};
+    uint32_t first = map_start_count(run->map);
+    run->mark =
+        (struct run_mark){.first = first, .end = first + a->added_count, .log_next = map_log_next(run->map)};
     error = assign_enter_added(a);
     a->added_count = 0;
     assign_aliases(a); /* new ones where an old alias has become a placeholder; it can do without */

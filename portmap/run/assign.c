@@ -1,4 +1,5 @@
 #include "run/assign.h"
+#include "run/texts.h"
 
 #include "error.h"
 #include "run/leases.h"
@@ -11,10 +12,9 @@
 
 bool assign_knows(const struct map *map, unsigned port)
 {
-    bool found =
-        atomic_load(&map->to_program[port]) != 0 || (atomic_load(&map->to_kernel[port]) & MAP_ALIAS) != 0;
+    bool found = map_to_program(map, port) != 0 || (map_to_kernel(map, port) & MAP_ALIAS) != 0;
     for (unsigned i = 0; i < MAP_STOCK; i++)
-        found = found || atomic_load(&map->stock[i]) == port;
+        found = found || map_stock(map, i) == port;
     return found;
 }
 
@@ -24,7 +24,7 @@ static bool enter_claims(struct lease_table *fresh, void *context)
     const struct home *home = a->means->home;
     lease_owner owner = a->obtaining.want.owner;
     char directory[RUNDIR_NAME_SIZE];
-    rundir_name(directory, a->map->run_id);
+    rundir_name(directory, a->map->head->run_id);
     /* If the run's directory has gone with the table, nobody can find the run: its claims are lost. */
     bool all = home_is_in_place(home) && faccessat(home->fd, directory, F_OK, 0) == 0 &&
                leases_enter_run(fresh, a->map);
@@ -57,10 +57,18 @@ void assign_avoid(struct assigning *a, unsigned port)
 
 void assign_avoid_known(struct assigning *a)
 {
-    uint32_t count = atomic_load(&a->map->start_count);
+    uint32_t count = map_start_count(a->map);
     struct portbits assigned;
-    for (uint32_t i = 0; i < count; i++)
-        assign_avoid(a, a->map->start[i]);
+    for (uint32_t i = 0; i < count; i++) {
+        struct map_pair pair = map_start(a->map, i);
+        assign_avoid(a, pair.placeholder);
+        if (pair.real != 0)
+            assign_avoid(a, pair.real);
+        if (pair.alias != 0)
+            assign_avoid(a, pair.placeholder);
+    }
+    if (a->map->late == NULL)
+        return;
     publish_assigned(a->map, &assigned);
     for (unsigned port = 0; (port = portbits_next(&assigned, port)) != 0;) {
         assign_avoid(a, map_real(a->map, port));
@@ -94,7 +102,7 @@ int assign_begin(struct assigning *a, unsigned most)
 void assign_set_map(struct assigning *a)
 {
     a->map = a->run->map;
-    a->obtaining.want.owner = lease_run_owner(a->map->run_id);
+    a->obtaining.want.owner = lease_run_owner(a->map->head->run_id);
 }
 
 int assign_begin_for_run(struct assigning *a)
@@ -122,13 +130,13 @@ static int find_real(struct assigning *a, unsigned placeholder)
 
 static int enter_addition(struct map *map, const struct addition *added)
 {
-    map_assign(map, added->placeholder, added->real, (uint32_t)added->protocols << MAP_PROTOCOLS_SHIFT);
-    return map_list(map, added->placeholder);
+    return map_assign(map, added->placeholder, added->real,
+                      (uint32_t)added->protocols << MAP_PROTOCOLS_SHIFT);
 }
 
 static int assign(struct assigning *a, unsigned placeholder, unsigned protocols)
 {
-    if (a->added != NULL && atomic_load(&a->map->start_count) + a->added_count == MAP_START_MAX)
+    if (a->added != NULL && map_start_count(a->map) + a->added_count == MAP_START_MAX)
         return PORTMAP_ETOOMANY;
     int real = find_real(a, placeholder);
     if (real < 0)
@@ -157,17 +165,26 @@ int assign_start(struct assigning *a)
     return 0;
 }
 
+static bool is_real(const struct map *map, unsigned port)
+{
+    uint32_t entry = map_to_program(map, port);
+    return entry != 0 && (entry & MAP_ALIAS) == 0;
+}
+
 /* Whether the number is a real port of a run around this one. It needs no alias: the socket on it is that
  * run's server, which programs call by that run's placeholder. */
 static bool is_real_around(const struct map *map, unsigned port)
 {
-    struct map *outer;
-    const char *path = map_about(map, MAP_ABOUT_OUTER, 0);
-    if (path == NULL || map_view(&outer, path) != 0)
-        return false;
-    uint32_t entry = atomic_load(&outer->to_program[port]);
-    bool found = (entry != 0 && (entry & MAP_ALIAS) == 0) || is_real_around(outer, port);
-    map_detach(outer);
+    const char *head;
+    bool found = false;
+    for (unsigned n = 0; !found && (head = texts_get(map, TEXT_AROUND, n)) != NULL; n++) {
+        struct map outer;
+        int judge;
+        if (files_join(&outer, head, &judge) == 0) {
+            found = is_real(&outer, port);
+            files_close(&outer);
+        }
+    }
     return found;
 }
 
@@ -175,7 +192,7 @@ static bool is_real_around(const struct map *map, unsigned port)
  * and can have none. */
 static bool wants_alias(const struct assigning *a, unsigned placeholder)
 {
-    if (!map_is_ephemeral(a->map, placeholder) || atomic_load(&a->map->to_program[placeholder]) != 0)
+    if (!map_is_ephemeral(a->map, placeholder) || map_to_program(a->map, placeholder) != 0)
         return false;
     for (unsigned i = 0; i < a->added_count; i++)
         if (a->added[i].real == placeholder)
@@ -202,10 +219,13 @@ static int obtain_alias(struct assigning *a, unsigned placeholder)
 
 int assign_aliases(struct assigning *a)
 {
-    uint32_t count = atomic_load(&a->map->start_count);
+    uint32_t count = map_start_count(a->map);
     for (uint32_t i = 0; i < count; i++) {
-        unsigned port = a->map->start[i];
-        bool inherited = (atomic_load(&a->map->to_kernel[port]) & MAP_INHERITED) != 0;
+        struct map_pair pair = map_start(a->map, i);
+        unsigned port = pair.placeholder;
+        bool inherited = (map_pair_entry(pair) & MAP_INHERITED) != 0;
+        if (pair.real == 0)
+            continue;
         while (wants_alias(a, port) && !(inherited && inherit_alias(a, port))) {
             int alias = obtain_alias(a, port);
             if (alias < 0)
@@ -235,7 +255,6 @@ int assign_lease_aliases(struct assigning *a)
 int assign_enter_added(struct assigning *a)
 {
     int error = 0;
-    atomic_store(&a->map->grows, 1);
     for (unsigned i = 0; i < a->added_count && error == 0; i++)
         error = enter_addition(a->map, &a->added[i]);
     for (unsigned i = 0; i < a->added_count && error == 0; i++)

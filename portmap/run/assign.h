@@ -30,7 +30,9 @@ struct assigning {
     struct lease_table leases;
     struct portbits avoid; /* the run's placeholders, and numbers that it uses already */
     struct portbits first; /* placeholders that are assigned at once */
-    struct map *outer;     /* of the run around this one; NULL: none */
+    struct map *outer;     /* of the run around this one, with its texts; NULL: none */
+    struct map outer_map;
+    char outer_head[PATH_MAX]; /* the path of its head */
     struct obtaining obtaining;
 };
 

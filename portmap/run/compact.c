@@ -10,18 +10,17 @@ struct range {
 
 static struct range range_at(const struct map *map, unsigned i)
 {
-    unsigned placeholder = map->start[i];
-    uint32_t entry = atomic_load(&map->to_kernel[placeholder]);
-    return (struct range){.first = placeholder,
-                          .last = placeholder,
-                          .real = map_entry_port(entry),
-                          .alias = map_alias(map, placeholder),
-                          .protocols = map_entry_protocols(entry)};
+    struct map_pair pair = map_start(map, i);
+    return (struct range){.first = pair.placeholder,
+                          .last = pair.placeholder,
+                          .real = pair.real,
+                          .alias = pair.alias,
+                          .protocols = pair.flags & PORTMAP_BOTH};
 }
 
 static bool continues(const struct range *range, const struct range *next)
 {
-    return range->alias == 0 && next->alias == 0 && range->protocols == next->protocols &&
+    return next->real != 0 && range->alias == 0 && next->alias == 0 && range->protocols == next->protocols &&
            next->first == range->last + 1 && next->real == range->real + (next->first - range->first);
 }
 
@@ -43,17 +42,31 @@ static void write_range(struct text *t, const struct range *range)
         text_str(t, range->protocols == PORTMAP_TCP ? "/t" : "/u");
 }
 
-bool compact_write(const struct map *map, char *buffer, size_t size)
+bool compact_write(const struct map *map, const char *secret, char *buffer, size_t size)
 {
     struct text t = text_in(buffer, size);
-    text_str(&t, map->reveal ? "1 r" : "1");
-    uint32_t count = atomic_load(&map->start_count);
+    text_str(&t, "2 ");
+    text_str(&t, secret);
+    text_str(&t, map->head->reveal ? " r" : "");
+    text_str(&t, map->head->has_late ? " l" : "");
+    text_str(&t, map->head->strict ? " s" : "");
+    uint32_t count = map_start_count(map);
     for (unsigned i = 0; i < count;) {
         struct range range = range_at(map, i++);
         for (struct range next; i < count && (next = range_at(map, i), continues(&range, &next)); i++)
             range.last = next.first;
-        write_range(&t, &range);
+        if (range.real != 0)
+            write_range(&t, &range);
     }
+    return !t.cut;
+}
+
+bool compact_add_outer(char *buffer, size_t size, const char *path)
+{
+    size_t used = strlen(buffer);
+    struct text t = text_in(buffer + used, size - used);
+    text_str(&t, " ^");
+    text_str(&t, path);
     return !t.cut;
 }
 
@@ -84,7 +97,7 @@ static bool read_range(const char **at, struct range *range)
         return false;
     if (!take(at, '=') || !take_port(at, &range->real))
         return false;
-    if (take(at, '~') && !take_port(at, &range->alias))
+    if (take(at, '~') && (range->last != range->first || !take_port(at, &range->alias)))
         return false;
     if (take(at, '/')) {
         bool tcp = take(at, 't');
@@ -95,19 +108,59 @@ static bool read_range(const char **at, struct range *range)
     return range->real + (range->last - range->first) < PORT_COUNT;
 }
 
-bool compact_read(const char *text, compact_sink *sink, void *to, bool *reveal)
+static bool take_word(const char **at, const char *word)
 {
-    if (!take(&text, '1'))
+    size_t len = strlen(word);
+    if (strncmp(*at, word, len) != 0 || ((*at)[len] != ' ' && (*at)[len] != '\0'))
         return false;
-    *reveal = strncmp(text, " r", 2) == 0;
-    if (*reveal)
-        text += 2;
-    while (take(&text, ' ')) {
+    *at += len;
+    return true;
+}
+
+/* Reads all that comes before the assignments, and moves *at there. */
+static bool take_head(const char **at, struct compact *compact)
+{
+    struct text secret = text_in(compact->secret, sizeof compact->secret);
+    if (!take(at, '2') || !take(at, ' '))
+        return false;
+    size_t len = strspn(*at, "0123456789abcdef");
+    text_bytes(&secret, *at, len);
+    *at += len;
+    compact->reveal = take_word(at, " r");
+    compact->late = take_word(at, " l");
+    compact->strict = take_word(at, " s");
+    return len == SECRET_SIZE - 1 && (**at == ' ' || **at == '\0');
+}
+
+bool compact_read_head(const char *text, struct compact *compact)
+{
+    return take_head(&text, compact);
+}
+
+bool compact_read(const char *text, compact_sink *sink, void *to)
+{
+    struct compact compact;
+    if (!take_head(&text, &compact))
+        return false;
+    while (*text == ' ' && text[1] != '^') {
         struct range range;
+        text++;
         if (!read_range(&text, &range))
             return false;
         for (unsigned i = 0; i <= range.last - range.first; i++)
             sink(to, range.first + i, range.real + i, range.alias, range.protocols << MAP_PROTOCOLS_SHIFT);
     }
-    return *text == '\0';
+    return *text == '\0' || *text == ' ';
+}
+
+bool compact_outer(const char *text, unsigned n, char path[static PATH_MAX])
+{
+    struct text t = text_in(path, PATH_MAX);
+    const char *at = strchr(text, '^');
+    while (at != NULL && n-- > 0)
+        at = strchr(at + 1, '^');
+    if (at == NULL)
+        return false;
+    text_bytes(&t, at + 1, strcspn(at + 1, " "));
+    return !t.cut && *path == '/';
 }

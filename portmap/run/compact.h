@@ -1,17 +1,21 @@
 /*
- * The assignments of a run in one short text, for processes that cannot open its map: after chroot, under
- * another uid, in another mount namespace. The private environment variable PORTSHIM_COMPACT carries it.
+ * What a process of a run has to know to join it, in one short text. The private environment variable
+ * PORTSHIM_COMPACT carries it from program to program.
  *
- *     1 r 8080=23456 9000-9010=20000/u 56379=20011~20012
+ *     2 0123456789abcdef0123456789abcdef r 8080=23456 9000-9010=20000/u 56379=20011~20012 ^/tmp/...
  *
- * A version, "r" when real ports are revealed, then the assignments known at start: placeholder=real, as
- * ranges where both sides count up together, /t or /u for one protocol only, ~ before an alias (see
- * map_enter_alias()).
+ * A version; the secret, which names the head in the run's directory (run/files.h); "r" when real ports are
+ * revealed, "l" when there are late placeholders, "s" when the run is strict; the assignments known at start;
+ * and the paths of the heads of the runs around it, each after a "^", from the inside out.
+ *
+ * The assignments are for processes that cannot open the head: after chroot, or in another mount namespace.
+ * They are placeholder=real, as ranges where both sides count up together, /t or /u for one protocol only, ~
+ * before an alias (see map_enter_alias()).
  */
 #ifndef PORTMAP_RUN_COMPACT_H
 #define PORTMAP_RUN_COMPACT_H
 
-#include "run/map.h"
+#include "run/files.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,13 +25,28 @@
 /* Enough for MAP_START_MAX assignments without ranges; the kernel allows 128 KiB for one string. */
 enum { COMPACT_SIZE = 100 * 1024 };
 
-/* Writes the text; false when it does not fit. */
-bool compact_write(const struct map *map, char *buffer, size_t size);
+/* What a text says besides the assignments. */
+struct compact {
+    char secret[SECRET_SIZE];
+    bool reveal, late, strict;
+};
+
+/* Writes the text, but for the runs around it. False when it does not fit. */
+bool compact_write(const struct map *map, const char *secret, char *buffer, size_t size);
+
+/* Adds the path of one more head to a text. False when it does not fit. */
+bool compact_add_outer(char *buffer, size_t size, const char *path);
 
 /* Called for each assignment, as map_assign() takes it; alias is 0 when there is none. */
 typedef void compact_sink(void *to, unsigned placeholder, unsigned real, unsigned alias, uint32_t protocols);
 
-/* Reads a text of compact_write(). False when it is none: the sink may have been called by then. */
-bool compact_read(const char *text, compact_sink *sink, void *to, bool *reveal);
+/* Reads the beginning of a text, up to the assignments. False when it is no text of this version. */
+bool compact_read_head(const char *text, struct compact *compact);
+
+/* Reads the assignments. False when the text is wrong: the sink may have been called by then. */
+bool compact_read(const char *text, compact_sink *sink, void *to);
+
+/* The path of the n-th outer head, from 0, in path[PATH_MAX]. False when there is none. */
+bool compact_outer(const char *text, unsigned n, char path[static PATH_MAX]);
 
 #endif

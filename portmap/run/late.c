@@ -43,7 +43,9 @@ static int add_to_stock(struct assigning *a)
     int port = obtain_standing(a);
     if (port < 0)
         return port;
+    map_grant(a->map, (unsigned)port);
     if (!map_stock_put(a->map, (unsigned)port)) {
+        map_revoke(a->map, (unsigned)port);
         obtain_return(&a->obtaining, (unsigned)port);
         return 0;
     }
@@ -55,14 +57,11 @@ static int add_to_stock(struct assigning *a)
 
 int run_fill_stock(struct assigning *a, bool may_be_less)
 {
-    bool late = false;
     a->problem->step = RUN_STEP_PORT;
     a->problem->placeholder = 0;
     a->problem->real = 0;
-    for (unsigned i = 0; i < PORTBITS_WORDS && !late; i++)
-        late = (a->map->late[0].word[i] | a->map->late[1].word[i]) != 0;
-    for (unsigned i = 0; late && i < MAP_STOCK; i++) {
-        if (atomic_load(&a->map->stock[i]) != 0)
+    for (unsigned i = 0; a->map->late != NULL && i < MAP_STOCK; i++) {
+        if (map_stock(a->map, i) != 0)
             continue;
         if (!obtain_has_time(&a->obtaining) && may_be_less)
             return 0;
@@ -98,6 +97,8 @@ static int assign_late(struct assigning *a, unsigned placeholder, uint32_t *entr
         if (*entry != before)
             return 0;
         int port = obtain_standing(a);
+        if (port > 0)
+            map_grant(a->map, (unsigned)port);
         if (port > 0 && map_enter_late(a->map, placeholder, (unsigned)port, entry)) {
             assign_settle(a);
             return 1;
@@ -105,6 +106,7 @@ static int assign_late(struct assigning *a, unsigned placeholder, uint32_t *entr
         if (port > 0) {
             /* Either another process was quicker, or the port's number is an ephemeral placeholder. */
             assign_avoid(a, (unsigned)port);
+            map_revoke(a->map, (unsigned)port);
             obtain_return(&a->obtaining, (unsigned)port);
             if (*entry != before)
                 return 0;

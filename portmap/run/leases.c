@@ -2,10 +2,12 @@
 
 #include "base/lock.h"
 #include "error.h"
+#include "run/files.h"
 #include "run/publish.h"
 #include "run/rundir.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/file.h>
 
 struct recovery {
@@ -19,26 +21,46 @@ bool leases_enter(struct lease_table *leases, unsigned port, lease_owner owner)
     return lease_transfer(leases, port, 0, owner) || lease_holder(leases, port) == owner;
 }
 
-bool leases_enter_run(struct lease_table *leases, const struct map *map)
+/* Enters the claims of what was assigned at start. */
+static bool enter_start(struct lease_table *leases, const struct map *map, lease_owner owner)
 {
-    lease_owner owner = lease_run_owner(map->run_id);
+    bool all = true;
+    uint32_t count = map_start_count(map);
+    for (uint32_t i = 0; i < count; i++) {
+        struct map_pair pair = map_start(map, i);
+        if (pair.real != 0 && !(map_pair_entry(pair) & MAP_INHERITED))
+            all = leases_enter(leases, pair.real, owner) && all;
+        if (pair.alias != 0 && !(pair.flags & MAP_PAIR_ALIAS_INHERITED))
+            all = leases_enter(leases, pair.alias, owner) && all;
+    }
+    return all;
+}
+
+/* The same for what was assigned late, or is in stock. Ports that the kernel chose are not leased. */
+static bool enter_late(struct lease_table *leases, const struct map *map, lease_owner owner)
+{
     bool all = true;
     struct portbits assigned;
     publish_assigned(map, &assigned);
     for (unsigned port = 0; (port = portbits_next(&assigned, port)) != 0;) {
-        uint32_t entry = atomic_load(&map->to_kernel[port]);
-        unsigned alias = map_alias(map, port);
-        if (!(entry & (MAP_INHERITED | MAP_CHOSEN)))
+        uint32_t entry = map_to_kernel(map, port);
+        unsigned alias = (entry & MAP_LATE) != 0 ? map_alias(map, port) : 0;
+        if ((entry & MAP_LATE) != 0 && !(entry & MAP_CHOSEN))
             all = leases_enter(leases, map_entry_port(entry), owner) && all;
-        if (alias != 0 && !(atomic_load(&map->to_kernel[alias]) & MAP_INHERITED))
+        if (alias != 0)
             all = leases_enter(leases, alias, owner) && all;
     }
-    for (unsigned i = 0; i < MAP_STOCK; i++) {
-        unsigned port = atomic_load(&map->stock[i]);
-        if (port != 0)
-            all = leases_enter(leases, port, owner) && all;
-    }
+    for (unsigned i = 0; i < MAP_STOCK; i++)
+        if (map_stock(map, i) != 0)
+            all = leases_enter(leases, map_stock(map, i), owner) && all;
     return all;
+}
+
+bool leases_enter_run(struct lease_table *leases, const struct map *map)
+{
+    lease_owner owner = lease_run_owner(map->head->run_id);
+    bool all = enter_start(leases, map, owner);
+    return map->late == NULL ? all : enter_late(leases, map, owner) && all;
 }
 
 /* Enters the claims of a run. A map that cannot be opened for want of descriptors or memory may be a living
@@ -47,13 +69,13 @@ static bool record_run(uint64_t run_id, void *context)
 {
     struct recovery *recovery = context;
     char path[PATH_MAX];
-    struct map *map;
+    struct map map;
     int error = rundir_path(recovery->home, run_id, path);
     if (error == 0)
-        error = map_attach(&map, path);
+        error = files_open(&map, AT_FDCWD, path);
     if (error == 0) {
-        leases_enter_run(recovery->leases, map);
-        map_detach(map);
+        leases_enter_run(recovery->leases, &map);
+        files_close(&map);
     } else if (error == -EMFILE || error == -ENFILE || error == -ENOMEM) {
         recovery->error = error;
     }

@@ -18,44 +18,49 @@ enum { MAKING_SECONDS = 10 };
 
 /* Whether the process that started the run may be alive. Only in our own pid namespace does its pid tell. If
  * that of the run is unknown, only the lock counts; if ours is unknown, it may be the run's. */
-static bool starter_may_live(const struct map *map)
+static bool starter_may_live(const struct map_head *head)
 {
     uint32_t here = process_pid_namespace();
-    if (map->pid_namespace == 0)
+    if (head->pid_namespace == 0)
         return false;
     if (here == 0)
         return true;
-    return map->pid_namespace == here && process_is_alive(map->starter, map->starter_start_time);
+    return head->pid_namespace == here && process_is_alive(head->starter, head->starter_start_time);
 }
 
-/*
- * One process at a time judges a run: it tries the exclusive lock to see whether the run has processes, and
- * to another judge that would look like one. This lock is of another kind (fcntl(2), "open file description
- * locks"); it goes when fd is closed.
- */
-static bool lock_decision(int fd)
+static bool has_processes(int fd)
 {
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    return fcntl(fd, F_OFD_SETLK, &whole) == 0;
+    return fcntl(fd, F_OFD_GETLK, &whole) < 0 || whole.l_type != F_UNLCK;
 }
 
-/* The state of a run whose map is open as fd and mapped. */
-static enum run_state decide(struct map *map, int fd)
+/* Ends the run, unless a process joins it at this moment. */
+static enum run_state end(struct map_head *head, int fd)
 {
-    if (!lock_decision(fd))
-        return atomic_load(&map->dead_since) != 0 ? RUN_DYING : RUN_ALIVE;
-    bool has_members = flock(fd, LOCK_EX | LOCK_NB) < 0;
-    if (!has_members && atomic_load(&map->ended))
+    uint64_t lives = head->run_id << 8 | MAP_LIVES, deciding = head->run_id << 8 | MAP_DECIDING;
+    atomic_store(&head->judge, getpid());
+    if (!atomic_compare_exchange_strong(&head->life, &lives, deciding) && lives != deciding)
         return RUN_DEAD;
-    if (has_members || starter_may_live(map)) {
-        flock(fd, LOCK_UN);
-        atomic_store(&map->dead_since, 0);
+    bool alive = has_processes(fd);
+    uint64_t verdict = head->run_id << 8 | (alive ? MAP_LIVES : MAP_DEAD);
+    if (!atomic_compare_exchange_strong(&head->life, &deciding, verdict))
+        alive = deciding == (head->run_id << 8 | MAP_LIVES);
+    return alive ? RUN_ALIVE : RUN_DEAD;
+}
+
+/* The state of a run whose head is open as fd and mapped. */
+static enum run_state decide(struct map_head *head, int fd)
+{
+    if (atomic_load(&head->life) == (head->run_id << 8 | MAP_DEAD))
+        return RUN_DEAD;
+    if (has_processes(fd) || starter_may_live(head)) {
+        atomic_store(&head->dead_since, 0);
         return RUN_ALIVE;
     }
     uint64_t now = process_clock(), unset = 0;
-    if (atomic_compare_exchange_strong(&map->dead_since, &unset, now) || now - unset < LIFE_GRACE)
+    if (atomic_compare_exchange_strong(&head->dead_since, &unset, now) || now - unset < LIFE_GRACE)
         return RUN_DYING;
-    return RUN_DEAD;
+    return end(head, fd);
 }
 
 static enum run_state state_without_map(const struct home *home, const char *directory)
@@ -73,10 +78,10 @@ struct life_look life_look(const struct home *home, uint64_t run_id)
     struct life_look look = {.run_id = run_id};
     char directory[RUNDIR_NAME_SIZE];
     rundir_name(directory, run_id);
-    look.fd = map_open(&look.map, home->fd, directory);
-    if (look.fd >= 0)
-        look.state = decide(look.map, look.fd);
-    else if (look.fd == -ENOENT || look.fd == -ENODATA)
+    int error = files_open(&look.map, home->fd, directory);
+    if (error == 0)
+        look.state = decide(look.map.head, look.map.fd);
+    else if (error == -ENOENT || error == -ENODATA)
         look.state = state_without_map(home, directory);
     else /* a map that we cannot open or read does not make a run dead */
         look.state = RUN_ALIVE;
@@ -85,10 +90,7 @@ struct life_look life_look(const struct home *home, uint64_t run_id)
 
 void life_look_away(struct life_look *look)
 {
-    if (look->fd < 0)
-        return;
-    map_detach(look->map);
-    close(look->fd);
+    files_close(&look->map);
 }
 
 enum run_state life_of(const struct home *home, uint64_t run_id)

@@ -11,7 +11,7 @@
 #define PORTMAP_RUN_LIFE_H
 
 #include "lease/home.h"
-#include "run/map.h"
+#include "run/files.h"
 
 #include <stdint.h>
 
@@ -30,12 +30,10 @@ enum run_state life_of(const struct home *home, uint64_t run_id);
 /* The same, but waits while the run is dying: never RUN_DYING. */
 enum run_state life_settled(const struct home *home, uint64_t run_id);
 
-/* A look at one run. If it is dead, the locks of the look keep others from joining it, and from judging it,
- * until life_look_away(). */
+/* A look at one run. If it is dead, nobody can join it any more. */
 struct life_look {
     uint64_t run_id;
-    struct map *map; /* NULL when it has none that can be read */
-    int fd;          /* of the map file; holds the locks when state is RUN_DEAD */
+    struct map map; /* map.head is NULL when it has none that can be read */
     enum run_state state;
 };
 

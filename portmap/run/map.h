@@ -1,14 +1,17 @@
 /*
  * The map of one run: placeholder <=> real port, shared by all its processes.
  *
- * It is a file of fixed size in the run's directory. It is allocated whole before anyone maps it (a store
- * into a hole is SIGBUS when the disk is full), is never replaced, and is removed when the run is over. There
- * is a table for each direction, indexed by port, in host byte order. Every process of the run keeps the file
- * mapped, and thereby holds the shared lock that says that the run is alive: flock(2) locks the open file,
- * which the kernel keeps as long as a mapping of it: through fork, closing of all descriptors, chroot and
- * setuid.
+ * It lies in up to three files (run/files.h says which, and who may open them):
  *
- * Stores that others may see are atomic. Nothing here holds a lock for which another process waits.
+ *   the head   what the run's owner says: who made the run, the assignments known at start or added by a
+ *              command, and which ports may be assigned late. Only the owner's commands write it.
+ *   the notes  what the run's processes say about themselves: a wake-up word, a log, which ports were bound.
+ *   the late   a table for each direction, indexed by port, with what was assigned late, and ports leased
+ *              tables beforehand for that. Only in a run that has late placeholders.
+ *
+ * Processes that have dropped their privileges still write the last two. So whatever is read from these is
+ * checked when it is read: it can be a wrong number, but only one of this run's own. Ports are in host byte
+ * order. Stores that others may see are atomic. Nothing here holds a lock for which another process waits.
  */
 #ifndef PORTMAP_RUN_MAP_H
 #define PORTMAP_RUN_MAP_H
@@ -21,16 +24,13 @@
 #include <stdint.h>
 
 enum {
-    MAP_VERSION = 2,
+    MAP_VERSION = 3,
     MAP_START_MAX = 4096, /* assignments that a process copies at attach: the run's own and inherited ones */
     MAP_STOCK = 16,       /* ports leased beforehand, for late assignments */
-    MAP_LOG = 512,        /* records in the ring */
-    MAP_ABOUT = 32768,    /* bytes of text about the run */
-    MAP_PROGRAMS = 128,   /* programs that are remembered: run/sighting.h */
-    MAP_SIGHTINGS = 1024, /* and what they were seen to do */
+    MAP_PAGE = 4096,      /* files grow by this much */
 };
 
-/* An entry of to_kernel[] or to_program[]: a port, its protocols, and where it comes from. 0 is no entry. */
+/* An entry: a port, its protocols, and where it comes from. 0 is no entry. */
 #define MAP_PORT_MASK UINT32_C(0xffff)
 #define MAP_PROTOCOLS_SHIFT 16
 enum {
@@ -51,6 +51,70 @@ static inline unsigned map_entry_protocols(uint32_t entry)
     return entry >> MAP_PROTOCOLS_SHIFT & PORTMAP_BOTH;
 }
 
+/* An assignment known at start. Unpacked from one word, so that nobody reads half of a change. */
+struct map_pair {
+    uint16_t placeholder, real; /* real 0: it was taken back */
+    uint16_t alias;             /* 0: none */
+    uint16_t flags;             /* those of the entry, shifted down by MAP_PROTOCOLS_SHIFT; MAP_PAIR_... */
+};
+
+enum { MAP_PAIR_ALIAS_INHERITED = 1 << 15 }; /* the outer run has leased the alias */
+
+/* The entry of its placeholder; 0 when it was taken back. */
+static inline uint32_t map_pair_entry(struct map_pair pair)
+{
+    uint32_t flags = (uint32_t)(pair.flags & ~MAP_PAIR_ALIAS_INHERITED) << MAP_PROTOCOLS_SHIFT;
+    return pair.real != 0 ? pair.real | flags : 0;
+}
+
+/* The state in the life word: see run/life.h. */
+enum map_life { MAP_LIVES = 1, MAP_DECIDING, MAP_DEAD };
+
+struct map_head {
+    /* Written once, before the file gets its final name. */
+    char magic[8];
+    uint32_t version;
+    uint32_t size; /* of this structure: the file may be shorter */
+    uint64_t run_id;
+    uint64_t starter_start_time; /* process_start_time() */
+    int32_t starter;             /* pid of the process that made the run */
+    uint32_t pid_namespace;
+    uint32_t net_namespace;
+    uint32_t uid;
+    uint64_t created; /* process_clock() */
+    uint8_t reveal;   /* the program sees real ports */
+    uint8_t discover; /* nothing is rewritten, but every fixed port is noted (run/sighting.h) */
+    uint8_t strict;   /* programs that the library cannot reach are not started */
+    uint8_t has_late; /* there are late placeholders, and with them the late tables */
+    uint8_t required; /* nothing may be leased without a port server */
+    uint8_t padding;
+    uint16_t ephemeral_first, ephemeral_last; /* pool_ephemeral_range() */
+    uint16_t padding2[3];
+
+    _Atomic uint64_t life;           /* run_id << 8 | enum map_life */
+    _Atomic uint64_t dead_since;     /* process_clock() when it was first found without any process, else 0 */
+    _Atomic int32_t judge;           /* pid of the process that decides whether the run is over, for people */
+    _Atomic uint32_t ready;          /* all that is known at start has been entered */
+    _Atomic uint32_t late_published; /* how many late assignments are in the map files */
+    _Atomic uint32_t start_count;    /* of start[] */
+    _Atomic uint32_t alias_count;    /* how many of start[] have had an alias */
+    uint32_t padding3[29];
+
+    _Atomic uint64_t start[MAP_START_MAX]; /* struct map_pair */
+    uint64_t padding4[484];
+
+    /* From here on, only in a run that has late placeholders. */
+    struct portbits late[2];                  /* placeholders that may be assigned late: TCP, UDP */
+    struct portbits late_listed[2];           /* of these, the ones listed by number */
+    _Atomic uint64_t granted[PORTBITS_WORDS]; /* ports leased for late assignments */
+};
+
+_Static_assert(offsetof(struct map_head, created) == 48, "the layout of the head is a file format");
+_Static_assert(offsetof(struct map_head, life) == 72, "the layout of the head is a file format");
+_Static_assert(offsetof(struct map_head, start) == 224, "the layout of the head is a file format");
+_Static_assert(offsetof(struct map_head, late) % MAP_PAGE == 0, "the late part begins with a page");
+_Static_assert(sizeof(struct map_head) == 9 * 4096 + 5 * 8192, "the layout of the head is a file format");
+
 enum map_event {
     MAP_EVENT_NONE,
     MAP_EVENT_ATTACH,  /* a process joined the run */
@@ -58,6 +122,7 @@ enum map_event {
     MAP_EVENT_SWAP,    /* a stock port was taken by a stranger, and another one used */
     MAP_EVENT_REFUSED, /* the kernel refused to bind a real port */
     MAP_EVENT_EMPTY,   /* no real port could be had for a late placeholder */
+    MAP_EVENTS,        /* how many there are */
 };
 
 struct map_record {
@@ -73,115 +138,109 @@ struct map_record {
 struct map_program {
     _Atomic uint64_t device, inode; /* sighting_device(); inode 0: no entry */
     _Atomic uint32_t kind;          /* see run/sighting.c */
-    char name[44];                  /* without its directories */
+    char name[44];                  /* without its directories; maybe without a terminator */
 };
 
-struct map {
-    /* Written once, before the file gets its final name. */
-    char magic[8];
-    uint32_t version;
-    uint32_t size;
-    uint64_t run_id;
-    uint64_t starter_start_time; /* process_start_time() */
-    int32_t starter;             /* pid of the process that made the run */
-    uint32_t pid_namespace;
-    uint32_t net_namespace;
-    uint32_t uid;
-    char boot_id[BOOT_ID_SIZE];
-    uint8_t reveal;   /* the program sees real ports */
-    uint8_t discover; /* nothing is rewritten, but every fixed port is noted (run/sighting.h) */
-    uint8_t strict;   /* programs that the library cannot reach are not started */
-    uint16_t ephemeral_first, ephemeral_last; /* pool_ephemeral_range() */
-    uint32_t padding2;
-    uint64_t created; /* process_clock() */
+/* The notes come in two sizes, as those of a run that discovers ports hold more. */
+#define MAP_NOTES(log_size, programs_size, sightings_size)                                        \
+    struct {                                                                                      \
+        /* For map_wake() and map_wait(). */                                                      \
+        _Atomic uint32_t generation, waiters;                                                     \
+        _Atomic uint32_t log_next;                                                                \
+        _Atomic uint32_t execs;     /* a process has executed a program, and joins in a moment */ \
+        _Atomic uint32_t unreached; /* a program was started that the library is not in */        \
+        uint32_t padding[11];                                                                     \
+        _Atomic uint64_t bound[MAP_START_MAX / 64]; /* by the index in start[] */                 \
+        struct map_record log[log_size];            /* a ring */                                  \
+        struct map_program programs[programs_size];                                               \
+        _Atomic uint64_t sightings[sightings_size];                                               \
+    }
 
-    _Atomic uint32_t ready;      /* all that is known at start has been entered */
-    _Atomic uint32_t ended;      /* the run is over and its leases are given back: nobody may join */
-    _Atomic uint64_t dead_since; /* process_clock() when it was first found without any process, else 0 */
+struct map_notes {
+    MAP_NOTES(64, 22, 64);
+};
 
-    /* For map_wake() and map_wait(). */
-    _Atomic uint32_t generation;
-    _Atomic uint32_t waiters;
+struct map_large_notes {
+    MAP_NOTES(512, 128, 1024);
+};
 
-    _Atomic uint32_t grows;       /* the tables may hold more than what a process copied when it attached */
-    _Atomic uint32_t start_count; /* of start[] */
+_Static_assert(sizeof(struct map_notes) <= MAP_PAGE, "one page, for one placeholder");
+_Static_assert(sizeof(struct map_record) == 24, "the layout of the notes is a file format");
+_Static_assert(sizeof(struct map_program) == 64, "the layout of the notes is a file format");
+
+struct map_late {
     _Atomic uint32_t stock[MAP_STOCK];
-    _Atomic uint32_t late_count;     /* late assignments made so far */
-    _Atomic uint32_t late_published; /* how many of them are in the map files */
-    _Atomic uint32_t log_next;
-
-    uint16_t start[MAP_START_MAX];  /* placeholders known at start, or added by a command */
-    struct portbits late[2];        /* placeholders that may be assigned late: TCP, UDP */
-    struct portbits late_listed[2]; /* of these, the ones listed by number */
-    /* Placeholders that a program of the run has bound. */
-    _Atomic uint64_t bound[PORTBITS_WORDS];
+    _Atomic uint32_t count; /* late assignments made so far */
+    uint32_t padding[47];
+    _Atomic uint64_t bound[PORTBITS_WORDS]; /* placeholders that a program of the run has bound */
     /* Late placeholders whose number the kernel itself gave to a socket of the run. */
     _Atomic uint64_t given[PORTBITS_WORDS];
     _Atomic uint32_t to_kernel[PORT_COUNT];
     _Atomic uint32_t to_program[PORT_COUNT];
-    struct map_record log[MAP_LOG];
-    struct map_program programs[MAP_PROGRAMS]; /* see run/sighting.h */
-    _Atomic uint64_t sightings[MAP_SIGHTINGS]; /* likewise */
-    char about[MAP_ABOUT];                     /* KEY=VALUE texts, each terminated; an empty one is the end */
 };
 
-_Static_assert(offsetof(struct map, created) == 96, "the layout of the map is a file format");
-_Static_assert(offsetof(struct map, generation) == 120, "the layout of the map is a file format");
-_Static_assert(offsetof(struct map, late) == 8408, "the layout of the map is a file format");
-_Static_assert(offsetof(struct map, log) == 581848, "the layout of the map is a file format");
-_Static_assert(sizeof(struct map) == 643288, "the layout of the map is a file format");
-_Static_assert(sizeof(struct map_record) == 24, "the layout of the map is a file format");
-_Static_assert(sizeof(struct map_program) == 64, "the layout of the map is a file format");
+_Static_assert(sizeof(struct map_late) == 256 + 2 * 8192 + 2 * 262144, "the layout is a file format");
 
-/* Makes the map of a run in its directory, mapped and locked as for a process that has attached. Fills in the
- * fields about the run from this process; `ready` is unset. 0 or a negated errno. */
-int map_create(struct map **map, int run_dir, uint64_t run_id);
-
-/*
- * Opens and maps the map of a run directory, a path relative to `dir`. Returns the descriptor, for callers
- * that want locks; PORTMAP_ETORN when it is not a map of this version; -ENODATA when nothing was written to
- * it, as after a power cut; PORTMAP_EFOREIGN when it is not a regular file of this user; or another negated
- * errno.
- */
-int map_open(struct map **map, int dir, const char *run);
-
-/* Joins the run: opens its map, takes the shared lock and closes the descriptor. Blocks only while another
- * process judges whether the run is dead (microseconds). 0; PORTMAP_EENDED; or an error as above. */
-int map_attach(struct map **map, const char *run_path);
-
-/* The same without the lock, only to look: the run may have ended, or end meanwhile. */
-int map_view(struct map **map, const char *run_path);
-
-void map_detach(struct map *map);
+/* What a process has mapped of a run. run/files.h opens and closes it. */
+struct map {
+    struct map_head *head; /* never NULL; read-only unless an owner's command has opened it */
+    union {                /* NULL when this process cannot open them */
+        struct map_notes *notes;
+        struct map_large_notes *large_notes; /* when head->discover */
+    };
+    struct map_late *late; /* NULL when there are none, or when this process cannot open them */
+    uint32_t known;        /* lookups pass over this many of start[]: the caller has copied them */
+    const char *texts;     /* NULL when this process has not opened them: run/texts.h */
+    size_t texts_size;
+    bool texts_mapped; /* from their file; else they are in the memory of whoever made the run */
+    int fd;            /* of the head, when this process may write it; else -1 */
+};
 
 /*
- * Enters one assignment, in both tables. A number has one meaning in each table: an alias with the
- * placeholder's number, and one with the real port's, are removed. Only one caller at a time, beside any
- * number of late assignments.
+ * Adds an assignment that is known at start, or by a command. A number has one meaning in each direction: an
+ * alias with the placeholder's number, and one of the placeholder with the real port's number, are removed.
+ * Only one caller at a time, beside any number of late assignments. 0; PORTMAP_ETOOMANY; or a negated errno
+ * when the disk is full.
  */
-void map_assign(struct map *map, unsigned placeholder, unsigned real, uint32_t protocols_and_flags);
+int map_assign(struct map *map, unsigned placeholder, unsigned real, uint32_t protocols_and_flags);
+
+/* How many assignments were added, those included that were taken back; and the i-th of them. */
+uint32_t map_start_count(const struct map *map);
+struct map_pair map_start(const struct map *map, uint32_t i);
 
 /*
  * Gives an assigned placeholder an alias, which it needs if the kernel may hand out its number by itself. A
  * socket that gets that number from the kernel must not look as if it were bound to the placeholder. So the
  * program is told the number `alias` for it, and `alias` leads back to the number: two more entries, one in
- * each table. False, and nothing is entered, when one of the two numbers means something already: the alias
- * is a placeholder, or the placeholder's number a real port of this run, which the kernel gives to nobody.
- * `whose` is MAP_INHERITED for an alias that the outer run has leased, else 0. Lock-free, async-signal-safe.
+ * each direction. False, and nothing is entered, when one of the two numbers means something already: the
+ * alias is a placeholder, or the placeholder's number a real port of this run, which the kernel gives to
+ * nobody. `whose` is MAP_INHERITED for an alias that the outer run has leased, else 0. Lock-free and
+ * async-signal-safe for a late placeholder; for others only one caller at a time.
  */
 bool map_enter_alias(struct map *map, unsigned placeholder, unsigned alias, uint32_t whose);
 
-/* Removes an assignment that no program can have used. */
-void map_unassign(struct map *map, unsigned placeholder);
+/* Takes back the assignment of start[i], which no program can have used. */
+void map_unassign(struct map *map, uint32_t i);
 
-/* Adds a placeholder to start[]; PORTMAP_ETOOMANY when that is full. Only one caller at a time. */
-int map_list(struct map *map, unsigned placeholder);
+/* Takes back the last ones, from start[count] on, all of which were taken back. */
+void map_shorten(struct map *map, uint32_t count);
 
 /* Whether the kernel may hand out a port by itself. */
 static inline bool map_is_ephemeral(const struct map *map, unsigned port)
 {
-    return port >= map->ephemeral_first && port <= map->ephemeral_last;
+    return port >= map->head->ephemeral_first && port <= map->head->ephemeral_last;
 }
+
+/* Whether the map may hold more than the first map->known assignments. */
+static inline bool map_grows(const struct map *map)
+{
+    return map->late != NULL ||
+           atomic_load_explicit(&map->head->start_count, memory_order_acquire) > map->known;
+}
+
+/* What a port means that the program names, and one that the kernel names: an entry, checked; 0: nothing. */
+uint32_t map_to_kernel(const struct map *map, unsigned port);
+uint32_t map_to_program(const struct map *map, unsigned port);
 
 /* The real port of a placeholder; 0 when it is not assigned (yet). */
 unsigned map_real(const struct map *map, unsigned placeholder);
@@ -191,6 +250,9 @@ unsigned map_alias(const struct map *map, unsigned placeholder);
 
 /* The protocols for which a port may be assigned late; 0: none. */
 unsigned map_late_protocols(const struct map *map, unsigned placeholder);
+
+/* Whether the port was listed by number among those. */
+bool map_late_is_listed(const struct map *map, unsigned placeholder);
 
 /* The protocols for which a port is a placeholder, assigned or late; 0 when it is none. */
 unsigned map_protocols(const struct map *map, unsigned placeholder);
@@ -203,14 +265,14 @@ unsigned map_protocols(const struct map *map, unsigned placeholder);
  */
 bool map_take_late(struct map *map, unsigned placeholder, uint32_t *entry);
 
-/* The same with a port that the caller has leased for it, and keeps when the answer is false. If *entry is
- * unchanged then, the port means something else already. */
+/* The same with a port that the caller has leased for it, and granted, and keeps when the answer is false. If
+ * *entry is unchanged then, the port means something else already. */
 bool map_enter_late(struct map *map, unsigned placeholder, unsigned real, uint32_t *entry);
 
 /*
  * The same with a port that the kernel chose for a socket, which still holds it. Also false, with *entry
- * unchanged, when the number means something in the run already: it is a real port or an alias, was listed,
- * or was given to another socket.
+ * unchanged, when the number means something in the run already (it is a real port or an alias, was listed,
+ * or was given to another socket), or is not in the range that the kernel had when the run was made.
  */
 bool map_choose_late(struct map *map, unsigned placeholder, unsigned real, uint32_t *entry);
 
@@ -224,50 +286,66 @@ bool map_alias_late(struct map *map, unsigned placeholder);
  * replaced. Returns the entry in force, which may not be the one that was looked up before. */
 uint32_t map_share_late(struct map *map, unsigned placeholder);
 
-/* Puts a leased port into the stock; false when it is full. */
+/* Notes that a port is leased for late assignments of this run, or is not any more. For those who may write
+ * the head. Without that note no process uses it. */
+void map_grant(struct map *map, unsigned port);
+void map_revoke(struct map *map, unsigned port);
+
+/* Puts a leased and granted port into the stock; false when the stock is full. */
 bool map_stock_put(struct map *map, unsigned port);
 
 /* Takes this very port out of the stock; false when it is not in it (any more). */
 bool map_stock_remove(struct map *map, unsigned port);
 
+/* The port in place i of the stock; 0: none. */
+unsigned map_stock(const struct map *map, unsigned i);
+
+/* Notes, and tells, whether the kernel itself has given the number of a late placeholder to a socket. */
+void map_note_given(struct map *map, unsigned placeholder);
+bool map_was_given(const struct map *map, unsigned placeholder);
+
 /* Wakes those who wait for a port, as something may have changed: one store, and futex(2) if any wait. */
 void map_wake(struct map *map);
 
-/* Sleeps until map_wake(), or for `milliseconds`. `seen` is `generation`, read before looking at the map. */
+/* The word to give to map_wait(), read before looking at the map. */
+uint32_t map_generation(const struct map *map);
+
+/* Sleeps until map_wake(), or for `milliseconds`. */
 void map_wait(struct map *map, uint32_t seen, unsigned milliseconds);
 
 /* Appends a record to the log, over the oldest one. Lock-free, async-signal-safe, no system call. */
 void map_log(struct map *map, enum map_event event, int pid, unsigned placeholder, unsigned real, int error);
 
-/* Whether a process has joined the run since log_next was `from`; true also when the log has lost track. */
+/* How many records were written; and the n-th of them, empty when it is not there any more. */
+uint32_t map_log_next(const struct map *map);
+struct map_record map_log_record(const struct map *map, uint32_t n);
+
+/* How many records the log keeps. */
+uint32_t map_log_size(const struct map *map);
+
+/* Whether a process has joined the run since map_log_next() was `from`; true also when the log has lost
+ * track. */
 bool map_was_joined(const struct map *map, uint32_t from);
 
 /* Notes that a program of the run has bound a placeholder. */
-static inline void map_note_bound(struct map *map, unsigned placeholder)
+void map_note_bound(struct map *map, unsigned placeholder);
+
+/* Whether one has; and whether one has bound any. */
+bool map_was_bound(const struct map *map, unsigned placeholder);
+bool map_any_bound(const struct map *map);
+
+/* Notes that a process of the run executes a program, which joins the run a moment later. */
+static inline void map_note_exec(struct map *map)
 {
-    uint64_t bit = UINT64_C(1) << (placeholder % 64);
-    if (!(atomic_load_explicit(&map->bound[placeholder / 64], memory_order_relaxed) & bit))
-        atomic_fetch_or(&map->bound[placeholder / 64], bit);
+    if (map->notes != NULL)
+        atomic_store_explicit(&map->notes->execs, 1, memory_order_relaxed);
 }
 
-static inline bool map_was_bound(const struct map *map, unsigned placeholder)
+/* The same for a program that does not join, as the library is not in it. What it starts may join. */
+static inline void map_note_unreached(struct map *map)
 {
-    return atomic_load(&map->bound[placeholder / 64]) >> (placeholder % 64) & 1;
+    if (map->notes != NULL)
+        atomic_store_explicit(&map->notes->unreached, 1, memory_order_relaxed);
 }
-
-/* The subjects of the texts about the run. */
-enum map_about {
-    MAP_ABOUT_COMMAND, /* the command, for people */
-    MAP_ABOUT_NAME,    /* may be there twice: see name_given() */
-    MAP_ABOUT_OUTER,   /* the directory of the run around it */
-    MAP_ABOUT_SERVER,  /* present when nothing may be leased without a port server */
-    MAP_ABOUT_FILE,    /* a map file to publish; any number */
-};
-
-/* Adds a text about the run; false when it does not fit. Only before the map is ready. */
-bool map_about_add(struct map *map, enum map_about key, const char *value);
-
-/* The value of the n-th text (from 0) with this key; NULL when there is none. */
-const char *map_about(const struct map *map, enum map_about key, unsigned n);
 
 #endif

@@ -1,4 +1,5 @@
 #include "run/name.h"
+#include "run/texts.h"
 
 #include "base/lock.h"
 #include "base/text.h"
@@ -28,7 +29,7 @@ bool name_is_valid(const char *name)
 
 const char *name_given(const struct map *map)
 {
-    const char *name = map_about(map, MAP_ABOUT_NAME, 0);
+    const char *name = texts_get(map, TEXT_NAME, 0);
     return name != NULL && *name != '@' ? name : NULL;
 }
 
@@ -89,6 +90,6 @@ void name_forget(const struct home *home, const char *name, uint64_t run_id)
 void name_forget_all(const struct home *home, const struct map *map)
 {
     const char *name;
-    for (unsigned i = 0; (name = map_about(map, MAP_ABOUT_NAME, i)) != NULL; i++)
-        name_forget(home, name, map->run_id);
+    for (unsigned i = 0; (name = texts_get(map, TEXT_NAME, i)) != NULL; i++)
+        name_forget(home, name, map->head->run_id);
 }

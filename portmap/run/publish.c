@@ -1,4 +1,5 @@
 #include "run/publish.h"
+#include "run/texts.h"
 
 #include "base/draft.h"
 #include "base/file.h"
@@ -59,13 +60,13 @@ static void put_uint(struct writer *w, uint64_t n)
 
 void publish_assigned(const struct map *map, struct portbits *assigned)
 {
-    uint32_t count = atomic_load(&map->start_count);
+    uint32_t count = map_start_count(map);
     memset(assigned, 0, sizeof *assigned);
-    for (uint32_t i = 0; i < count && i < MAP_START_MAX; i++)
-        if (map_real(map, map->start[i]) != 0)
-            portbits_add(assigned, map->start[i]);
-    for (unsigned protocol = 0; protocol < 2; protocol++)
-        for (unsigned port = 0; (port = portbits_next(&map->late[protocol], port)) != 0;)
+    for (uint32_t i = 0; i < count; i++)
+        if (map_start(map, i).real != 0)
+            portbits_add(assigned, map_start(map, i).placeholder);
+    for (unsigned protocol = 0; map->late != NULL && protocol < 2; protocol++)
+        for (unsigned port = 0; (port = portbits_next(&map->head->late[protocol], port)) != 0;)
             if (map_real(map, port) != 0)
                 portbits_add(assigned, port);
 }
@@ -122,10 +123,10 @@ static void write_json(struct writer *w, const struct map *map, const struct por
     put(w, json_head);
     put(w, run_path); /* no character in it needs an escape: home_open() sees to that */
     put(w, json_next);
-    put_uint(w, (uint64_t)map->starter);
+    put_uint(w, (uint64_t)map->head->starter);
     put(w, ", \"ports\": [");
     for (unsigned port = 0; (port = portbits_next(assigned, port)) != 0; separator = ", ") {
-        unsigned protocols = map_entry_protocols(atomic_load(&map->to_kernel[port]));
+        unsigned protocols = map_entry_protocols(map_to_kernel(map, port));
         put(w, separator);
         put(w, "{\"placeholder\": ");
         put_uint(w, port);
@@ -333,7 +334,7 @@ static int install(struct draft *draft, const char *file, const char *run_path,
 static int publish_from(const struct map *map, unsigned from, const char *run_path,
                         enum publish_occasion occasion, const char **failed)
 {
-    const char *file = map_about(map, MAP_ABOUT_FILE, from);
+    const char *file = texts_get(map, TEXT_FILE, from);
     struct draft draft;
     if (file == NULL)
         return 0;
@@ -363,14 +364,14 @@ int publish_files(const struct map *map, const char *run_path, enum publish_occa
 void publish_clear(const struct map *map)
 {
     const char *file;
-    for (unsigned i = 0; (file = map_about(map, MAP_ABOUT_FILE, i)) != NULL; i++)
+    for (unsigned i = 0; (file = texts_get(map, TEXT_FILE, i)) != NULL; i++)
         draft_clear(file);
 }
 
 void publish_withdraw(const struct map *map, const char *run_path)
 {
     const char *file;
-    for (unsigned i = 0; (file = map_about(map, MAP_ABOUT_FILE, i)) != NULL; i++)
+    for (unsigned i = 0; (file = texts_get(map, TEXT_FILE, i)) != NULL; i++)
         if (names_run(file, run_path))
             unlink(file);
 }

@@ -1,10 +1,12 @@
 #include "run/run.h"
+#include "run/texts.h"
 
 #include "base/lock.h"
 #include "base/text.h"
 #include "error.h"
 #include "host/process.h"
 #include "run/assign.h"
+#include "run/compact.h"
 #include "run/late.h"
 #include "run/leases.h"
 #include "run/name.h"
@@ -15,22 +17,34 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+/* The protocols for which a port is assigned late. */
+static unsigned late_protocols(const struct assigning *a, unsigned port)
+{
+    return portbits_has(&a->first, port) ? 0 : portset_listed(a->ports, port) | portset_all(a->ports, port);
+}
+
+static bool any_late(const struct assigning *a)
+{
+    unsigned port = 0;
+    while ((port = portset_next(a->ports, port)) != 0)
+        if (late_protocols(a, port) != 0)
+            return true;
+    return false;
+}
+
 /* Enters in the map which placeholders are assigned late. */
 static void list_late(const struct assigning *a)
 {
     const struct portset *ports = a->ports;
-    struct map *map = a->map;
-    for (unsigned port = 0; (port = portset_next(ports, port)) != 0;) {
-        unsigned listed = portset_listed(ports, port), protocols = listed | portset_all(ports, port);
-        if (portbits_has(&a->first, port))
-            continue;
+    struct map_head *head = a->map->head;
+    for (unsigned port = 0; head->has_late && (port = portset_next(ports, port)) != 0;) {
+        unsigned protocols = late_protocols(a, port), listed = portset_listed(ports, port);
         for (unsigned i = 0; i < 2; i++) {
             if (protocols >> i & 1)
-                portbits_add(&map->late[i], port);
-            if (listed >> i & 1)
-                portbits_add(&map->late_listed[i], port);
+                portbits_add(&head->late[i], port);
+            if ((protocols & listed) >> i & 1)
+                portbits_add(&head->late_listed[i], port);
         }
-        atomic_store(&map->grows, 1);
     }
 }
 
@@ -38,28 +52,20 @@ static void list_late(const struct assigning *a)
  * leases. If the outer run is strict, so is this one. */
 static int inherit(struct assigning *a)
 {
-    struct map *outer, *map = a->map;
-    if (a->wish->outer == NULL)
-        return 0;
+    const struct map *outer = a->outer;
+    struct map *map = a->map;
+    uint32_t count = outer != NULL ? map_start_count(outer) : 0;
+    int error = 0;
     a->problem->step = RUN_STEP_OUTER;
-    int error = map_attach(&outer, a->wish->outer);
-    if (error != 0)
-        return error;
-    a->outer = outer;
-    uint32_t count = atomic_load(&outer->start_count);
     for (uint32_t i = 0; i < count && error == 0; i++) {
-        unsigned placeholder = outer->start[i];
-        uint32_t entry = atomic_load(&outer->to_kernel[placeholder]);
-        if (entry == 0 || map_late_protocols(map, placeholder) != 0 ||
-            portset_listed(a->ports, placeholder) != 0)
+        struct map_pair pair = map_start(outer, i);
+        if (pair.real == 0 || map_late_protocols(map, pair.placeholder) != 0 ||
+            portset_listed(a->ports, pair.placeholder) != 0)
             continue;
-        map_assign(map, placeholder, map_entry_port(entry),
-                   (map_entry_protocols(entry) << MAP_PROTOCOLS_SHIFT) | MAP_INHERITED);
-        error = map_list(map, placeholder);
+        uint32_t protocols = (uint32_t)(pair.flags & PORTMAP_BOTH) << MAP_PROTOCOLS_SHIFT;
+        error = map_assign(map, pair.placeholder, pair.real, protocols | MAP_INHERITED);
     }
-    if (atomic_load(&outer->grows))
-        atomic_store(&map->grows, 1);
-    map->strict = map->strict || outer->strict;
+    map->head->strict = map->head->strict || (outer != NULL && outer->head->strict);
     return error;
 }
 
@@ -69,22 +75,28 @@ static void name_file(struct run_problem *problem, const char *file)
     text_str(&t, file);
 }
 
-static int describe(const struct assigning *a)
+/* Adds where the runs around this one are. */
+static bool add_outer(struct texts *texts, const struct assigning *a)
 {
-    struct map *map = a->map;
+    const char *around;
+    bool fits = a->wish->outer == NULL || (texts_add(texts, TEXT_OUTER, a->wish->outer) &&
+                                           texts_add(texts, TEXT_AROUND, a->outer_head));
+    for (unsigned n = 0; a->outer != NULL && (around = texts_get(a->outer, TEXT_AROUND, n)) != NULL; n++)
+        fits = fits && texts_add(texts, TEXT_AROUND, around);
+    return fits;
+}
+
+static int describe(const struct assigning *a, struct texts *texts)
+{
     const struct run_wish *wish = a->wish;
-    const struct obtain_server *server = a->means->server;
-    bool fits = map_about_add(map, MAP_ABOUT_COMMAND, wish->command != NULL ? wish->command : "");
+    bool fits = texts_add(texts, TEXT_COMMAND, wish->command != NULL ? wish->command : "");
     if (wish->name != NULL)
-        fits = fits && map_about_add(map, MAP_ABOUT_NAME, wish->name);
+        fits = fits && texts_add(texts, TEXT_NAME, wish->name);
     if (wish->private_name != NULL)
-        fits = fits && map_about_add(map, MAP_ABOUT_NAME, wish->private_name);
-    if (wish->outer != NULL)
-        fits = fits && map_about_add(map, MAP_ABOUT_OUTER, wish->outer);
-    if (server != NULL && server->required)
-        fits = fits && map_about_add(map, MAP_ABOUT_SERVER, "required");
+        fits = fits && texts_add(texts, TEXT_NAME, wish->private_name);
+    fits = fits && add_outer(texts, a);
     for (unsigned i = 0; fits && wish->files != NULL && wish->files[i] != NULL; i++) {
-        fits = map_about_add(map, MAP_ABOUT_FILE, wish->files[i]);
+        fits = texts_add(texts, TEXT_FILE, wish->files[i]);
         a->problem->step = RUN_STEP_FILE;
         name_file(a->problem, wish->files[i]);
     }
@@ -97,9 +109,9 @@ static int claim_names(const struct assigning *a)
     int error = 0;
     a->problem->step = RUN_STEP_NAME;
     if (a->wish->name != NULL)
-        error = name_claim(home, a->wish->name, a->map->run_id);
+        error = name_claim(home, a->wish->name, a->map->head->run_id);
     if (error == 0 && a->wish->private_name != NULL)
-        error = name_claim(home, a->wish->private_name, a->map->run_id);
+        error = name_claim(home, a->wish->private_name, a->map->head->run_id);
     return error;
 }
 
@@ -115,40 +127,68 @@ int run_publish(const struct run *run, enum publish_occasion occasion, struct ru
 /* Turns an empty map into a run that others may join. */
 static int furnish(struct assigning *a)
 {
-    a->problem->step = RUN_STEP_DIRECTORY;
-    a->map->reveal = a->wish->reveal;
-    a->map->strict = a->wish->strict;
-    a->map->discover = a->wish->discover;
-    int error = describe(a);
+    struct map_head *head = a->map->head;
+    const struct obtain_server *server = a->means->server;
+    head->reveal = a->wish->reveal;
+    head->strict = a->wish->strict;
+    head->required = server != NULL && server->required;
     list_late(a);
-    if (error == 0)
-        error = inherit(a);
+    int error = inherit(a);
     assign_avoid_known(a);
     if (error == 0)
         error = assign_start(a);
     if (error == 0)
         error = assign_aliases(a);
-    if (a->outer != NULL)
-        map_detach(a->outer);
-    a->outer = NULL;
     if (error == 0)
         error = run_fill_stock(a, false);
     if (error == 0)
         error = assign_settle(a);
-    atomic_store(&a->map->ready, 1);
+    atomic_store(&head->ready, 1);
     if (error == 0)
         error = claim_names(a);
     return error == 0 ? run_publish(a->run, PUBLISH_FIRST, a->problem) : error;
 }
 
-static int create_map(struct run *run, const struct home *home, uint64_t run_id)
+/* Opens the run around this one, if there is one. */
+static int open_outer(struct assigning *a)
 {
-    char name[RUNDIR_NAME_SIZE];
+    int judge;
+    a->outer_map.fd = -1;
+    a->outer = NULL;
+    if (a->wish->outer == NULL)
+        return 0;
+    a->problem->step = RUN_STEP_OUTER;
+    int error = files_join_own(&a->outer_map, a->wish->outer, a->outer_head, &judge);
+    if (error == 0)
+        error = texts_open(&a->outer_map, AT_FDCWD, a->wish->outer);
+    if (error == 0)
+        a->outer = &a->outer_map;
+    return error;
+}
+
+/* Makes the files of a run in its directory. */
+static int create_files(struct assigning *a, uint64_t run_id)
+{
+    static struct texts texts;
+    char name[RUNDIR_NAME_SIZE], secret[SECRET_SIZE];
+    struct run *run = a->run;
+    int error = files_secret(secret);
+    if (error != 0)
+        return error;
     rundir_name(name, run_id);
-    int fd = openat(home->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    texts_begin(&texts, run_id, secret);
+    error = describe(a, &texts);
+    if (error != 0)
+        return error;
+    a->problem->step = RUN_STEP_DIRECTORY;
+    int fd = openat(a->means->home->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    int error = map_create(&run->map, fd, run_id);
+    run->map = &run->opened;
+    const struct files_kind kind = {.late = any_late(a), .discover = a->wish->discover};
+    error = files_create(run->map, fd, run_id, secret, kind);
+    if (error == 0)
+        error = texts_write(&texts, run->map, fd);
     close(fd);
     return error;
 }
@@ -160,7 +200,7 @@ static int make_run(struct assigning *a, uint64_t run_id)
     struct run *run = a->run;
     int error = rundir_path(home, run_id, run->path);
     if (error == 0)
-        error = create_map(run, home, run_id);
+        error = create_files(a, run_id);
     if (error != 0) {
         rundir_remove(home, run_id);
         return error;
@@ -179,10 +219,15 @@ static int try_create(void *context)
     int error = assign_begin(a, PORTSET_START);
     if (error != 0)
         return error;
-    a->problem->step = RUN_STEP_DIRECTORY;
-    error = rundir_create(a->means->home, &run_id);
+    error = open_outer(a);
+    if (error == 0) {
+        a->problem->step = RUN_STEP_DIRECTORY;
+        error = rundir_create(a->means->home, &run_id);
+    }
     if (error == 0)
         error = make_run(a, run_id);
+    files_close(&a->outer_map);
+    a->outer = NULL;
     lease_close(&a->leases);
     return error;
 }
@@ -254,22 +299,43 @@ void run_explain(const struct run_problem *failed, int error, const struct means
 void run_discard(struct run *run, const struct home *home)
 {
     struct lease_table leases;
-    uint64_t run_id = run->map->run_id;
+    uint64_t run_id = run->map->head->run_id;
     publish_withdraw(run->map, run->path);
     name_forget_all(home, run->map);
-    atomic_store(&run->map->ended, 1);
-    map_detach(run->map);
+    atomic_store(&run->map->head->life, run_id << 8 | MAP_DEAD);
+    files_close(run->map);
     if (lease_open_existing(&leases, home) == 0) {
         sweep_discard(home, &leases, run_id);
         lease_close(&leases);
     }
 }
 
+int run_open(struct run *run)
+{
+    run->map = &run->opened;
+    int error = files_open(run->map, AT_FDCWD, run->path);
+    if (error == 0)
+        error = files_stay(run->map);
+    if (error != 0)
+        files_close(run->map);
+    return error;
+}
+
+bool run_compact(const struct run *run, char *buffer, size_t size)
+{
+    const char *secret = texts_get(run->map, TEXT_SECRET, 0), *around;
+    bool fits = secret != NULL && compact_write(run->map, secret, buffer, size);
+    for (unsigned n = 0; (around = texts_get(run->map, TEXT_AROUND, n)) != NULL; n++)
+        fits = fits && compact_add_outer(buffer, size, around);
+    return fits;
+}
+
 struct obtain_server run_server(const struct map *map, char *const *env)
 {
-    bool starter_lives = map->pid_namespace != 0 && map->pid_namespace == process_pid_namespace() &&
-                         process_is_alive(map->starter, map->starter_start_time);
-    struct obtain_server server = obtain_server_of(env, starter_lives ? map->starter : getpid());
-    server.required = map_about(map, MAP_ABOUT_SERVER, 0) != NULL;
+    bool starter_lives = map->head->pid_namespace != 0 &&
+                         map->head->pid_namespace == process_pid_namespace() &&
+                         process_is_alive(map->head->starter, map->head->starter_start_time);
+    struct obtain_server server = obtain_server_of(env, starter_lives ? map->head->starter : getpid());
+    server.required = map->head->required;
     return server;
 }

@@ -5,7 +5,7 @@
 #define PORTMAP_RUN_RUN_H
 
 #include "lease/home.h"
-#include "run/map.h"
+#include "run/files.h"
 #include "run/obtain.h"
 #include "run/portset.h"
 #include "run/publish.h"
@@ -20,7 +20,8 @@ struct run_mark {
 
 struct run {
     char path[PATH_MAX]; /* of its directory */
-    struct map *map;     /* attached */
+    struct map *map;     /* as of files_open(), with the lock as for a process of the run */
+    struct map opened;   /* usually that map */
     struct run_mark mark;
 };
 
@@ -63,6 +64,13 @@ int run_create(struct run *run, const struct means *means, const struct run_wish
 /* Puts into words what failed in run_create() or run_add() for that wish. */
 void run_explain(const struct run_problem *failed, int error, const struct means *means,
                  const struct run_wish *wish, struct problem *problem);
+
+/* Opens the run with this path, of this user, and stays in it. 0; PORTMAP_EENDED; or an error of
+ * files_open(). */
+int run_open(struct run *run);
+
+/* Writes what its processes have to know to join the run (run/compact.h). False when it does not fit. */
+bool run_compact(const struct run *run, char *buffer, size_t size);
 
 /* Undoes run_create() when the command could not be started: leases, names, map files and directory go. */
 void run_discard(struct run *run, const struct home *home);

@@ -83,11 +83,26 @@ int rundir_create(const struct home *home, uint64_t *run_id)
             return -errno;
         *run_id &= (UINT64_C(1) << RUN_ID_BITS) - 1;
         rundir_name(name, *run_id);
-        if (*run_id != 0 && mkdirat(home->fd, name, 0700) == 0)
-            return fchmodat(home->fd, name, 0700, 0) < 0 ? -errno : 0; /* against a tight umask */
+        if (*run_id != 0 && mkdirat(home->fd, name, 0711) == 0)
+            return fchmodat(home->fd, name, 0711, 0) < 0 ? -errno : 0; /* against a tight umask */
         if (*run_id != 0 && errno != EEXIST)
             return -errno;
     }
+}
+
+static void remove_files(int directory)
+{
+    union {
+        struct dirent64 entry;
+        char bytes[1024];
+    } buffer;
+    for (ssize_t got; (got = getdents64(directory, &buffer, sizeof buffer)) > 0;)
+        for (ssize_t at = 0; at < got;) {
+            const struct dirent64 *entry = (const void *)(buffer.bytes + at);
+            at += entry->d_reclen;
+            if (*entry->d_name != '.')
+                unlinkat(directory, entry->d_name, 0);
+        }
 }
 
 void rundir_remove(const struct home *home, uint64_t run_id)
@@ -96,8 +111,7 @@ void rundir_remove(const struct home *home, uint64_t run_id)
     rundir_name(name, run_id);
     int fd = openat(home->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd >= 0) {
-        unlinkat(fd, "map", 0);
-        unlinkat(fd, "map.new", 0);
+        remove_files(fd);
         close(fd);
     }
     unlinkat(home->fd, name, AT_REMOVEDIR);

@@ -15,26 +15,48 @@ enum { KIND_MASK = 0xff, PRIVILEGED = 1 << 8, CAPABLE = 1 << 9 };
 /* A program that there was no room for, or whose name is not known. */
 static const struct map_program unknown = {.name = "a program", .kind = PROGRAM_STATIC};
 
-/* Places in the set. Kinds have their own, so that many connections leave room for what is bound. */
-struct places {
-    unsigned first, count;
+/* What the notes of a map have room for. */
+struct room {
+    struct map_program *programs;
+    _Atomic uint64_t *words; /* the set */
+    unsigned program_count, count;
+    bool discover; /* else connections are not noted */
 };
 
-static struct places places_of(enum sighting_kind kind)
+static struct room room_of(const struct map *map)
 {
-    enum {
-        PROGRAMS = MAP_PROGRAMS + 1,
-        CONNECTED = MAP_SIGHTINGS / 4,
-        LOADS = 64,
-        REST = PROGRAMS + CONNECTED + LOADS
-    };
+    struct map_notes *small = map->notes;
+    struct map_large_notes *large = map->large_notes;
+    if (small == NULL)
+        return (struct room){.count = 0};
+    if (map->head->discover)
+        return (struct room){large->programs, large->sightings,
+                             sizeof large->programs / sizeof *large->programs,
+                             sizeof large->sightings / sizeof *large->sightings, true};
+    return (struct room){small->programs, small->sightings, sizeof small->programs / sizeof *small->programs,
+                         sizeof small->sightings / sizeof *small->sightings, false};
+}
+
+/* Places in the set. Kinds have their own, so that many connections leave room for what is bound. */
+struct places {
+    _Atomic uint64_t *first;
+    unsigned count;
+};
+
+static struct places places_of(const struct room *room, enum sighting_kind kind)
+{
+    unsigned programs = room->program_count + 1, loads = room->count / 16;
+    unsigned connected = room->discover ? room->count / 4 : 0;
+    unsigned rest = programs + connected + loads;
+    if (room->count == 0)
+        return (struct places){.count = 0};
     if (kind == SIGHTING_EXEC)
-        return (struct places){0, PROGRAMS};
+        return (struct places){room->words, programs};
     if (kind == SIGHTING_CONNECT)
-        return (struct places){PROGRAMS, CONNECTED};
+        return (struct places){room->words + programs, connected};
     if (kind >= SIGHTING_DEEPBIND)
-        return (struct places){PROGRAMS + CONNECTED, LOADS};
-    return (struct places){REST, MAP_SIGHTINGS - REST};
+        return (struct places){room->words + programs + connected, loads};
+    return (struct places){room->words + rest, room->count - rest};
 }
 
 static uint64_t pack(struct sighting s)
@@ -45,7 +67,8 @@ static uint64_t pack(struct sighting s)
 
 static struct sighting unpack(uint64_t word)
 {
-    return (struct sighting){.kind = (enum sighting_kind)(word >> KIND_SHIFT & 7),
+    unsigned kind = (unsigned)(word >> KIND_SHIFT & 7);
+    return (struct sighting){.kind = kind < SIGHTING_KINDS ? (enum sighting_kind)kind : SIGHTING_NONE,
                              .port = (unsigned)(word & 0xffff),
                              .protocols = (unsigned)(word >> PROTOCOLS_SHIFT & PORTMAP_BOTH),
                              .program = (unsigned)(word >> PROGRAM_SHIFT)};
@@ -57,24 +80,25 @@ uint64_t sighting_device(const struct stat *file)
     return (uint64_t)file->st_dev ^ changed * UINT64_C(0x9E3779B97F4A7C15);
 }
 
-static unsigned find_program(const struct map *map, uint64_t device, uint64_t inode)
+static unsigned find_program(const struct room *room, uint64_t device, uint64_t inode)
 {
-    unsigned i = inode != 0 ? 0 : MAP_PROGRAMS; /* 0: unknown, and an empty entry */
-    while (i < MAP_PROGRAMS &&
-           (atomic_load(&map->programs[i].inode) != inode || atomic_load(&map->programs[i].device) != device))
+    unsigned i = inode != 0 ? 0 : room->program_count; /* 0: unknown, and an empty entry */
+    while (i < room->program_count && (atomic_load(&room->programs[i].inode) != inode ||
+                                       atomic_load(&room->programs[i].device) != device))
         i++;
-    return i;
+    return i < room->program_count ? i : SIGHTING_UNKNOWN;
 }
 
 /* The inode number claims an entry; the process that claimed it fills in the rest a moment later. */
 static unsigned enter_program(struct map *map, uint64_t device, uint64_t inode, const char *name,
                               uint32_t kind)
 {
-    unsigned i = find_program(map, device, inode);
-    if (i < MAP_PROGRAMS || inode == 0)
+    const struct room room = room_of(map);
+    unsigned i = find_program(&room, device, inode);
+    if (i != SIGHTING_UNKNOWN || inode == 0)
         return i;
-    for (i = 0; i < MAP_PROGRAMS; i++) {
-        struct map_program *program = &map->programs[i];
+    for (i = 0; i < room.program_count; i++) {
+        struct map_program *program = &room.programs[i];
         uint64_t empty = 0;
         if (!atomic_compare_exchange_strong(&program->inode, &empty, inode))
             continue;
@@ -86,7 +110,7 @@ static unsigned enter_program(struct map *map, uint64_t device, uint64_t inode, 
         atomic_store(&program->device, device);
         return i;
     }
-    return MAP_PROGRAMS;
+    return SIGHTING_UNKNOWN;
 }
 
 unsigned sighting_program(struct map *map, uint64_t device, uint64_t inode, const char *name)
@@ -112,11 +136,11 @@ void sighting_remember(struct map *map, const struct reach *reach)
 
 bool sighting_knows(const void *memory, struct reach *reach)
 {
-    const struct map *map = memory;
-    unsigned program = find_program(map, sighting_device(&reach->file), reach->file.st_ino);
-    if (program == MAP_PROGRAMS)
+    const struct room room = room_of(memory);
+    unsigned program = find_program(&room, sighting_device(&reach->file), reach->file.st_ino);
+    if (program == SIGHTING_UNKNOWN)
         return false;
-    uint32_t kind = atomic_load(&map->programs[program].kind);
+    uint32_t kind = atomic_load(&room.programs[program].kind);
     reach->kind = (enum program_kind)(kind & KIND_MASK);
     reach->is_capable = (kind & CAPABLE) != 0;
     return true;
@@ -127,18 +151,20 @@ void sighting_started(struct map *map, const struct reach *reach)
     if (reach_obstacle(reach->kind, reach->is_privileged) == NULL)
         return;
     unsigned program = enter(map, reach, pack_kind(reach));
-    if (program < MAP_PROGRAMS && reach->is_privileged)
-        atomic_fetch_or(&map->programs[program].kind, PRIVILEGED);
+    if (program != SIGHTING_UNKNOWN && reach->is_privileged)
+        atomic_fetch_or(&room_of(map).programs[program].kind, PRIVILEGED);
+    map_note_unreached(map);
     sighting_note(map, (struct sighting){.kind = SIGHTING_EXEC, .program = program});
 }
 
 void sighting_note(struct map *map, struct sighting sighting)
 {
     uint64_t word = pack(sighting);
-    struct places places = places_of(sighting.kind);
+    const struct room room = room_of(map);
+    struct places places = places_of(&room, sighting.kind);
     unsigned start = (unsigned)(word * UINT64_C(0x9E3779B97F4A7C15) >> 33);
     for (unsigned i = 0; i < places.count; i++) {
-        _Atomic uint64_t *place = &map->sightings[places.first + (start + i) % places.count];
+        _Atomic uint64_t *place = &places.first[(start + i) % places.count];
         uint64_t there = atomic_load_explicit(place, memory_order_relaxed);
         if (there == 0 && atomic_compare_exchange_strong(place, &there, word))
             return;
@@ -149,36 +175,47 @@ void sighting_note(struct map *map, struct sighting sighting)
 
 bool sighting_is_full(const struct map *map, enum sighting_kind kind)
 {
-    struct places places = places_of(kind);
+    const struct room room = room_of(map);
+    struct places places = places_of(&room, kind);
     unsigned i = 0;
-    while (i < places.count && atomic_load(&map->sightings[places.first + i]) != 0)
+    while (i < places.count && atomic_load(&places.first[i]) != 0)
         i++;
     return i == places.count;
 }
 
 struct sighting sighting_get(const struct map *map, unsigned n)
 {
-    for (unsigned i = 0; i < MAP_SIGHTINGS; i++) {
-        uint64_t word = atomic_load(&map->sightings[i]);
-        if (word != 0 && n-- == 0)
-            return unpack(word);
+    const struct room room = room_of(map);
+    for (unsigned i = 0; i < room.count; i++) {
+        struct sighting found = unpack(atomic_load(&room.words[i]));
+        if (found.kind != SIGHTING_NONE && n-- == 0)
+            return found;
     }
     return (struct sighting){.kind = SIGHTING_NONE};
 }
 
-const char *sighting_program_name(const struct map *map, unsigned program)
+struct sighting_name sighting_program_name(const struct map *map, unsigned program)
 {
-    return program < MAP_PROGRAMS ? map->programs[program].name : unknown.name;
+    const struct room room = room_of(map);
+    const char *there = program < room.program_count ? room.programs[program].name : unknown.name;
+    struct sighting_name name;
+    struct text t = text_in(name.text, sizeof name.text);
+    text_bytes(&t, there, strnlen(there, sizeof unknown.name));
+    return name;
 }
 
-const struct map_program *sighting_unhookable(const struct map *map, unsigned *n)
+bool sighting_unhookable(const struct map *map, unsigned *n, struct map_program *program)
 {
+    const struct room room = room_of(map);
     for (struct sighting s; (s = sighting_get(map, *n)).kind != SIGHTING_NONE;) {
         ++*n;
-        if (s.kind == SIGHTING_EXEC)
-            return s.program < MAP_PROGRAMS ? &map->programs[s.program] : &unknown;
+        if (s.kind != SIGHTING_EXEC)
+            continue;
+        *program = s.program < room.program_count ? room.programs[s.program] : unknown;
+        program->name[sizeof program->name - 1] = '\0';
+        return true;
     }
-    return NULL;
+    return false;
 }
 
 const struct obstacle *sighting_obstacle(const struct map_program *program)

@@ -26,21 +26,26 @@ enum sighting_kind {
     SIGHTING_DEEPBIND,      /* a program loaded a library with RTLD_DEEPBIND, and the flag was removed */
     SIGHTING_DEEPBIND_KEPT, /* the same, but the flag was kept: we do not see that library's calls */
     SIGHTING_DLMOPEN,       /* a program loaded a library into another namespace: we do not see its calls */
+    SIGHTING_KINDS,         /* how many there are */
 };
+
+/* A program for which there was no room. */
+#define SIGHTING_UNKNOWN 0xffffu
 
 struct sighting {
     enum sighting_kind kind;
     unsigned port;      /* host byte order; 0 for those without one */
     unsigned protocols; /* PORTMAP_TCP, PORTMAP_UDP */
-    unsigned program;   /* index of map->programs; MAP_PROGRAMS: unknown */
+    unsigned program;   /* of sighting_program() */
 };
 
 /* A number for a file's device and the time of its last change. The time is needed, as a compiler often
  * writes a new program under the inode number of the old one. */
 uint64_t sighting_device(const struct stat *file);
 
-/* The index in map->programs of a program that the library is in, found by sighting_device() and inode
- * number, and entered if it is new. MAP_PROGRAMS when there is no room. A long name ends in "...". */
+/* The index, among the programs that the map remembers, of a program that the library is in, found by
+ * sighting_device() and inode number, and entered if it is new. SIGHTING_UNKNOWN when there is no room. A
+ * long name ends in "...". */
 unsigned sighting_program(struct map *map, uint64_t device, uint64_t inode, const char *name);
 
 /* Remembers in the map what reach_judge() has found out about a file. sighting_knows() answers from there: it
@@ -59,12 +64,15 @@ bool sighting_is_full(const struct map *map, enum sighting_kind kind);
 /* The n-th sighting, from 0, in no order; kind is SIGHTING_NONE at the end. */
 struct sighting sighting_get(const struct map *map, unsigned n);
 
-/* The name of a program; "a program" when it is not known. */
-const char *sighting_program_name(const struct map *map, unsigned program);
+/* The name of a program; "a program" when it is not known. It may be any bytes. */
+struct sighting_name {
+    char text[sizeof((struct map_program *)NULL)->name + 1];
+};
+struct sighting_name sighting_program_name(const struct map *map, unsigned program);
 
 /* The next program, from sighting *n on, that was started and that the library could not reach; moves *n past
- * it. NULL at the end. If there was no room for a program, it is "a program", static. */
-const struct map_program *sighting_unhookable(const struct map *map, unsigned *n);
+ * it. False at the end. One that there was no room for is "a program". */
+bool sighting_unhookable(const struct map *map, unsigned *n, struct map_program *program);
 
 /* Why the library could not reach it; never NULL. */
 const struct obstacle *sighting_obstacle(const struct map_program *program);

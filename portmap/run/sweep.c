@@ -11,20 +11,18 @@
 /* Whether a dead run's port may go to somebody else; also when it cannot be probed, in another namespace. */
 static bool is_free_again(const struct life_look *look, unsigned port, enum lease_effort effort)
 {
-    if (look->map != NULL && process_is_other_network(look->map->net_namespace))
+    if (look->map.head != NULL && process_is_other_network(look->map.head->net_namespace))
         return true;
     return probe_port(port) == PROBE_FREE ||
            (effort == LEASE_TIME_WAIT && sockdiag_only_time_wait(port) == 1);
 }
 
-/* Clears up a dead run. If it has a map, its lock is held. */
+/* Clears up a dead run. */
 static void end_run(const struct home *home, struct lease_table *leases, struct life_look *look,
                     enum lease_effort effort, struct sweep *sweep)
 {
     lease_owner owner = lease_run_owner(look->run_id);
     bool all_free = true;
-    if (look->map != NULL)
-        atomic_store(&look->map->ended, 1);
     for (unsigned port = 1; port < PORT_COUNT; port++) {
         if (lease_holder(leases, port) != owner)
             continue;
@@ -37,8 +35,8 @@ static void end_run(const struct home *home, struct lease_table *leases, struct 
     }
     if (!all_free)
         return;
-    if (look->map != NULL)
-        name_forget_all(home, look->map);
+    if (look->map.head != NULL)
+        name_forget_all(home, &look->map);
     rundir_remove(home, look->run_id);
     sweep->removed++;
 }
@@ -78,7 +76,7 @@ static void sweep_orphans(struct sweeping *sweeping)
 {
     uint64_t last = 0;
     bool gone = false;
-    struct life_look nothing = {.fd = -1};
+    struct life_look nothing = {.map.fd = -1};
     for (unsigned port = 1; port < PORT_COUNT; port++) {
         lease_owner owner = lease_holder(sweeping->leases, port);
         uint64_t run_id = lease_owner_run(owner);

@@ -35,6 +35,7 @@ static struct replaced replace(void)
 {
     struct carry found = carry_look(environ);
     struct replaced replaced = {.own = environ};
+    view_note_exec(&own_view);
     bool lost = found.preload == NULL || !found.has_run;
     size_t size = lost ? carry_size(&found) : 0;
     void *memory = size > 0 ? borrow(size) : NULL;

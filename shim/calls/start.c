@@ -22,7 +22,7 @@ extern char **environ;
 static bool judges(void)
 {
     const struct map *map = own_view.map[0];
-    return map != NULL && (map->strict || !filter_is_installed());
+    return map != NULL && (map->head->strict || !filter_is_installed());
 }
 
 /* Whether execve(2) will refuse the file: then nothing is started that could be noted. */
@@ -39,14 +39,14 @@ static bool judge(int dirfd, const char *path, int flags, struct place *place)
     struct reach reach;
     reach_judge(&reach, dirfd, path, flags, &(struct reach_asker){place, sighting_knows, map});
     if (reach.path == NULL)
-        return !map->strict;
+        return !map->head->strict;
     sighting_remember(map, &reach);
     if (reach_obstacle(reach.kind, reach.is_privileged) == NULL || will_be_refused(&reach))
         return true;
     /* What is started in this run is started in the runs around it as well. */
     for (unsigned i = 0; own_view.map[i] != NULL; i++)
         sighting_started(own_view.map[i], &reach);
-    return !map->strict;
+    return !map->head->strict;
 }
 
 static bool judge_in(struct place *place, const char *path)
@@ -58,6 +58,7 @@ bool start_allowed(int dirfd, const char *path, int flags)
 {
     struct place here = {.dirfd = AT_FDCWD};
     int saved = errno;
+    view_note_exec(&own_view);
     if (!judges() || !memory_is_readable(path, 1))
         return true;
     flags &= AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW;
@@ -96,6 +97,7 @@ bool start_allowed_in_path(const char *file)
 {
     struct place here = {.dirfd = AT_FDCWD};
     int saved = errno;
+    view_note_exec(&own_view);
     if (!judges() || !memory_is_readable(file, 1))
         return true;
     if (strchr(file, '/') != NULL)
@@ -115,6 +117,7 @@ bool start_allowed_spawn(const posix_spawn_file_actions_t *actions, const char *
 {
     bool good = true;
     int saved = errno;
+    view_note_exec(&own_view);
     if (judges() && memory_is_readable(path, 1) && is_path(path) && *path != '\0') {
         struct place place = place_after(actions);
         search = search && strchr(path, '/') == NULL;

@@ -15,8 +15,9 @@
 #include "process/refill.h"
 #include "rules/local.h"
 #include "run/compact.h"
-#include "run/map.h"
+#include "run/files.h"
 #include "run/sighting.h"
+#include "run/texts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,30 +31,33 @@ struct view own_view;
 _Atomic uint32_t attach_done;
 bool attach_keeps_deepbind;
 
+static struct map maps[VIEW_MAPS]; /* those of the view */
+
 /* Adds the maps of the runs around this one, up to one that has ended: only its late assignments are lost. */
-static void add_outer(const struct map *inner)
+static void add_outer(void)
 {
-    const char *outer;
-    struct map *map;
-    while ((outer = map_about(inner, MAP_ABOUT_OUTER, 0)) != NULL && map_attach(&map, outer) == 0) {
-        if (!view_add_map(&own_view, map)) {
-            if (atomic_load(&map->grows)) /* its late assignments would be missed; inner runs have copied the
-                                             others */
-                die(outer, "too many runs are inside of this one, which has late placeholders",
-                    "nest fewer runs");
-            map_detach(map);
+    static char head[PATH_MAX];
+    int judge;
+    for (unsigned n = 0; compact_outer(carry_compact(), n, head); n++) {
+        struct map *map = &maps[n + 1 < VIEW_MAPS ? n + 1 : VIEW_MAPS - 1];
+        if (files_join(map, head, &judge) != 0)
             return;
-        }
-        inner = map;
+        if (view_add_map(&own_view, map))
+            continue;
+        if (map->late != NULL) /* they would be missed; inner runs have copied the others */
+            die(head, "too many runs are inside of this one, which has late placeholders", "nest fewer runs");
+        files_close(map);
     }
 }
 
-static void use_map(struct map *map, const char *run_path)
+/* `around` as for carry_map(). */
+static void use_map(struct map *map, const char *run_path, const char *secret, const char *around)
 {
     view_add_map(&own_view, map);
-    add_outer(map);
-    if (!carry_map(run_path, map))
+    if (!carry_map(run_path, map, secret, around))
         die(run_path, "too many placeholders for one environment variable", "list fewer, or use all");
+    texts_close(map);
+    add_outer();
     view_log(&own_view, MAP_EVENT_ATTACH, 0, 0, 0);
 }
 
@@ -66,30 +70,90 @@ static bool has_ended(const char *run_path)
     char runs[PATH_MAX];
     struct text t = text_in(runs, sizeof runs);
     text_bytes(&t, run_path, (size_t)(strrchr(run_path, '/') - run_path));
-    return access(run_path, F_OK) < 0 && errno == ENOENT && access(runs, R_OK | X_OK) == 0;
+    return access(run_path, F_OK) < 0 && errno == ENOENT && access(runs, X_OK) == 0;
+}
+
+static const char end_remedy[] = "start a new run, or unset PORTSHIM_RUN and LD_PRELOAD";
+
+_Noreturn static void die_of_run(const char *run_path, int error, int judge)
+{
+    char what[PATH_MAX];
+    struct text t = text_in(what, sizeof what);
+    if (error == -ENOENT)
+        error = PORTMAP_EENDED;
+    text_str(&t, run_path);
+    if (error == PORTMAP_EUNDECIDED) {
+        text_str(&t, ", process ");
+        text_uint(&t, (uint64_t)judge);
+        die(what, portmap_strerror(error), "let that process go on, or end it");
+    }
+    die(what, portmap_strerror(error), end_remedy);
+}
+
+/* Joins with what the compact variable tells, as no file of the run is in reach. Late placeholders cannot be
+ * assigned then. */
+static void join_apart(const char *run_path, const char *text, const struct compact *compact)
+{
+    static const char why[] = "its files are out of reach, so no late placeholder is rewritten";
+    if (!compact_read(text, view_assign, &own_view) || !carry_run(run_path, text))
+        die(COMPACT_VARIABLE, portmap_strerror(PORTMAP_ESYNTAX), "leave this private variable alone");
+    own_view.reveal = compact->reveal;
+    if (compact->late && compact->strict)
+        die(run_path, why, "let the program see that directory, or list the ports by number");
+    if (compact->late)
+        warn(run_path, why, "let the program see that directory, or list the ports by number");
+}
+
+/* Joins as a process that was told the secret. */
+static void join_told(const char *run_path, const char *text)
+{
+    static char head[PATH_MAX];
+    struct compact compact;
+    struct text t = text_in(head, sizeof head);
+    int judge = 0;
+    if (!compact_read_head(text, &compact))
+        die(COMPACT_VARIABLE, "not written by this version of portshim", end_remedy);
+    text_str(&t, run_path);
+    text_char(&t, '/');
+    text_str(&t, compact.secret);
+    int error = t.cut ? -ENAMETOOLONG : files_join(&maps[0], head, &judge);
+    if (error == 0)
+        use_map(&maps[0], run_path, compact.secret, text);
+    else if (error == PORTMAP_EENDED || error == PORTMAP_ETORN || error == PORTMAP_EUNDECIDED ||
+             has_ended(run_path))
+        die_of_run(run_path, error, judge);
+    else
+        join_apart(run_path, text, &compact);
+}
+
+/* Joins as a process of the run's owner. */
+static void join_own(const char *run_path)
+{
+    static char head[PATH_MAX];
+    int judge = 0, error = files_join_own(&maps[0], run_path, head, &judge);
+    if (error == 0)
+        error = texts_open(&maps[0], AT_FDCWD, run_path);
+    if (error != 0)
+        die_of_run(run_path, error, judge);
+    use_map(&maps[0], run_path, strrchr(head, '/') + 1, NULL);
 }
 
 static void join(const char *run_path, const char *compact)
 {
-    static const char remedy[] = "start a new run, or unset PORTSHIM_RUN and LD_PRELOAD";
-    struct map *map;
     if (*run_path != '/')
-        die(run_path, "PORTSHIM_RUN is not an absolute path", remedy);
-    int error = map_attach(&map, run_path);
-    if (error == 0)
-        use_map(map, run_path);
-    else if (error == PORTMAP_EENDED || error == PORTMAP_ETORN || compact == NULL || has_ended(run_path))
-        die(run_path, error == -ENOENT ? portmap_strerror(PORTMAP_EENDED) : portmap_strerror(error), remedy);
-    else if (!compact_read(compact, view_assign, &own_view, &own_view.reveal) ||
-             !carry_run(run_path, compact))
-        die(COMPACT_VARIABLE, portmap_strerror(PORTMAP_ESYNTAX), "leave this private variable alone");
+        die(run_path, "PORTSHIM_RUN is not an absolute path", end_remedy);
+    if (compact != NULL)
+        join_told(run_path, compact);
+    else
+        join_own(run_path);
 }
 
 static void join_by_hand(bool again)
 {
-    const struct run *run = by_hand(environment_get_nonempty(environ, "PORTSHIM_PORTS"),
-                                    environment_get_nonempty(environ, "PORTSHIM_MAP_FILE"), again);
-    use_map(run->map, run->path);
+    struct run *run = by_hand(environment_get_nonempty(environ, "PORTSHIM_PORTS"),
+                              environment_get_nonempty(environ, "PORTSHIM_MAP_FILE"), again);
+    join_own(run->path);
+    files_close(run->map);
     by_hand_put_in_environment(carry_run_variable());
 }
 

@@ -86,11 +86,11 @@ static bool find_by_hand(struct by_hand *hand, struct run *run)
     int error = hand->file[0] == '\0'
                     ? run_id != 0 ? rundir_path(&hand->home, run_id, run->path) : PORTMAP_ENORUN
                     : find_run(&hand->home, hand->file, run->path, &run_id);
-    if (error != 0 || map_attach(&run->map, run->path) != 0)
+    if (error != 0 || run_open(run) != 0)
         return false;
-    if (atomic_load(&run->map->ready))
+    if (atomic_load(&run->map->head->ready))
         return true;
-    map_detach(run->map);
+    files_close(run->map);
     return false;
 }
 
@@ -142,7 +142,7 @@ static bool find_complete(struct by_hand *hand, struct run *run)
         return false;
     if (!lacks_ports(hand, run->map))
         return true;
-    map_detach(run->map);
+    files_close(run->map);
     return false;
 }
 

@@ -63,12 +63,30 @@ bool carry_run(const char *run_path, const char *compact)
     return !t.cut && set_run(run_path);
 }
 
-bool carry_map(const char *run_path, const struct map *map)
+bool carry_map(const char *run_path, const struct map *map, const char *secret, const char *around)
 {
+    static char outer[PATH_MAX];
     struct text t = text_in(compact_variable, sizeof compact_variable);
     text_str(&t, COMPACT);
-    return compact_write(map, compact_variable + t.used, sizeof compact_variable - t.used) &&
-           set_run(run_path);
+    char *compact = compact_variable + t.used;
+    size_t size = sizeof compact_variable - t.used;
+    bool fits = compact_write(map, secret, compact, size);
+    const char *head = NULL;
+    for (unsigned n = 0; fits; n++) {
+        if (around != NULL)
+            head = compact_outer(around, n, outer) ? outer : NULL;
+        else
+            head = texts_get(map, TEXT_AROUND, n);
+        if (head == NULL)
+            break;
+        fits = compact_add_outer(compact, size, head);
+    }
+    return fits && set_run(run_path);
+}
+
+const char *carry_compact(void)
+{
+    return compact_variable + strlen(COMPACT);
 }
 
 char *carry_run_variable(void)

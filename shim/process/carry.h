@@ -12,7 +12,7 @@
 #ifndef SHIM_PROCESS_CARRY_H
 #define SHIM_PROCESS_CARRY_H
 
-#include "run/map.h"
+#include "run/texts.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,8 +26,12 @@ bool carry_init(void);
 /* Notes the run and the value of PORTSHIM_COMPACT. False when they are too long. */
 bool carry_run(const char *run_path, const char *compact);
 
-/* The same; the value of PORTSHIM_COMPACT is made from the map. */
-bool carry_map(const char *run_path, const struct map *map);
+/* The same; the value of PORTSHIM_COMPACT is made from the map, from the secret, and from the runs around
+ * this one, which `around` lists: another value of PORTSHIM_COMPACT, or NULL: then the map's texts do. */
+bool carry_map(const char *run_path, const struct map *map, const char *secret, const char *around);
+
+/* The noted value of PORTSHIM_COMPACT. */
+const char *carry_compact(void);
 
 /* The noted run as PORTSHIM_RUN=..., in static memory. */
 char *carry_run_variable(void);

@@ -8,6 +8,7 @@
 #include "process/next.h"
 #include "rules/late.h"
 #include "run/late.h"
+#include "run/rundir.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -65,21 +66,29 @@ static bool open_home(struct home *home)
 
 static int lease_and_fill(const struct filling *filling)
 {
-    struct run run = {.map = filling->map};
+    struct run run = {.map = &run.opened};
     struct run_means found;
     struct home home;
     if (!is_in_reach() || !open_home(&home))
         return -ENOENT;
-    int result = run_find_means(&found, &home, run.map, environ);
+    int result = rundir_path(&home, filling->map->head->run_id, run.path);
+    if (result == 0)
+        result = run_open(&run);
+    if (result != 0) {
+        home_close(&home);
+        return result;
+    }
+    result = run_find_means(&found, &home, run.map, environ);
     if (result == 0 && filling->entry != NULL) {
         result = run_assign_late(&run, &found.means, filling->placeholder, filling->entry);
         if (result >= 0)
-            late_alias(filling->view, run.map, filling->placeholder);
+            late_alias(filling->view, filling->map, filling->placeholder);
     } else if (result == 0) {
         found.means.patience = 0;
         run_refill(&run, &found.means);
-        late_alias(filling->view, run.map, filling->placeholder);
+        late_alias(filling->view, filling->map, filling->placeholder);
     }
+    files_close(run.map);
     home_close(&home);
     return result;
 }

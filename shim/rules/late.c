@@ -26,18 +26,17 @@ void late_note_given(const struct view *view, int fd, unsigned port)
 {
     for (unsigned i = 0; view->map[i] != NULL; i++) {
         struct map *map = view->map[i];
-        if (atomic_load_explicit(&map->grows, memory_order_relaxed) == 0 || !map_is_ephemeral(map, port) ||
-            map_late_protocols(map, port) == 0)
+        if (!map_is_ephemeral(map, port) || map_late_protocols(map, port) == 0)
             continue;
         if (kind_matches(view, fd, map_late_protocols(map, port)))
-            atomic_fetch_or(&map->given[port / 64], UINT64_C(1) << (port % 64));
+            map_note_given(map, port);
         return;
     }
 }
 
 bool late_is_held(const struct view *view, const struct map *map, unsigned port)
 {
-    if ((atomic_load(&map->given[port / 64]) >> (port % 64) & 1) == 0)
+    if (!map_was_given(map, port))
         return false;
     return view_is_filtered(view) || probe_port(port) == PROBE_TAKEN;
 }

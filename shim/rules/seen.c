@@ -24,7 +24,7 @@ void seen_bind(const struct view *view, int fd, const struct outbound *out, int 
     note(view, map,
          (struct sighting){.kind = error == 0 ? SIGHTING_BIND : SIGHTING_REFUSED,
                            .port = port,
-                           .protocols = map->discover ? kind_of(view, fd) : 0});
+                           .protocols = map->head->discover ? kind_of(view, fd) : 0});
 }
 
 void seen_destination(const struct view *view, int fd, const struct outbound *out)

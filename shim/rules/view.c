@@ -12,16 +12,15 @@ void view_assign(void *to, unsigned placeholder, unsigned real, unsigned alias, 
     view->active = true;
 }
 
-static void copy(struct view *view, const struct map *map)
+static void copy(struct view *view, struct map *map)
 {
-    uint32_t count = atomic_load(&map->start_count);
+    uint32_t count = map_start_count(map);
     for (uint32_t i = 0; i < count; i++) {
-        unsigned placeholder = map->start[i];
-        uint32_t entry = atomic_load(&map->to_kernel[placeholder]);
-        if (entry != 0 && view->to_kernel[placeholder] == 0)
-            view_assign(view, placeholder, map_entry_port(entry), map_alias(map, placeholder),
-                        entry & ~MAP_PORT_MASK);
+        struct map_pair pair = map_start(map, i);
+        if (pair.real != 0 && view->to_kernel[pair.placeholder] == 0)
+            view_assign(view, pair.placeholder, pair.real, pair.alias, map_pair_entry(pair) & ~MAP_PORT_MASK);
     }
+    map->known = count;
 }
 
 bool view_add_map(struct view *view, struct map *map)
@@ -33,8 +32,8 @@ bool view_add_map(struct view *view, struct map *map)
         return false;
     if (i == 0) {
         copy(view, map);
-        view->reveal = map->reveal;
-        view->discover = map->discover;
+        view->reveal = map->head->reveal;
+        view->discover = map->head->discover;
     }
     view->map[i] = map;
     view->active = true;
@@ -49,11 +48,10 @@ void view_drop(struct view *view)
 
 struct view_found view_look(struct map *map, unsigned port, enum view_use use)
 {
-    const struct portbits *late = use == VIEW_BIND ? map->late : map->late_listed;
-    struct view_found found = {.entry = atomic_load(&map->to_kernel[port]), .map = NULL};
-    bool may_be_assigned = use == VIEW_BIND || !map_is_ephemeral(map, port);
-    if (found.entry != 0 ||
-        (may_be_assigned && (portbits_has(&late[0], port) || portbits_has(&late[1], port))))
+    struct view_found found = {.entry = map_to_kernel(map, port), .map = NULL};
+    bool may_be_assigned = use == VIEW_BIND ? map_late_protocols(map, port) != 0
+                                            : map_late_is_listed(map, port) && !map_is_ephemeral(map, port);
+    if (found.entry != 0 || may_be_assigned)
         found.map = map;
     return found;
 }
@@ -62,20 +60,31 @@ bool view_is_real_around(const struct view *view, const struct map *map, unsigne
 {
     bool found = false, around = false;
     for (unsigned i = 0; view->map[i] != NULL && !found; i++) {
-        uint32_t entry = around ? atomic_load(&view->map[i]->to_program[port]) : 0;
+        uint32_t entry = around ? map_to_program(view->map[i], port) : 0;
         found = entry != 0 && (entry & MAP_ALIAS) == 0;
         around = around || view->map[i] == map;
     }
     return found;
 }
 
+static unsigned real_in(const struct view *view, unsigned i, unsigned placeholder)
+{
+    uint32_t entry = i == 0 ? view->to_kernel[placeholder] : 0;
+    return entry != 0 && !(entry & MAP_ALIAS) ? map_entry_port(entry) : map_real(view->map[i], placeholder);
+}
+
 void view_note_bound(const struct view *view, unsigned placeholder)
 {
-    unsigned real = view->map[0] != NULL ? map_real(view->map[0], placeholder) : 0;
-    for (unsigned i = 0; view->map[i] != NULL; i++)
-        if (map_real(view->map[i], placeholder) != 0 &&
-            (i == 0 || map_real(view->map[i], placeholder) == real))
+    unsigned real = view->map[0] != NULL ? real_in(view, 0, placeholder) : 0;
+    for (unsigned i = 0; real != 0 && view->map[i] != NULL; i++)
+        if (real_in(view, i, placeholder) == real)
             map_note_bound(view->map[i], placeholder);
+}
+
+void view_note_exec(const struct view *view)
+{
+    for (unsigned i = 0; view->map[i] != NULL; i++)
+        map_note_exec(view->map[i]);
 }
 
 void view_wake(const struct view *view)

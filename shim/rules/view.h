@@ -55,7 +55,8 @@ struct view {
     uint32_t to_kernel[PORT_COUNT], to_program[PORT_COUNT];
 };
 
-/* Adds a map, the innermost run's first. That one's assignments are copied. False when there is no room. */
+/* Adds a map, the innermost run's first. That one's assignments are copied, and passed over when it is asked
+ * later. False when there is no room. */
 bool view_add_map(struct view *view, struct map *map);
 
 /* Ends all rewriting. */
@@ -91,7 +92,7 @@ struct view_found view_look(struct map *map, unsigned port, enum view_use use);
 /* Whether map i may have more than what was copied: the innermost when it grows, the others always. */
 static inline bool view_asks(const struct view *view, unsigned i)
 {
-    return i > 0 || atomic_load_explicit(&view->map[i]->grows, memory_order_relaxed);
+    return i > 0 || map_grows(view->map[i]);
 }
 
 /* Whether a port of the kernel's means something in a run inside the run of map i. */
@@ -99,7 +100,7 @@ static inline bool view_means_inside(const struct view *view, unsigned i, unsign
 {
     uint32_t entry = view->to_program[real];
     while (entry == 0 && i-- > 0)
-        entry = atomic_load(&view->map[i]->to_program[real]);
+        entry = map_to_program(view->map[i], real);
     return entry != 0;
 }
 
@@ -124,7 +125,7 @@ static inline uint32_t view_to_program(const struct view *view, unsigned port)
     uint32_t entry = view->to_program[port];
     for (unsigned i = 0; entry == 0 && view->map[i] != NULL; i++) {
         if (view_asks(view, i))
-            entry = atomic_load(&view->map[i]->to_program[port]);
+            entry = map_to_program(view->map[i], port);
         /* Skip an outer run's placeholder whose number means another port in here. */
         if (i > 0 && entry != 0 &&
             map_entry_port(view_to_kernel(view, map_entry_port(entry), VIEW_REACH).entry) != port)
@@ -141,6 +142,9 @@ void view_note_bound(const struct view *view, unsigned placeholder);
 
 /* Wakes every `portshim wait` for a port of this run or of a run around it. Leaves errno alone. */
 void view_wake(const struct view *view);
+
+/* Notes, in this run and in those around it, that a program is about to be executed. */
+void view_note_exec(const struct view *view);
 
 /* Writes a record to the log of the innermost run. */
 void view_log(const struct view *view, enum map_event event, unsigned placeholder, unsigned real, int error);

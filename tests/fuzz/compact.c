@@ -14,9 +14,14 @@ static void check_assignment(void *to, unsigned placeholder, unsigned real, unsi
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = fuzz_string(data, size);
+    struct compact compact;
+    char path[PATH_MAX];
     unsigned count = 0;
-    bool reveal;
-    compact_read(text, check_assignment, &count, &reveal);
+    if (compact_read_head(text, &compact)) {
+        compact_read(text, check_assignment, &count);
+        for (unsigned n = 0; compact_outer(text, n, path); n++)
+            must(*path == '/' && strchr(path, ' ') == NULL);
+    }
     free(text);
     return 0;
 }

@@ -17,6 +17,7 @@
 #include "run/run.h"
 #include "run/add.h"
 #include "run/late.h"
+#include "run/texts.h"
 #include "base/text.h"
 #include "rules/view.h"
 
@@ -31,6 +32,8 @@ enum { NUMBERS = 240, THREADS = 4, LATE_BINDS = 20 };
 
 static struct home home;
 static struct view view;
+/* What the process of the view has mapped: the same files, of which it has copied a part. */
+static struct map joined[2];
 static char what[16384]; /* what is being tested, for the message */
 static unsigned first_ephemeral;
 static struct {
@@ -134,12 +137,12 @@ static const struct map *looked_at;
 
 static uint32_t map_there(unsigned port)
 {
-    return atomic_load(&looked_at->to_kernel[port]);
+    return map_to_kernel(looked_at, port);
 }
 
 static uint32_t map_back(unsigned port)
 {
-    return atomic_load(&looked_at->to_program[port]);
+    return map_to_program(looked_at, port);
 }
 
 static uint32_t view_there(unsigned port)
@@ -157,14 +160,14 @@ static void check_leases(const struct map *map)
     struct lease_table leases;
     check(lease_open_existing(&leases, &home) == 0, "the lease table");
     for (unsigned port = 1; port < PORT_COUNT; port++) {
-        uint32_t entry = atomic_load(&map->to_kernel[port]);
+        uint32_t entry = map_to_kernel(map, port);
         if (entry == 0)
             continue;
         unsigned leased = entry & MAP_ALIAS ? port : map_entry_port(entry);
         done.aliases += (entry & MAP_ALIAS) != 0;
         if (!(entry & (MAP_INHERITED)))
-            check(lease_holder(&leases, leased) == lease_run_owner(map->run_id), "%u is not leased", leased);
-        if ((entry & (MAP_ALIAS | MAP_LATE)) == 0 && map_is_ephemeral(map, port) && !view_is_real_around(&view, map, port))
+            check(lease_holder(&leases, leased) == lease_run_owner(map->head->run_id), "%u is not leased", leased);
+        if ((entry & (MAP_ALIAS | MAP_LATE)) == 0 && map_is_ephemeral(map, port) && !view_is_real_around(&view, &joined[0], port))
             check(map_back(port) != 0, "%u is ephemeral and has no alias", port);
     }
     lease_close(&leases);
@@ -174,7 +177,11 @@ static void check_leases(const struct map *map)
 static void join(struct map *map, struct map *outer)
 {
     memset(&view, 0, sizeof view);
-    check(view_add_map(&view, map) && (outer == NULL || view_add_map(&view, outer)), "the view is full");
+    joined[0] = *map;
+    check(view_add_map(&view, &joined[0]), "the view is full");
+    if (outer != NULL)
+        joined[1] = *outer;
+    check(outer == NULL || view_add_map(&view, &joined[1]), "the view is full");
 }
 
 /* Checks the views of processes that can, and cannot, open the map. */
@@ -182,13 +189,14 @@ static void check_processes(struct map *map, struct map *outer)
 {
     static char text[COMPACT_SIZE];
     check_tables("a process", view_there, view_back);
-    check(compact_write(map, text, sizeof text), "too long");
+    check(compact_write(map, texts_get(map, TEXT_SECRET, 0), text, sizeof text), "too long");
     memset(&view, 0, sizeof view);
-    check(compact_read(text, view_assign, &view, &view.reveal), "%s", text);
+    check(compact_read(text, view_assign, &view), "%s", text);
     check_tables("a process without the map", view_there, view_back);
-    for (uint32_t i = 0; i < map->start_count; i++)
-        check(map_entry_port(view.to_kernel[map->start[i]]) == map_real(map, map->start[i]), "%u in %s",
-              map->start[i], text);
+    for (uint32_t i = 0; i < map_start_count(map); i++) {
+        struct map_pair pair = map_start(map, i);
+        check(map_entry_port(view.to_kernel[pair.placeholder]) == pair.real, "%u in %s", pair.placeholder, text);
+    }
     join(map, outer);
 }
 
@@ -206,7 +214,7 @@ static void check_start(const struct map *map, const struct portset *set, struct
 {
     unsigned listed = 0, own = 0;
     for (unsigned port = 1; port < PORT_COUNT; port++) {
-        uint32_t entry = atomic_load(&map->to_kernel[port]);
+        uint32_t entry = map_to_kernel(map, port);
         unsigned real = map_real(map, port), given = portset_fixed(set, port), late = map_late_protocols(map, port);
         bool is_own = real != 0 && !(entry & MAP_INHERITED);
         listed += portset_listed(set, port) != 0;
@@ -233,11 +241,11 @@ struct binding {
 static void *bind_late(void *context)
 {
     struct binding *binding = context;
-    struct map *map = binding->run->map;
+    struct map *map = &joined[0]; /* the run is leased for by its owner's means, as the library does */
     const struct means means = {.home = &home, .pool = binding->pool};
     for (unsigned i = 0; i < LATE_BINDS; i++) {
         unsigned port = first_ephemeral - 2 * NUMBERS / 3 + (unsigned)rand_r(&binding->seed) % NUMBERS;
-        uint32_t entry = atomic_load(&map->to_kernel[port]);
+        uint32_t entry = map_to_kernel(map, port);
         bool swap = (entry & (MAP_LATE | MAP_USED | MAP_ALIAS)) == MAP_LATE && rand_r(&binding->seed) % 8 == 0;
         if (map_late_protocols(map, port) == 0 || (entry != 0 && !swap))
             continue;
@@ -254,7 +262,7 @@ static void bind_from_threads(struct run *run, struct pool *pool)
 {
     pthread_t threads[THREADS];
     struct binding bindings[THREADS];
-    if (!atomic_load(&run->map->grows))
+    if (run->map->late == NULL)
         return;
     for (unsigned i = 0; i < THREADS; i++) {
         bindings[i] = (struct binding){run, pool, below(RAND_MAX)};

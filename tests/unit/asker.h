@@ -27,7 +27,7 @@ static inline enum refill lease(const struct view *of, struct map *map, unsigned
         return REFILL_NONE;
     if (leased == 0)
         return without_lease;
-    return map_enter_late(map, placeholder, leased++, entry) ? REFILL_ASSIGNED : REFILL_STANDS;
+    return enter_leased(map, placeholder, leased++, entry) ? REFILL_ASSIGNED : REFILL_STANDS;
 }
 
 /* A process that is not this one, in a run with this map. */

@@ -18,7 +18,7 @@ static void begin(void)
     enter_new_directory();
     home = new_home("home");
     run = new_run(&home);
-    equal(rundir_path(&home, run->run_id, run_path), 0);
+    equal(rundir_path(&home, run->head->run_id, run_path), 0);
 }
 
 /* The word means the run. */
@@ -27,7 +27,7 @@ static void check_found(const char *word)
     char path[PATH_MAX];
     uint64_t id = 0;
     int error = find_run(&home, word, path, &id);
-    check(error == 0 && id == run->run_id, "%s: %d", word, error);
+    check(error == 0 && id == run->head->run_id, "%s: %d", word, error);
     equal_text(path, run_path);
 }
 
@@ -41,7 +41,7 @@ static int error_of(const char *word)
 TEST("a run is found by its name, and by its directory in whatever way that is written")
 {
     begin();
-    equal(name_claim(&home, "web", run->run_id), 0);
+    equal(name_claim(&home, "web", run->head->run_id), 0);
     check_found("web");
     check_found(run_path);
     check_found(in_directory("home/runs/../runs//%s///", strrchr(run_path, '/') + 1));
@@ -56,7 +56,7 @@ TEST("a run is found by a map file of each format")
     begin();
     assign(run, 8080, 20000, PORTMAP_BOTH);
     for (unsigned i = 0; i < 3; i++)
-        map_about_add(run, MAP_ABOUT_FILE, in_directory("%s", files[i]));
+        add_text(run, TEXT_FILE, in_directory("%s", files[i]));
     equal(publish_files(run, run_path, PUBLISH_FIRST, &failed), 0);
     for (unsigned i = 0; i < 3; i++)
         check_found(in_directory("%s", files[i]));
@@ -65,7 +65,7 @@ TEST("a run is found by a map file of each format")
 TEST("a name is looked for first, whatever file has it")
 {
     begin();
-    equal(name_claim(&home, "web", run->run_id), 0);
+    equal(name_claim(&home, "web", run->head->run_id), 0);
     write_text("web", "something else\n");
     check_found("web");
     equal(error_of("./web"), PORTMAP_ESYNTAX);
@@ -77,7 +77,7 @@ TEST("what is no run says why")
     struct home another = new_home("another");
     struct map *foreign = new_run(&another);
     char path[PATH_MAX];
-    rundir_path(&another, foreign->run_id, path);
+    rundir_path(&another, foreign->head->run_id, path);
     check(mkdir("web", 0700) == 0, "%m");
     equal(error_of("nobody"), PORTMAP_ENORUN);
     equal(error_of("no/such/file"), PORTMAP_ENORUN);

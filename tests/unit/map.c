@@ -1,126 +1,165 @@
-/* The map of one run: run/map.h. */
-#include "directory.h"
 #include "maps.h"
 
 #include "error.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 static struct pair pairs[PAIRS];
 
-static int new_directory(void)
-{
-    enter_new_directory();
-    return open(".", O_RDONLY | O_DIRECTORY);
-}
+/* Maps of each kind. */
+static struct map *(*const kinds[])(void) = {new_map, new_late_map, new_discovering_map};
+enum { KINDS = sizeof kinds / sizeof *kinds };
 
-static struct map *made(int fd)
+static void check_pair(const struct map *map, const struct pair *pair)
 {
-    struct map *map;
-    equal(map_create(&map, fd, 0x123456789abcde), 0);
-    return map;
-}
-
-static int attached(struct map **map)
-{
-    return map_attach(map, ".");
+    equal(map_real(map, pair->placeholder), pair->real);
+    equal(map_alias(map, pair->placeholder), pair->alias);
+    equal(map_protocols(map, pair->placeholder), pair->protocols);
+    equal(map_entry_port(map_to_program(map, pair->real)), pair->placeholder);
+    equal(map_entry_protocols(map_to_program(map, pair->real)), pair->protocols);
+    if (pair->alias != 0)
+        equal(map_entry_port(map_to_kernel(map, pair->alias)), pair->placeholder);
 }
 
 TEST("what is entered is found, in whatever order")
 {
-    for (unsigned round = 0; round < 50; round++) {
-        struct map *map = new_map();
+    for (unsigned round = 0; round < 48; round++) {
+        struct map *map = kinds[round % KINDS]();
         assign_pairs(map, pairs);
+        equal(map_start_count(map), PAIRS);
         for (unsigned i = 0; i < PAIRS; i++) {
-            equal(map_real(map, pairs[i].placeholder), pairs[i].real);
-            equal(map_alias(map, pairs[i].placeholder), pairs[i].alias);
-            equal(map_protocols(map, pairs[i].placeholder), pairs[i].protocols);
-            equal(map->start[i], pairs[i].placeholder);
+            check_pair(map, &pairs[i]);
+            equal(map_start(map, i).placeholder, pairs[i].placeholder);
+            equal(map_start(map, i).real, pairs[i].real);
+            equal(map_start(map, i).alias, pairs[i].alias);
         }
-        map_detach(map);
+        drop_map(map);
     }
 }
 
 TEST("what is taken back is gone, and nothing else is")
 {
+    for (unsigned round = 0; round < KINDS; round++) {
+        struct map *map = kinds[round]();
+        bool gone[PAIRS];
+        assign_pairs(map, pairs);
+        for (unsigned i = 0; i < PAIRS; i++) {
+            gone[i] = below(2) == 0;
+            if (gone[i])
+                map_unassign(map, i);
+        }
+        for (unsigned i = 0; i < PAIRS; i++) {
+            if (!gone[i]) {
+                check_pair(map, &pairs[i]);
+                continue;
+            }
+            equal(map_real(map, pairs[i].placeholder), 0);
+            equal(map_protocols(map, pairs[i].placeholder), 0);
+            equal(map_alias(map, pairs[i].placeholder), 0);
+            check(map_entry_port(map_to_program(map, pairs[i].real)) != pairs[i].placeholder, "%u", pairs[i].real);
+            equal(map_start(map, i).real, 0);
+            equal(map_pair_entry(map_start(map, i)), 0);
+        }
+    }
+}
+
+TEST("a placeholder that was taken back can be assigned again, and then has the newer port alone")
+{
+    for (unsigned round = 0; round < KINDS; round++) {
+        struct map *map = kinds[round]();
+        assign(map, 8080, 20000, PORTMAP_TCP);
+        assign(map, 9090, 20001, PORTMAP_BOTH);
+        take_back(map, 8080);
+        assign(map, 8080, 20002, PORTMAP_UDP);
+        equal(map_real(map, 8080), 20002);
+        equal(map_protocols(map, 8080), PORTMAP_UDP);
+        equal(map_to_program(map, 20000), 0);
+    }
+}
+
+TEST("the last ones that were taken back leave their places to others, and nothing of theirs")
+{
     struct map *map = new_map();
-    bool gone[PAIRS];
-    assign_pairs(map, pairs);
-    for (unsigned i = 0; i < PAIRS; i++) {
-        gone[i] = below(2) == 0;
-        if (gone[i])
-            map_unassign(map, pairs[i].placeholder);
-    }
-    for (unsigned i = 0; i < PAIRS; i++) {
-        equal(map_real(map, pairs[i].placeholder), gone[i] ? 0 : pairs[i].real);
-        if (!gone[i])
-            equal(map_alias(map, pairs[i].placeholder), pairs[i].alias);
-    }
+    assign(map, 8080, 20000, PORTMAP_BOTH);
+    assign(map, EPHEMERAL_FIRST, 20001, PORTMAP_BOTH);
+    check(map_enter_alias(map, EPHEMERAL_FIRST, 20002, 0), "no alias");
+    map_unassign(map, 1);
+    map_shorten(map, 1);
+    equal(map_start_count(map), 1);
+    assign(map, 9090, 20003, PORTMAP_BOTH);
+    equal(map_start_count(map), 2);
+    equal(map_real(map, 9090), 20003);
+    equal(map_alias(map, 9090), 0);
+    equal(map_real(map, EPHEMERAL_FIRST), 0);
+    equal(map_to_kernel(map, 20002), 0);
+    check(!map_was_bound(map, 9090), "bound");
 }
 
-TEST("who joins a run finds what its maker entered, and both see what is entered later")
+/* The disk space that the head's file has. */
+static off_t allocated(const struct map *map)
 {
-    struct map *map = made(new_directory()), *joined, *viewed;
-    assign(map, 8080, 20000, PORTMAP_TCP);
-    equal(attached(&joined), 0);
-    equal(map_view(&viewed, "."), 0);
-    equal(joined->run_id, 0x123456789abcde);
-    equal(map_real(joined, 8080), 20000);
-    map_note_bound(joined, 8080);
-    map_assign(joined, 9090, 20001, PORTMAP_BOTH << MAP_PROTOCOLS_SHIFT);
-    check(map_was_bound(map, 8080) && map_was_bound(viewed, 8080) && !map_was_bound(map, 9090), "bound");
-    equal(map_real(map, 9090), 20001);
-    equal(map_real(viewed, 9090), 20001);
-}
-
-TEST("a map that ended is not joined, but looked at")
-{
-    struct map *map = made(new_directory()), *other;
-    atomic_store(&map->ended, 1);
-    equal(attached(&other), PORTMAP_EENDED);
-    equal(map_view(&other, "."), 0);
-}
-
-TEST("what is no map is not opened: another length, another beginning, nothing, a link, a directory")
-{
-    struct map *other;
-    char byte = 'x';
-    int fd = new_directory();
-    map_detach(made(fd));
-    int file = openat(fd, "map", O_RDWR);
-    check(pwrite(file, &byte, 1, 2) == 1, "%m");
-    equal(attached(&other), PORTMAP_ETORN);
-    check(ftruncate(file, 0) == 0 && ftruncate(file, sizeof *other) == 0, "%m");
-    equal(attached(&other), -ENODATA);
-    check(ftruncate(file, sizeof *other - 1) == 0, "%m");
-    equal(attached(&other), PORTMAP_ETORN);
-    unlinkat(fd, "map", 0);
-    equal(attached(&other), -ENOENT);
-    symlinkat("/dev/zero", fd, "map");
-    equal(attached(&other), -ELOOP);
-    unlinkat(fd, "map", 0);
-    mkdirat(fd, "map", 0700);
-    equal(attached(&other), -EISDIR);
-}
-
-TEST("no file is left over when a map cannot be made")
-{
-    struct map *map;
-    int fd = new_directory();
-    mkdirat(fd, "map", 0700); /* the name is taken */
-    equal(map_create(&map, fd, 1), -EISDIR);
-    equal(faccessat(fd, "map.new", F_OK, 0), -1);
+    struct stat st;
+    check(fstat(map->fd, &st) == 0, "%m");
+    return st.st_blocks * 512;
 }
 
 TEST("as many placeholders are known at start as fit, and one more is refused")
 {
+    for (unsigned round = 0; round < KINDS; round++) {
+        struct map *map = kinds[round]();
+        for (unsigned i = 0; i < MAP_START_MAX; i++)
+            assign(map, 1 + i, 20000 + i, PORTMAP_BOTH);
+        equal(map_assign(map, 10000, 30000, PORTMAP_BOTH << MAP_PROTOCOLS_SHIFT), PORTMAP_ETOOMANY);
+        equal(map_start_count(map), MAP_START_MAX);
+        equal(map_real(map, 10000), 0);
+        for (unsigned i = 0; i < MAP_START_MAX; i++)
+            equal(map_real(map, 1 + i), 20000 + i);
+    }
+}
+
+TEST("the head has one page for a few assignments, and grows by a page when they do not fit")
+{
+    enum { IN_FIRST_PAGE = 484 };
     struct map *map = new_map();
-    for (unsigned i = 0; i < MAP_START_MAX; i++)
+    struct stat st;
+    for (unsigned i = 0; i < MAP_START_MAX; i++) {
+        unsigned pages = i <= IN_FIRST_PAGE ? 1 : 2 + (i - IN_FIRST_PAGE - 1) / (MAP_PAGE / 8);
+        check(fstat(map->fd, &st) == 0, "%m");
+        equal(st.st_size, pages * MAP_PAGE);
         assign(map, 1 + i, 20000 + i, PORTMAP_BOTH);
-    equal(map_list(map, 10000), PORTMAP_ETOOMANY);
-    equal(atomic_load(&map->start_count), MAP_START_MAX);
+    }
+}
+
+TEST("what is written to the head has space on the disk first, also where the file was long already")
+{
+    for (unsigned round = 0; round < KINDS; round++) {
+        struct map *map = kinds[round]();
+        for (unsigned i = 0; i < MAP_START_MAX; i++) {
+            off_t before = allocated(map);
+            assign(map, 1 + i, 20000 + i, PORTMAP_BOTH);
+            if (i == 484 || i == 484 + 512)
+                check(allocated(map) > before, "after %u", i);
+        }
+        check(allocated(map) >= (off_t)(MAP_START_MAX * sizeof(uint64_t)), "%lld", (long long)allocated(map));
+    }
+}
+
+TEST("where the file may not grow an assignment is refused, and those before stay")
+{
+    enum { IN_FIRST_PAGE = 484 };
+    struct map *map = new_map();
+    const struct rlimit page = {MAP_PAGE, MAP_PAGE};
+    for (unsigned i = 0; i < IN_FIRST_PAGE; i++)
+        assign(map, 1 + i, 20000 + i, PORTMAP_BOTH);
+    check(setrlimit(RLIMIT_FSIZE, &page) == 0, "%m");
+    equal(map_assign(map, 10000, 30000, PORTMAP_BOTH << MAP_PROTOCOLS_SHIFT), -EFBIG);
+    equal(map_start_count(map), IN_FIRST_PAGE);
+    equal(map_real(map, 10000), 0);
+    equal(map_real(map, IN_FIRST_PAGE), 20000 + IN_FIRST_PAGE - 1);
 }
 
 TEST("an alias is refused where one of the two numbers means something, and makes way for a placeholder")
@@ -134,7 +173,7 @@ TEST("an alias is refused where one of the two numbers means something, and make
     equal(map_alias(map, 40002), 0);
     check(map_enter_alias(map, 40000, 20002, 0), "both mean nothing");
     equal(map_alias(map, 40000), 20002);
-    map_unassign(map, 40000);
+    take_back(map, 40000);
     check(map_enter_alias(map, 40001, 20002, 0), "it went with its placeholder");
     assign(map, 20002, 20003, PORTMAP_BOTH);
     equal(map_real(map, 20002), 20003);
@@ -143,12 +182,12 @@ TEST("an alias is refused where one of the two numbers means something, and make
 
 TEST("late placeholders are for the protocols that they were listed for, and for those when they have a port")
 {
-    struct map *map = new_map();
+    struct map *map = new_late_map();
     for (unsigned protocols = 1; protocols <= PORTMAP_BOTH; protocols++) {
         uint32_t entry = 0;
         list_late(map, 8080 + protocols, protocols, BY_NUMBER);
         equal(map_late_protocols(map, 8080 + protocols), protocols);
-        check(map_enter_late(map, 8080 + protocols, 20000 + protocols, &entry), "%u", protocols);
+        check(enter_leased(map, 8080 + protocols, 20000 + protocols, &entry), "%u", protocols);
         equal(map_entry_protocols(entry), protocols);
         equal(map_entry_port(entry), 20000 + protocols);
         equal(map_protocols(map, 8080 + protocols), protocols);
@@ -158,11 +197,11 @@ TEST("late placeholders are for the protocols that they were listed for, and for
 
 TEST("the stock gives what it was given, each once, and takes no more than it has room for")
 {
-    struct map *map = new_map();
+    struct map *map = new_late_map();
     bool given[MAP_STOCK] = {false};
     for (unsigned i = 0; i < MAP_STOCK; i++)
-        check(map_stock_put(map, 20000 + i), "%u", i);
-    check(!map_stock_put(map, 30000), "it is full");
+        check(put_in_stock(map, 20000 + i), "%u", i);
+    check(!put_in_stock(map, 30000), "it is full");
     check(map_stock_remove(map, 20003) && !map_stock_remove(map, 20003), "20003");
     for (unsigned i = 0; i < MAP_STOCK - 1; i++) {
         uint32_t entry = 0;
@@ -178,34 +217,36 @@ TEST("the stock gives what it was given, each once, and takes no more than it ha
 
 TEST("an entry that was shared is not replaced, and who shares it gets the one in force")
 {
-    struct map *map = new_map();
+    struct map *map = new_late_map();
     uint32_t entry = 0;
     list_late(map, 8080, PORTMAP_BOTH, BY_ALL);
-    map_stock_put(map, 20000);
+    put_in_stock(map, 20000);
     check(map_take_late(map, 8080, &entry), "not assigned");
     uint32_t swapped = entry;
-    check(map_enter_late(map, 8080, 20001, &swapped), "not swapped");
+    check(enter_leased(map, 8080, 20001, &swapped), "not swapped");
     equal(map_share_late(map, 8080), swapped);
     uint32_t old = swapped;
-    check(!map_enter_late(map, 8080, 20002, &swapped), "it is shared");
+    check(!enter_leased(map, 8080, 20002, &swapped), "it is shared");
     equal(map_entry_port(swapped), 20001);
     check(swapped != old, "not what is in force");
 }
 
 TEST("a port that the kernel chose is not a placeholder's where it means something in the run")
 {
-    struct map *map = new_map();
+    struct map *map = new_late_map();
     uint32_t entry = 0;
+    set_ephemeral(map, 8080, EPHEMERAL_LAST);
     list_late(map, 8080, PORTMAP_BOTH, BY_ALL);
     list_late(map, 8081, PORTMAP_BOTH, BY_NUMBER);
     assign(map, 8082, 20000, PORTMAP_BOTH);
     list_late(map, 8083, PORTMAP_TCP, BY_NUMBER);
     list_late(map, 8084, PORTMAP_UDP, BY_NUMBER);
-    map_stock_put(map, 20001);
+    put_in_stock(map, 20001);
     static const unsigned taken[] = {8080, 8081, 8082, 8083, 8084, 20000, 20001};
     for (unsigned i = 0; i < sizeof taken / sizeof *taken; i++)
         check(!map_choose_late(map, 8080, taken[i], &entry) && entry == 0, "%u", taken[i]);
     check(map_choose_late(map, 8080, 20002, &entry) && (entry & MAP_CHOSEN) != 0, "20002");
+    equal(map_real(map, 8080), 20002);
 }
 
 static void *wait_for_it(void *map)
@@ -213,7 +254,7 @@ static void *wait_for_it(void *map)
     struct map *of = map;
     struct timespec before, after;
     clock_gettime(CLOCK_MONOTONIC, &before);
-    for (uint32_t seen; (seen = atomic_load(&of->generation)) == 0;)
+    for (uint32_t seen; (seen = map_generation(of)) == 0;)
         map_wait(of, seen, 50000);
     clock_gettime(CLOCK_MONOTONIC, &after);
     return (void *)(after.tv_sec - before.tv_sec);
@@ -225,7 +266,7 @@ TEST("who waits is woken, and who has seen the newest state is not kept waiting 
     pthread_t thread;
     void *seconds;
     check(pthread_create(&thread, NULL, wait_for_it, map) == 0, "no thread");
-    while (atomic_load(&map->waiters) == 0)
+    while (atomic_load(&map->notes->waiters) == 0)
         usleep(1000);
     map_wake(map);
     pthread_join(thread, &seconds);
@@ -235,39 +276,43 @@ TEST("who waits is woken, and who has seen the newest state is not kept waiting 
 
 TEST("the log keeps the newest records, and knows who joined since")
 {
-    struct map *map = new_map();
-    map_log(map, MAP_EVENT_ATTACH, 1, 0, 0, 0);
-    uint32_t from = atomic_load(&map->log_next);
-    check(map_was_joined(map, from - 1) && !map_was_joined(map, from), "joined");
-    map_log(map, MAP_EVENT_REFUSED, 2, 8080, 20000, EACCES);
-    check(!map_was_joined(map, from), "nobody has joined");
-    const struct map_record *record = &map->log[from % MAP_LOG];
-    check(record->pid == 2 && record->placeholder == 8080 && record->real == 20000 && record->error == EACCES,
-          "pid %d", record->pid);
-    for (unsigned i = 0; i < MAP_LOG; i++)
-        map_log(map, MAP_EVENT_LATE, 3, 8080, 20000, 0);
-    check(map_was_joined(map, from), "so much has happened that nobody knows");
+    for (unsigned round = 0; round < KINDS; round++) {
+        struct map *map = kinds[round]();
+        uint32_t size = map_log_size(map);
+        check(size >= 64, "%u", size);
+        equal(newest(map).event, MAP_EVENT_NONE);
+        map_log(map, MAP_EVENT_ATTACH, 1, 0, 0, 0);
+        uint32_t from = map_log_next(map);
+        check(map_was_joined(map, from - 1) && !map_was_joined(map, from), "joined");
+        map_log(map, MAP_EVENT_REFUSED, 2, 8080, 20000, EACCES);
+        check(!map_was_joined(map, from), "nobody has joined");
+        struct map_record record = map_log_record(map, from);
+        check(record.pid == 2 && record.placeholder == 8080 && record.real == 20000 && record.error == EACCES &&
+                  record.event == MAP_EVENT_REFUSED,
+              "pid %d", record.pid);
+        for (unsigned i = 0; i < size; i++) {
+            map_log(map, MAP_EVENT_LATE, 3 + (int)i, 8080, 20000, 0);
+            equal(newest(map).pid, 3 + i);
+        }
+        check(map_was_joined(map, from), "so much has happened that nobody knows");
+        for (unsigned i = 0; i < size; i++)
+            equal(map_log_record(map, map_log_next(map) - size + i).pid, 3 + i);
+    }
 }
 
-TEST("the texts about a run are read back in their order, and what does not fit leaves those before as they "
-     "are")
+TEST("that a placeholder was bound is told of it alone, of the first as of the last")
 {
-    static char longer[MAP_ABOUT];
-    struct map *map = new_map();
-    char file[PATH_MAX];
-    unsigned files = 0;
-    check(map_about(map, MAP_ABOUT_NAME, 0) == NULL, "it has a name");
-    check(map_about_add(map, MAP_ABOUT_COMMAND, ""), "no room");
-    check(map_about_add(map, MAP_ABOUT_NAME, "file=not one"), "no room");
-    memset(longer, 'x', sizeof longer - 1);
-    check(!map_about_add(map, MAP_ABOUT_FILE, longer), "there is room");
-    do
-        snprintf(file, sizeof file, "/%u/%.*s", files, (int)below(3000), longer);
-    while (map_about_add(map, MAP_ABOUT_FILE, file) && ++files > 0);
-    check(files >= 10, "%u", files);
-    equal_text(map_about(map, MAP_ABOUT_COMMAND, 0), "");
-    equal_text(map_about(map, MAP_ABOUT_NAME, 0), "file=not one");
-    for (unsigned i = 0; i < files; i++)
-        equal(atoi(map_about(map, MAP_ABOUT_FILE, i) + 1), i);
-    check(map_about(map, MAP_ABOUT_FILE, files) == NULL, "one more");
+    for (unsigned round = 0; round < KINDS; round++) {
+        struct map *map = kinds[round]();
+        for (unsigned i = 0; i < MAP_START_MAX; i++)
+            assign(map, 1 + i, 20000 + i, PORTMAP_BOTH);
+        check(!map_any_bound(map), "any");
+        for (unsigned i = 0; i < MAP_START_MAX; i += MAP_START_MAX - 1) {
+            map_note_bound(map, 1 + i);
+            check(map_any_bound(map), "any");
+        }
+        map_note_bound(map, 60000); /* none of ours */
+        for (unsigned i = 0; i < MAP_START_MAX; i++)
+            equal(map_was_bound(map, 1 + i), i == 0 || i == MAP_START_MAX - 1);
+    }
 }

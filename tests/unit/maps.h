@@ -1,11 +1,13 @@
-/* Maps made by hand. What a run writes to the fields of its map is written here. */
+/* Maps made by hand. What a run writes to the head of its map is written here. */
 #ifndef UNIT_MAPS_H
 #define UNIT_MAPS_H
 
 #include "unit.h"
 
-#include "run/map.h"
+#include "run/files.h"
+#include "run/texts.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 
 enum { EPHEMERAL_FIRST = 40000, EPHEMERAL_LAST = 49999 };
@@ -13,19 +15,26 @@ enum { EPHEMERAL_FIRST = 40000, EPHEMERAL_LAST = 49999 };
 /* The numbers that the kernel hands out by itself. */
 static inline void set_ephemeral(struct map *map, unsigned first, unsigned last)
 {
-    map->ephemeral_first = (uint16_t)first;
-    map->ephemeral_last = (uint16_t)last;
+    map->head->ephemeral_first = (uint16_t)first;
+    map->head->ephemeral_last = (uint16_t)last;
 }
 
-/* The empty map of a run. Its file is gone already. */
-static inline struct map *new_map(void)
+static inline void remove_all_in(int place)
 {
-    char place[] = "/tmp/portshim-unit.XXXXXX";
-    struct map *map;
-    check(mkdtemp(place) != NULL, "%m");
+    DIR *listing = fdopendir(dup(place));
+    for (const struct dirent *entry; (entry = readdir(listing)) != NULL;)
+        unlinkat(place, entry->d_name, 0);
+    closedir(listing);
+}
+
+static inline struct map *new_map_of(struct files_kind kind)
+{
+    char place[] = "/tmp/portshim-unit.XXXXXX", secret[SECRET_SIZE];
+    struct map *map = malloc(sizeof *map);
+    check(map != NULL && mkdtemp(place) != NULL && files_secret(secret) == 0, "%m");
     int fd = open(place, O_RDONLY | O_DIRECTORY);
-    int error = map_create(&map, fd, 1);
-    unlinkat(fd, "map", 0);
+    int error = files_create(map, fd, 1, secret, kind);
+    remove_all_in(fd);
     close(fd);
     rmdir(place);
     equal(error, 0);
@@ -33,33 +42,71 @@ static inline struct map *new_map(void)
     return map;
 }
 
+/* The empty map of a run. Its files are gone already. */
+static inline struct map *new_map(void)
+{
+    return new_map_of((struct files_kind){.late = false});
+}
+
+/* That of a run that has, or will have, late placeholders. */
+static inline struct map *new_late_map(void)
+{
+    return new_map_of((struct files_kind){.late = true});
+}
+
+/* That of `portshim ports`. */
+static inline struct map *new_discovering_map(void)
+{
+    return new_map_of((struct files_kind){.discover = true});
+}
+
+static inline void drop_map(struct map *map)
+{
+    files_close(map);
+    free(map);
+}
+
 /* An assignment that is known at start. */
 static inline void assign(struct map *map, unsigned placeholder, unsigned real, unsigned protocols)
 {
-    map_assign(map, placeholder, real, protocols << MAP_PROTOCOLS_SHIFT);
-    equal(map_list(map, placeholder), 0);
+    equal(map_assign(map, placeholder, real, protocols << MAP_PROTOCOLS_SHIFT), 0);
 }
 
-/* From now on the map has more than what is known at start. */
-static inline void let_grow(struct map *map)
+/* Takes it back. */
+static inline void take_back(struct map *map, unsigned placeholder)
 {
-    atomic_store(&map->grows, 1);
+    uint32_t i = 0;
+    while (i < map_start_count(map) &&
+           (map_start(map, i).placeholder != placeholder || map_start(map, i).real == 0))
+        i++;
+    check(i < map_start_count(map), "%u is not assigned at start", placeholder);
+    map_unassign(map, i);
 }
 
 static inline void let_reveal(struct map *map)
 {
-    map->reveal = 1;
-}
-
-static inline void let_discover(struct map *map)
-{
-    map->discover = 1;
+    map->head->reveal = 1;
 }
 
 /* The newest record of a map's log; MAP_EVENT_NONE while there is none. */
-static inline const struct map_record *newest(const struct map *map)
+static inline struct map_record newest(const struct map *map)
 {
-    return &map->log[(atomic_load(&map->log_next) - 1) % MAP_LOG];
+    return map_log_record(map, map_log_next(map) - 1);
+}
+
+/* Adds a text about the run, which this process alone knows; false when it does not fit. */
+static inline bool add_text(struct map *map, enum text_key key, const char *value)
+{
+    struct texts *texts = (void *)(uintptr_t)map->texts;
+    if (texts == NULL) {
+        texts = malloc(sizeof *texts);
+        check(texts != NULL, "%m");
+        texts_begin(texts, map->head->run_id, "0123456789abcdef0123456789abcdef");
+    }
+    bool fits = texts_add(texts, key, value);
+    map->texts = texts->bytes;
+    map->texts_size = texts->size;
+    return fits;
 }
 
 enum listing { BY_NUMBER, BY_ALL };
@@ -67,13 +114,27 @@ enum listing { BY_NUMBER, BY_ALL };
 /* A late placeholder. */
 static inline void list_late(struct map *map, unsigned port, unsigned protocols, enum listing how)
 {
+    check(map->late != NULL, "the map of a run without late placeholders");
     for (unsigned i = 0; i < 2; i++)
         if ((protocols >> i & 1) != 0) {
-            portbits_add(&map->late[i], port);
+            portbits_add(&map->head->late[i], port);
             if (how == BY_NUMBER)
-                portbits_add(&map->late_listed[i], port);
+                portbits_add(&map->head->late_listed[i], port);
         }
-    let_grow(map);
+}
+
+/* Puts a port into the stock that was leased for it; false when that is full. */
+static inline bool put_in_stock(struct map *map, unsigned port)
+{
+    map_grant(map, port);
+    return map_stock_put(map, port);
+}
+
+/* Assigns a port that was leased for a late placeholder, as map_enter_late(). */
+static inline bool enter_leased(struct map *map, unsigned placeholder, unsigned real, uint32_t *entry)
+{
+    map_grant(map, real);
+    return map_enter_late(map, placeholder, real, entry);
 }
 
 /* Numbers from first to last in random order. */

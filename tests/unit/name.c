@@ -43,15 +43,15 @@ TEST("a run is found by its name until that is forgotten")
     struct home home = new_home("home");
     struct map *run = new_run(&home), *other = new_run(&home);
     equal(name_find(&home, "web"), 0);
-    equal(name_claim(&home, "web", run->run_id), 0);
-    equal(name_claim(&home, "db", other->run_id), 0);
-    equal(name_claim(&home, "web", run->run_id), 0); /* once more */
-    equal(name_find(&home, "web"), run->run_id);
-    name_forget(&home, "web", other->run_id);
-    equal(name_find(&home, "web"), run->run_id);
-    name_forget(&home, "web", run->run_id);
+    equal(name_claim(&home, "web", run->head->run_id), 0);
+    equal(name_claim(&home, "db", other->head->run_id), 0);
+    equal(name_claim(&home, "web", run->head->run_id), 0); /* once more */
+    equal(name_find(&home, "web"), run->head->run_id);
+    name_forget(&home, "web", other->head->run_id);
+    equal(name_find(&home, "web"), run->head->run_id);
+    name_forget(&home, "web", run->head->run_id);
     equal(name_find(&home, "web"), 0);
-    equal(name_find(&home, "db"), other->run_id);
+    equal(name_find(&home, "db"), other->head->run_id);
 }
 
 TEST("a living run keeps its name, and one that is gone loses it")
@@ -59,14 +59,14 @@ TEST("a living run keeps its name, and one that is gone loses it")
     enter_new_directory();
     struct home home = new_home("home");
     struct map *run = new_run(&home), *other = new_run(&home);
-    uint64_t id = run->run_id;
+    uint64_t id = run->head->run_id;
     equal(name_claim(&home, "web", id), 0);
-    equal(name_claim(&home, "web", other->run_id), PORTMAP_ENAME);
-    map_detach(run);
+    equal(name_claim(&home, "web", other->head->run_id), PORTMAP_ENAME);
+    drop_map(run);
     rundir_remove(&home, id);
     equal(name_find(&home, "web"), id); /* dead or alive */
-    equal(name_claim(&home, "web", other->run_id), 0);
-    equal(name_find(&home, "web"), other->run_id);
+    equal(name_claim(&home, "web", other->head->run_id), 0);
+    equal(name_find(&home, "web"), other->head->run_id);
 }
 
 TEST("of several that claim a name at once, one gets it")
@@ -87,7 +87,7 @@ TEST("of several that claim a name at once, one gets it")
         for (unsigned i = 0; i < CLAIMANTS; i++)
             if (fork() == 0) {
                 close(start[1]);
-                _exit(read(start[0], &byte, 1) == 0 && name_claim(&home, name, runs[i]->run_id) == 0);
+                _exit(read(start[0], &byte, 1) == 0 && name_claim(&home, name, runs[i]->head->run_id) == 0);
             }
         close(start[0]);
         close(start[1]); /* now */
@@ -102,16 +102,16 @@ TEST("all names that a map knows its run to have are forgotten, one for the libr
     enter_new_directory();
     struct home home = new_home("home");
     struct map *by_hand = new_run(&home), *run = new_run(&home);
-    map_about_add(by_hand, MAP_ABOUT_NAME, "@private");
-    map_about_add(run, MAP_ABOUT_NAME, "web");
-    map_about_add(run, MAP_ABOUT_NAME, "@private-too");
+    add_text(by_hand, TEXT_NAME, "@private");
+    add_text(run, TEXT_NAME, "web");
+    add_text(run, TEXT_NAME, "@private-too");
     check(name_given(by_hand) == NULL && name_given(new_map()) == NULL, "a name");
     equal_text(name_given(run), "web");
-    equal(name_claim(&home, "web", run->run_id), 0);
-    equal(name_claim(&home, "@private-too", run->run_id), 0);
-    equal(name_claim(&home, "@private", by_hand->run_id), 0);
+    equal(name_claim(&home, "web", run->head->run_id), 0);
+    equal(name_claim(&home, "@private-too", run->head->run_id), 0);
+    equal(name_claim(&home, "@private", by_hand->head->run_id), 0);
     name_forget_all(&home, run);
     equal(name_find(&home, "web"), 0);
     equal(name_find(&home, "@private-too"), 0);
-    equal(name_find(&home, "@private"), by_hand->run_id);
+    equal(name_find(&home, "@private"), by_hand->head->run_id);
 }

@@ -53,17 +53,27 @@ static inline struct home new_home(const char *name)
 }
 
 /* A run of a home with an empty map, which lives as long as this process has that. */
-static inline struct map *new_run(const struct home *home)
+static inline struct map *new_run_of(const struct home *home, struct files_kind kind)
 {
-    char path[PATH_MAX];
-    struct map *map;
+    char path[PATH_MAX], secret[SECRET_SIZE];
+    struct map *map = malloc(sizeof *map);
+    struct texts *texts = malloc(sizeof *texts);
     uint64_t id;
+    check(map != NULL && texts != NULL, "%m");
     equal(rundir_create(home, &id), 0);
     equal(rundir_path(home, id, path), 0);
+    equal(files_secret(secret), 0);
+    texts_begin(texts, id, secret);
     int fd = open(path, O_RDONLY | O_DIRECTORY);
-    equal(map_create(&map, fd, id), 0);
+    equal(files_create(map, fd, id, secret, kind), 0);
+    equal(texts_write(texts, map, fd), 0);
     close(fd);
     return map;
+}
+
+static inline struct map *new_run(const struct home *home)
+{
+    return new_run_of(home, (struct files_kind){.late = false});
 }
 
 #endif

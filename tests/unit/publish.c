@@ -14,7 +14,7 @@ static struct pair pairs[PAIRS];
 static struct map *publishing(const char *file)
 {
     struct map *map = new_map();
-    check(map_about_add(map, MAP_ABOUT_FILE, in_directory("%s", file)), "no room");
+    check(add_text(map, TEXT_FILE, in_directory("%s", file)), "no room");
     return map;
 }
 
@@ -55,13 +55,13 @@ TEST("what is in a map file of each format is what the map says, and it names th
         for (const char *c = text; *c != '\0'; c++)
             items += i == 2 ? *c == '{' : *c == '\n';
         equal(items, PAIRS + (i == 1 ? 2 : 1)); /* the lines of the head; the object itself */
-        map_detach(map);
+        drop_map(map);
     }
 }
 
 TEST("what is published are the placeholders that are assigned, also those that were assigned late")
 {
-    struct map *map = new_map();
+    struct map *map = new_late_map();
     struct portbits assigned;
     uint32_t entry = 0;
     assign_pairs(map, pairs);
@@ -69,7 +69,8 @@ TEST("what is published are the placeholders that are assigned, also those that 
     equal(portbits_count(&assigned), PAIRS);
     for (unsigned k = 0; k < PAIRS; k++)
         equal(portbits_has(&assigned, pairs[k].placeholder), true);
-    portbits_add(&map->late[0], 65535);
+    list_late(map, 65535, PORTMAP_TCP, BY_ALL);
+    map_grant(map, 30000);
     publish_assigned(map, &assigned);
     equal(portbits_count(&assigned), PAIRS);
     equal(map_enter_late(map, 65535, 30000, &entry), true);
@@ -125,7 +126,7 @@ TEST("when one of several files cannot be written, none is replaced, and no draf
     static const char before[] = "# portshim /home/runs/00123456789abd\n1 2\n";
     enter_new_directory();
     struct map *map = publishing("first");
-    map_about_add(map, MAP_ABOUT_FILE, in_directory("no/such/directory"));
+    add_text(map, TEXT_FILE, in_directory("no/such/directory"));
     write_text("first", before);
     equal(publish(map, PUBLISH_FIRST), -ENOENT);
     equal_text(failed, in_directory("no/such/directory"));

@@ -131,16 +131,16 @@ TEST("a socket that the kernel put on a placeholder's number goes by its alias")
 
 TEST("a late placeholder gets a port of the stock when it is bound, and keeps it")
 {
-    struct map *map = new_map();
+    struct map *map = new_late_map();
     int fd = any_socket(PORTMAP_TCP);
     list_late(map, 8080, PORTMAP_BOTH, BY_NUMBER);
-    map_stock_put(map, 20000);
+    put_in_stock(map, 20000);
     pretend(map);
     struct outbound out = ask(fd, "127.0.0.1", 8080, RULE_BIND);
     check(out.fresh && out.error == 0, "error %d", out.error);
     equal(made_with(&out, 8080), 20000);
-    equal(newest(map)->event, MAP_EVENT_LATE);
-    equal(newest(map)->pid, 4711);
+    equal(newest(map).event, MAP_EVENT_LATE);
+    equal(newest(map).pid, 4711);
     equal(told(fd, "::1", 20000, OWNER_SELF), 8080);
     out = ask(fd, "::1", 8080, RULE_BIND);
     check(!out.fresh, "once more");
@@ -149,7 +149,7 @@ TEST("a late placeholder gets a port of the stock when it is bound, and keeps it
 
 TEST("where the stock is empty a port is leased, and where none can be had the call says so")
 {
-    struct map *map = new_map();
+    struct map *map = new_late_map();
     int fd = any_socket(PORTMAP_TCP);
     for (unsigned port = 8080; port < 8084; port++)
         list_late(map, port, PORTMAP_BOTH, BY_NUMBER);
@@ -161,7 +161,7 @@ TEST("where the stock is empty a port is leased, and where none can be had the c
     equal(made_with(&out, 8081), 20011);
     leased = 0;
     equal(ask(fd, "127.0.0.1", 8082, RULE_BIND).error, EADDRINUSE);
-    equal(newest(map)->event, MAP_EVENT_EMPTY);
+    equal(newest(map).event, MAP_EVENT_EMPTY);
     equal(ask(fd, "127.0.0.1", 8082, RULE_CONNECT).error, ECONNREFUSED);
     without_lease = REFILL_OUT_OF_REACH;
     out = ask(fd, "127.0.0.1", 8083, RULE_BIND);
@@ -172,9 +172,9 @@ TEST("where the stock is empty a port is leased, and where none can be had the c
 
 TEST("one of `all` that nobody has bound is not asked for, nor leased for a destination")
 {
-    struct map *map = new_map();
+    struct map *map = new_late_map();
     list_late(map, 8080, PORTMAP_BOTH, BY_ALL);
-    map_stock_put(map, 20000);
+    put_in_stock(map, 20000);
     pretend(map);
     equal(ask(any_socket(PORTMAP_TCP), "127.0.0.1", 8080, RULE_CONNECT).placeholder, 0);
     equal(map_real(map, 8080), 0);
@@ -182,16 +182,16 @@ TEST("one of `all` that nobody has bound is not asked for, nor leased for a dest
 
 TEST("a port that a stranger has is swapped for another one, as long as nobody was told of it")
 {
-    struct map *map = new_map();
+    struct map *map = new_late_map();
     list_late(map, 8080, PORTMAP_BOTH, BY_NUMBER);
-    map_stock_put(map, 20000);
-    map_stock_put(map, 20001);
+    put_in_stock(map, 20000);
+    put_in_stock(map, 20001);
     pretend(map);
     struct outbound first = ask(any_socket(PORTMAP_TCP), "127.0.0.1", 8080, RULE_BIND);
     equal(made_with(&first, 8080), 20000);
     check(rule_retry(&view, &first), "no other");
     equal(made_with(&first, 8080), 20001);
-    equal(newest(map)->event, MAP_EVENT_SWAP);
+    equal(newest(map).event, MAP_EVENT_SWAP);
     equal(told(any_socket(PORTMAP_TCP), "::1", 20000, OWNER_SELF), 20000);
 
     struct outbound second = ask(any_socket(PORTMAP_TCP), "127.0.0.1", 8080, RULE_BIND);
@@ -203,7 +203,7 @@ TEST("a port that a stranger has is swapped for another one, as long as nobody w
 
 TEST("swapping comes to an end, and a port that was known at start is never swapped")
 {
-    struct map *map = new_map();
+    struct map *map = new_late_map();
     unsigned swaps = 0;
     list_late(map, 8080, PORTMAP_BOTH, BY_NUMBER);
     assign(map, 9090, 30000, PORTMAP_BOTH);
@@ -220,9 +220,9 @@ TEST("swapping comes to an end, and a port that was known at start is never swap
 
 TEST("where no other port can be had the one that a stranger has stays")
 {
-    struct map *map = new_map();
+    struct map *map = new_late_map();
     list_late(map, 8080, PORTMAP_BOTH, BY_NUMBER);
-    map_stock_put(map, 20000);
+    put_in_stock(map, 20000);
     pretend(map);
     struct outbound out = ask(any_socket(PORTMAP_TCP), "127.0.0.1", 8080, RULE_BIND);
     check(!rule_retry(&view, &out), "there is another");
@@ -237,16 +237,16 @@ TEST("what came of a bind is noted or logged")
     struct outbound out = ask(any_socket(PORTMAP_TCP), "127.0.0.1", 8080, RULE_BIND);
     rule_bound(&view, &out, EACCES);
     check(!map_was_bound(map, 8080), "it failed");
-    equal(newest(map)->event, MAP_EVENT_REFUSED);
-    equal(newest(map)->error, EACCES);
-    equal(newest(map)->real, 20000);
+    equal(newest(map).event, MAP_EVENT_REFUSED);
+    equal(newest(map).error, EACCES);
+    equal(newest(map).real, 20000);
     rule_bound(&view, &out, 0);
     check(map_was_bound(map, 8080), "it did not");
 }
 
 TEST("a port that is named without a socket has the real port of its protocol, a late one from now on")
 {
-    struct map *map = new_map();
+    struct map *map = new_late_map();
     assign(map, 8080, 20000, PORTMAP_TCP);
     list_late(map, 8081, PORTMAP_TCP, BY_NUMBER);
     list_late(map, 8082, PORTMAP_TCP, BY_ALL);
@@ -265,8 +265,7 @@ TEST("a port that is named without a socket has the real port of its protocol, a
 
 TEST("while fixed ports are discovered, each destination is for the rules, and none is changed")
 {
-    struct map *map = new_map();
-    let_discover(map);
+    struct map *map = new_discovering_map();
     pretend(map);
     equal(ask(any_socket(PORTMAP_TCP), "127.0.0.1", 8080, RULE_CONNECT).placeholder, 0);
     struct sighting seen = sighting_get(map, 0);
@@ -278,7 +277,7 @@ TEST("while fixed ports are discovered, each destination is for the rules, and n
 
 TEST("under a filter of the program nothing is asked of the kernel, and each socket matches")
 {
-    struct map *map = new_map();
+    struct map *map = new_late_map();
     assign(map, 53, 20000, PORTMAP_UDP);
     list_late(map, 8080, PORTMAP_BOTH, BY_NUMBER);
     pretend(map);

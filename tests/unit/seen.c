@@ -40,7 +40,7 @@ TEST("a fixed port that nobody listed is noted once, with the program that bound
     struct sighting seen = sighting_get(map, 0);
     equal(seen.kind, SIGHTING_BIND);
     equal(seen.port, 8080);
-    equal_text(sighting_program_name(map, seen.program), "pretended");
+    equal_text(sighting_program_name(map, seen.program).text, "pretended");
     see("127.0.0.1", 8080, EADDRINUSE);
     equal(count_of(map), 2);
 }
@@ -63,8 +63,7 @@ TEST("nothing is noted of port 0, of a real port, of another error, of other fam
 
 TEST("while all fixed ports are discovered, the protocol is noted as well, and who is connected to")
 {
-    struct map *map = new_map();
-    let_discover(map);
+    struct map *map = new_discovering_map();
     pretend(map);
     see("127.0.0.1", 8080, 0);
     equal(sighting_get(map, 0).protocols, PORTMAP_TCP);

@@ -3,6 +3,17 @@
 
 #include "run/sighting.h"
 
+/* How many programs the notes of a map have room for. */
+enum {
+    PROGRAMS = sizeof((struct map_notes *)NULL)->programs / sizeof(struct map_program),
+    MANY_PROGRAMS = sizeof((struct map_large_notes *)NULL)->programs / sizeof(struct map_program),
+};
+
+static const struct {
+    struct map *(*new_map)(void);
+    unsigned programs;
+} sizes[] = {{new_map, PROGRAMS}, {new_discovering_map, MANY_PROGRAMS}};
+
 static struct reach started;
 
 /* A program as reach_judge() has found it. */
@@ -30,12 +41,12 @@ TEST("what was noted is found, once, however often it was noted")
     enum { NOTED = 100 };
     struct sighting noted[NOTED], s;
     unsigned different = 0, n = 0;
-    struct map *map = new_map();
+    struct map *map = new_discovering_map();
     for (unsigned i = 0; i < NOTED; i++) {
         noted[i] = (struct sighting){.kind = 1 + below(3),
                                      .port = 1 + below(30),
                                      .protocols = below(4),
-                                     .program = below(MAP_PROGRAMS + 1)};
+                                     .program = below(MANY_PROGRAMS + 1)};
         bool again = false;
         for (unsigned k = 0; k < i && !again; k++)
             again = memcmp(&noted[k], &noted[i], sizeof s) == 0;
@@ -53,40 +64,94 @@ TEST("what was noted is found, once, however often it was noted")
     equal(n, different);
 }
 
+/* Notes what a kind has room for, and one more. */
+static void fill(struct map *map, enum sighting_kind kind)
+{
+    struct sighting s = {.kind = kind, .protocols = PORTMAP_TCP};
+    while (++s.port < PORT_COUNT && !sighting_is_full(map, kind))
+        sighting_note(map, s);
+    check(sighting_is_full(map, kind), "there is no end");
+    unsigned noted = count_of(map, kind);
+    s = (struct sighting){.kind = kind, .port = 65535, .protocols = PORTMAP_UDP};
+    sighting_note(map, s);
+    equal(count_of(map, kind), noted);
+}
+
 TEST("when a kind has no room left, others have, and what was noted stays")
 {
-    struct map *map = new_map();
-    for (unsigned port = 1; port < PORT_COUNT && !sighting_is_full(map, SIGHTING_CONNECT); port++)
-        sighting_note(map,
-                      (struct sighting){.kind = SIGHTING_CONNECT, .port = port, .protocols = PORTMAP_TCP});
-    check(sighting_is_full(map, SIGHTING_CONNECT), "there is no end");
-    unsigned noted = count_of(map, SIGHTING_CONNECT);
-    sighting_note(map, (struct sighting){.kind = SIGHTING_CONNECT, .port = 65535, .protocols = PORTMAP_UDP});
-    equal(count_of(map, SIGHTING_CONNECT), noted);
-    for (enum sighting_kind kind = SIGHTING_BIND; kind <= SIGHTING_DLMOPEN; kind++) {
-        if (kind == SIGHTING_CONNECT)
-            continue;
-        check(!sighting_is_full(map, kind), "%d", kind);
-        sighting_note(map, (struct sighting){.kind = kind, .port = 8080});
-        equal(count_of(map, kind), 1);
+    for (unsigned i = 0; i < 2; i++) {
+        struct map *map = sizes[i].new_map();
+        enum sighting_kind full = i == 0 ? SIGHTING_EXEC : SIGHTING_CONNECT;
+        fill(map, full);
+        unsigned noted = count_of(map, full);
+        check(noted >= 16, "%u", noted);
+        for (enum sighting_kind kind = SIGHTING_BIND; kind <= SIGHTING_DLMOPEN; kind++) {
+            if (kind == full || (i == 0 && kind == SIGHTING_CONNECT))
+                continue;
+            check(!sighting_is_full(map, kind), "%d", kind);
+            sighting_note(map, (struct sighting){.kind = kind, .port = 8080});
+            equal(count_of(map, kind), 1);
+        }
+        equal(count_of(map, full), noted);
     }
+}
+
+TEST("many binds leave room for programs and libraries, and are noted up to a number that both sizes have")
+{
+    for (unsigned i = 0; i < 2; i++) {
+        struct map *map = sizes[i].new_map();
+        fill(map, SIGHTING_BIND);
+        check(count_of(map, SIGHTING_BIND) >= 32, "%u", count_of(map, SIGHTING_BIND));
+        check(sighting_is_full(map, SIGHTING_REFUSED), "binds that were refused have places of their own");
+        sighting_note(map, (struct sighting){.kind = SIGHTING_EXEC, .program = 1});
+        sighting_note(map, (struct sighting){.kind = SIGHTING_DLMOPEN});
+        equal(count_of(map, SIGHTING_EXEC), 1);
+        equal(count_of(map, SIGHTING_DLMOPEN), 1);
+    }
+}
+
+TEST("connections are noted only while ports are discovered")
+{
+    struct map *map = new_map();
+    for (unsigned port = 1; port < 1000; port++)
+        sighting_note(map, (struct sighting){.kind = SIGHTING_CONNECT, .port = port});
+    check(sighting_get(map, 0).kind == SIGHTING_NONE, "noted");
+}
+
+TEST("a process that cannot open the notes notes nothing, and reads nothing")
+{
+    struct map *map = new_map(), without = *map;
+    struct map_program program;
+    unsigned n = 0;
+    without.notes = NULL;
+    equal(sighting_program(&without, 1, 2, "/usr/bin/server"), SIGHTING_UNKNOWN);
+    equal_text(sighting_program_name(&without, 0).text, "a program");
+    struct reach asked = *found(2, PROGRAM_STATIC, "/bin/static");
+    sighting_remember(&without, &started);
+    check(!sighting_knows(&without, &asked), "it knows");
+    sighting_started(&without, &started);
+    sighting_note(&without, (struct sighting){.kind = SIGHTING_BIND, .port = 8080});
+    equal(sighting_get(&without, 0).kind, SIGHTING_NONE);
+    check(!sighting_unhookable(&without, &n, &program), "a program");
+    check(sighting_get(map, 0).kind == SIGHTING_NONE, "noted");
 }
 
 TEST("a program is the same by its device and inode, whatever its name, and has the first one's")
 {
     struct map *map = new_map();
     unsigned program = sighting_program(map, 1, 2, "/usr/bin/server");
-    check(program < MAP_PROGRAMS, "no room");
+    check(program < PROGRAMS, "no room");
     equal(sighting_program(map, 1, 2, "another"), program);
     check(sighting_program(map, 2, 2, "another") != program, "another device");
     check(sighting_program(map, 1, 3, "another") != program, "another file");
-    equal_text(sighting_program_name(map, program), "server");
-    equal_text(sighting_program_name(map, MAP_PROGRAMS), "a program");
+    equal_text(sighting_program_name(map, program).text, "server");
+    equal_text(sighting_program_name(map, PROGRAMS).text, "a program");
+    equal_text(sighting_program_name(map, SIGHTING_UNKNOWN).text, "a program");
 }
 
 TEST("a file that is not known is no program, not even in an empty map")
 {
-    equal(sighting_program(new_map(), 0, 0, "server"), MAP_PROGRAMS);
+    equal(sighting_program(new_map(), 0, 0, "server"), SIGHTING_UNKNOWN);
 }
 
 TEST("a long name ends in dots, and no name is none")
@@ -95,19 +160,21 @@ TEST("a long name ends in dots, and no name is none")
     char name[200];
     memset(name, 'x', sizeof name - 1);
     name[sizeof name - 1] = '\0';
-    const char *shown = sighting_program_name(map, sighting_program(map, 1, 2, name));
-    size_t len = strlen(shown);
-    check(len > 10 && len < sizeof name - 1 && strcmp(shown + len - 3, "...") == 0, "%s", shown);
-    equal_text(sighting_program_name(map, sighting_program(map, 1, 3, "/bin/")), "a program");
+    struct sighting_name shown = sighting_program_name(map, sighting_program(map, 1, 2, name));
+    size_t len = strlen(shown.text);
+    check(len > 10 && len < sizeof name - 1 && strcmp(shown.text + len - 3, "...") == 0, "%s", shown.text);
+    equal_text(sighting_program_name(map, sighting_program(map, 1, 3, "/bin/")).text, "a program");
 }
 
 TEST("when there is no room for more programs, those that are known are still found")
 {
-    struct map *map = new_map();
-    for (unsigned i = 0; i < MAP_PROGRAMS; i++)
-        equal(sighting_program(map, 1, 100 + i, "server"), i);
-    equal(sighting_program(map, 1, 99, "server"), MAP_PROGRAMS);
-    equal(sighting_program(map, 1, 100, "server"), 0);
+    for (unsigned size = 0; size < 2; size++) {
+        struct map *map = sizes[size].new_map();
+        for (unsigned i = 0; i < sizes[size].programs; i++)
+            equal(sighting_program(map, 1, 100 + i, "server"), i);
+        equal(sighting_program(map, 1, 99, "server"), SIGHTING_UNKNOWN);
+        equal(sighting_program(map, 1, 100, "server"), 0);
+    }
 }
 
 TEST("what a program is, is remembered by its file as it was")
@@ -130,39 +197,45 @@ TEST("what a program is, is remembered by its file as it was")
 TEST("a program that the library does not reach is noted when it is started, one that it reaches is not")
 {
     struct map *map = new_map();
+    struct map_program program;
     unsigned n = 0;
     sighting_started(map, found(2, PROGRAM_DYNAMIC, "/bin/dynamic"));
-    check(sighting_unhookable(map, &n) == NULL && n == 0, "%u", n);
+    check(!sighting_unhookable(map, &n, &program) && n == 0, "%u", n);
+    check(!atomic_load(&map->notes->unreached), "it is reached");
     sighting_started(map, found(3, PROGRAM_STATIC, "/bin/static"));
-    const struct map_program *program = sighting_unhookable(map, &n);
-    check(program != NULL, "nothing is noted");
-    equal_text(program->name, "static");
-    equal_text(sighting_obstacle(program)->why, reach_obstacle(PROGRAM_STATIC, false)->why);
-    check(sighting_unhookable(map, &n) == NULL, "a second one");
+    check(sighting_unhookable(map, &n, &program), "nothing is noted");
+    equal_text(program.name, "static");
+    equal_text(sighting_obstacle(&program)->why, reach_obstacle(PROGRAM_STATIC, false)->why);
+    check(!sighting_unhookable(map, &n, &program), "a second one");
+    check(atomic_load(&map->notes->unreached), "what it starts may join");
 }
 
 TEST("that starting a program gave rights to somebody is an obstacle of its own")
 {
     struct map *map = new_map();
+    struct map_program program;
     unsigned n = 0;
     found(2, PROGRAM_DYNAMIC, "/bin/su");
     started.is_privileged = true;
     sighting_started(map, &started);
-    const struct map_program *program = sighting_unhookable(map, &n);
-    check(program != NULL, "nothing is noted");
-    equal_text(sighting_obstacle(program)->why, reach_obstacle(PROGRAM_DYNAMIC, true)->why);
+    check(sighting_unhookable(map, &n, &program), "nothing is noted");
+    equal_text(sighting_obstacle(&program)->why, reach_obstacle(PROGRAM_DYNAMIC, true)->why);
 }
 
 TEST("programs for which there was no room are noted as one")
 {
-    struct map *map = new_map();
-    unsigned n = 0, count = 0;
-    const struct map_program *program, *last = NULL;
-    for (unsigned i = 0; i < MAP_PROGRAMS + 10; i++)
-        sighting_started(map, found(100 + i, PROGRAM_STATIC, "/bin/static"));
-    for (; (program = sighting_unhookable(map, &n)) != NULL; count++)
-        if (strcmp(program->name, "a program") == 0)
-            last = program;
-    equal(count, MAP_PROGRAMS + 1);
-    check(last != NULL && sighting_obstacle(last) != NULL, "it is forgotten");
+    for (unsigned size = 0; size < 2; size++) {
+        struct map *map = sizes[size].new_map();
+        unsigned n = 0, count = 0, unknown = 0;
+        struct map_program program;
+        for (unsigned i = 0; i < sizes[size].programs + 10; i++)
+            sighting_started(map, found(100 + i, PROGRAM_STATIC, "/bin/static"));
+        for (; sighting_unhookable(map, &n, &program); count++)
+            if (strcmp(program.name, "a program") == 0) {
+                check(sighting_obstacle(&program) != NULL, "it is forgotten");
+                unknown++;
+            }
+        equal(count, sizes[size].programs + 1);
+        equal(unknown, 1);
+    }
 }

@@ -47,7 +47,7 @@ TEST("what a program calls P goes to one port of the kernel's, which comes back 
             if (pairs[i].alias != 0)
                 equal(back(&view, pairs[i].placeholder), pairs[i].alias);
         }
-        map_detach(map);
+        drop_map(map);
     }
 }
 
@@ -55,17 +55,16 @@ TEST("so it is while placeholders are added, taken back and given aliases, in an
 {
     enum { FEW = 100 };
     struct map *map = new_map();
-    let_grow(map);
     add(&view, map);
     for (unsigned step = 0; step < 3000; step++) {
         unsigned port = EPHEMERAL_FIRST - FEW / 2 + below(FEW), real = EPHEMERAL_FIRST - FEW / 2 + below(FEW);
         bool is_real = back(&view, real) != 0 && map_real(map, back(&view, real)) == real;
         if (map_real(map, port) != 0 && below(2) == 0)
-            map_unassign(map, port);
+            take_back(map, port);
         else if (map_real(map, port) != 0)
             map_enter_alias(map, port, real, 0);
         else if (!is_real)
-            map_assign(map, port, real, PORTMAP_BOTH << MAP_PROTOCOLS_SHIFT);
+            assign(map, port, real, PORTMAP_BOTH);
         for (unsigned p = EPHEMERAL_FIRST - FEW; p < EPHEMERAL_FIRST + FEW; p++) {
             check(there(&view, p) == 0 || back(&view, there(&view, p)) == p, "%u after %u steps", p, step);
             check(back(&view, p) == 0 || there(&view, back(&view, p)) == p, "%u after %u steps", p, step);
@@ -77,12 +76,13 @@ TEST("who cannot open the map sees the same by the compact text")
 {
     static char text[COMPACT_SIZE];
     struct map *map = new_map();
+    struct compact compact;
     let_reveal(map);
     assign_pairs(map, pairs);
     add(&view, map);
-    check(compact_write(map, text, sizeof text), "it does not fit");
-    check(compact_read(text, view_assign, &other, &other.reveal), "%s", text);
-    check(other.active && other.reveal && view.reveal, "the view is not in use, or does not reveal");
+    check(compact_write(map, "0123456789abcdef0123456789abcdef", text, sizeof text), "it does not fit");
+    check(compact_read_head(text, &compact) && compact_read(text, view_assign, &other), "%s", text);
+    check(other.active && compact.reveal && view.reveal, "the view is not in use, or does not reveal");
     for (unsigned port = 1; port < PORT_COUNT; port++) {
         equal(view_to_kernel(&other, port, VIEW_BIND).entry, view_to_kernel(&view, port, VIEW_BIND).entry);
         equal(view_to_program(&other, port), view_to_program(&view, port));
@@ -94,12 +94,58 @@ TEST("a map that has more than what was copied is asked for it, and no other")
     struct map *map = new_map();
     assign(map, 8080, 20000, PORTMAP_BOTH);
     add(&view, map);
-    assign(map, 9090, 20001, PORTMAP_BOTH);
+    check(!map_grows(map) && !view_asks(&view, 0), "it has no more");
+    take_back(map, 8080); /* which is for placeholders that nobody has copied */
     equal(there(&view, 8080), 20000);
+    equal(back(&view, 20000), 8080);
     equal(there(&view, 9090), 0);
-    let_grow(map);
+    assign(map, 9090, 20001, PORTMAP_BOTH);
+    check(map_grows(map) && view_asks(&view, 0), "it has more");
     equal(there(&view, 9090), 20001);
     equal(back(&view, 20001), 9090);
+    equal(there(&view, 8080), 20000);
+}
+
+TEST("what was taken back before a process attached is not copied, nor found by asking")
+{
+    struct map *map = new_map();
+    assign(map, 8080, 20000, PORTMAP_BOTH);
+    assign(map, EPHEMERAL_FIRST, 20001, PORTMAP_BOTH);
+    check(map_enter_alias(map, EPHEMERAL_FIRST, 20002, 0), "no alias");
+    take_back(map, 8080);
+    take_back(map, EPHEMERAL_FIRST);
+    add(&view, map);
+    assign(map, 9090, 20003, PORTMAP_BOTH); /* now it is asked */
+    static const unsigned gone[] = {8080, 20000, EPHEMERAL_FIRST, 20001, 20002};
+    for (unsigned i = 0; i < sizeof gone / sizeof *gone; i++)
+        check(there(&view, gone[i]) == 0 && back(&view, gone[i]) == 0, "%u", gone[i]);
+    equal(there(&view, 9090), 20003);
+}
+
+TEST("an assignment that was copied is passed over in the map, whose numbers still count when a late one is "
+     "made")
+{
+    struct map *map = new_late_map();
+    uint32_t entry = 0;
+    assign(map, 8080, EPHEMERAL_FIRST, PORTMAP_BOTH);
+    assign(map, EPHEMERAL_LAST, 20000, PORTMAP_BOTH);
+    assign(map, EPHEMERAL_LAST - 1, 20002, PORTMAP_BOTH);
+    check(map_enter_alias(map, EPHEMERAL_LAST - 1, 20001, 0), "no alias");
+    list_late(map, 9090, PORTMAP_BOTH, BY_NUMBER);
+    list_late(map, EPHEMERAL_FIRST, PORTMAP_BOTH, BY_NUMBER);
+    add(&view, map);
+    equal(map_to_kernel(map, 8080), 0);
+    equal(map_to_program(map, EPHEMERAL_FIRST), 0);
+    static const unsigned known[] = {EPHEMERAL_FIRST, EPHEMERAL_LAST, EPHEMERAL_LAST - 1, 20000, 20001, 20002};
+    set_ephemeral(map, 20000, EPHEMERAL_LAST);
+    for (unsigned i = 0; i < sizeof known / sizeof *known; i++)
+        check(!map_choose_late(map, 9090, known[i], &entry) && entry == 0, "%u", known[i]);
+    check(!enter_leased(map, 9090, 20000, &entry) && entry == 0, "it is a real port");
+    check(!map_enter_alias(map, EPHEMERAL_FIRST, 20001, 0), "it is an alias");
+    check(!map_enter_alias(map, EPHEMERAL_FIRST, 20003, 0), "the placeholder's number is a real port");
+    check(put_in_stock(map, 20003) && map_alias_late(map, EPHEMERAL_FIRST), "the stock is empty");
+    check(map_stock(map, 0) == 20003, "it has been used for an alias of a real port");
+    check_one_to_one(&view);
 }
 
 TEST("a late placeholder may be assigned when it is bound, and reached when it was listed by number")
@@ -110,7 +156,7 @@ TEST("a late placeholder may be assigned when it is bound, and reached when it w
         bool reached;
     } late[] = {
         {8080, BY_NUMBER, true}, {8081, BY_ALL, false}, {40000, BY_NUMBER, false}, {40001, BY_ALL, false}};
-    struct map *map = new_map();
+    struct map *map = new_late_map();
     add(&view, map);
     for (unsigned i = 0; i < 4; i++) {
         unsigned port = late[i].port;
@@ -119,7 +165,7 @@ TEST("a late placeholder may be assigned when it is bound, and reached when it w
         check(view_to_kernel(&view, port, VIEW_BIND).map == map, "%u", port);
         check((view_to_kernel(&view, port, VIEW_REACH).map == map) == late[i].reached, "%u", port);
         equal(view_to_kernel(&view, port, VIEW_BIND).entry, 0);
-        check(map_enter_late(map, port, 20000 + i, &entry), "%u", port);
+        check(enter_leased(map, port, 20000 + i, &entry), "%u", port);
         equal(there(&view, port), 20000 + i);
         equal(back(&view, 20000 + i), port);
     }
@@ -153,7 +199,6 @@ TEST("an alias that the outer run has means nothing where the inner one has anot
     add(&view, outer);
     equal(there(&view, 20001), EPHEMERAL_FIRST);
     check(!view_is_real_around(&view, inner, EPHEMERAL_FIRST), "an alias is no real port");
-    let_grow(inner);
     assign(inner, 8080, EPHEMERAL_FIRST, PORTMAP_BOTH);
     equal(there(&view, 20001), 0);
     equal(back(&view, EPHEMERAL_FIRST), 8080);
@@ -171,16 +216,15 @@ TEST("what maps of runs inside each other say is one-to-one, however they overla
         for (unsigned port = 1; port < PORT_COUNT; port++)
             check(back(&view, port) == 0 || there(&view, back(&view, port)) == port, "%u is called %u", port,
                   back(&view, port));
-        map_detach(inner);
-        map_detach(outer);
+        drop_map(inner);
+        drop_map(outer);
     }
 }
 
 TEST("the innermost map says whether ports are revealed and whether all are discovered")
 {
-    struct map *inner = new_map(), *outer = new_map();
+    struct map *inner = new_map(), *outer = new_discovering_map();
     let_reveal(inner);
-    let_discover(outer);
     add(&view, inner);
     add(&view, outer);
     check(view.active && view.reveal && !view.discover, "%d %d %d", view.active, view.reveal, view.discover);
@@ -210,6 +254,41 @@ TEST("that a placeholder was bound is noted in each run that has the same assign
     check(!map_was_bound(different, 8080) && !map_was_bound(inner, 9090), "where it is not");
 }
 
+TEST("that a program is executed is noted in every run around")
+{
+    struct map *inner = new_map(), *outer = new_map();
+    add(&view, inner);
+    add(&view, outer);
+    check(!atomic_load(&inner->notes->execs) && !atomic_load(&outer->notes->execs), "nothing was executed");
+    view_note_exec(&view);
+    check(atomic_load(&inner->notes->execs) && atomic_load(&outer->notes->execs), "it is not noted");
+    check(!atomic_load(&inner->notes->unreached), "it joins");
+}
+
+TEST("a process that cannot open the notes of a run translates as others do, and notes nothing")
+{
+    struct map *whole = new_late_map(), map = *whole;
+    uint32_t entry = 0;
+    map.notes = NULL;
+    assign(&map, 8080, 20000, PORTMAP_BOTH);
+    list_late(&map, 9090, PORTMAP_BOTH, BY_NUMBER);
+    add(&view, &map);
+    check(enter_leased(&map, 9090, 20001, &entry), "it is not assigned");
+    equal(there(&view, 8080), 20000);
+    equal(back(&view, 20001), 9090);
+    view_note_bound(&view, 9090);
+    view_note_exec(&view);
+    view_wake(&view);
+    view_log(&view, MAP_EVENT_LATE, 9090, 20001, 0);
+    check(map_was_bound(whole, 9090), "the late tables can tell that");
+    equal(map_log_next(whole), 0);
+    map.late = NULL; /* as they are in another mount namespace */
+    equal(there(&view, 9090), 0);
+    equal(there(&view, 8080), 20000);
+    view_note_bound(&view, 8080);
+    check(!map_was_bound(&map, 8080) && !map_any_bound(&map), "nobody can have noted it");
+}
+
 TEST("who waits for a port of any run around is woken, and what happens is logged in the innermost for the "
      "process")
 {
@@ -217,12 +296,12 @@ TEST("who waits for a port of any run around is woken, and what happens is logge
     add(&view, inner);
     add(&view, outer);
     view.pid = 4711;
-    uint32_t before = atomic_load(&outer->generation);
+    uint32_t before = map_generation(outer);
     view_wake(&view);
-    equal(atomic_load(&inner->generation), before + 1);
-    equal(atomic_load(&outer->generation), before + 1);
+    equal(map_generation(inner), before + 1);
+    equal(map_generation(outer), before + 1);
     view_log(&view, MAP_EVENT_LATE, 8080, 20000, 0);
-    equal(newest(inner)->pid, 4711);
-    equal(newest(inner)->placeholder, 8080);
-    equal(newest(outer)->event, MAP_EVENT_NONE);
+    equal(newest(inner).pid, 4711);
+    equal(newest(inner).placeholder, 8080);
+    equal(newest(outer).event, MAP_EVENT_NONE);
 }

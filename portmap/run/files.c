@@ -1,0 +1,384 @@
+#include "run/files.h"
+
+#include "base/file.h"
+#include "base/kernel.h"
+#include "base/text.h"
+#include "error.h"
+#include "lease/pool.h"
+#include "run/rundir.h"
+#include "run/texts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char magic[8] = "pshead\n\x1a";
+
+static const char late_ending[] = ".late";
+
+enum { LATE_NAME_SIZE = SECRET_SIZE + sizeof late_ending };
+
+static void late_name(char name[static LATE_NAME_SIZE], const char *secret)
+{
+    struct text t = text_in(name, LATE_NAME_SIZE);
+    text_str(&t, secret);
+    text_str(&t, late_ending);
+}
+
+int files_secret(char secret[static SECRET_SIZE])
+{
+    uint64_t random[2];
+    struct text t = text_in(secret, SECRET_SIZE);
+    if (getrandom(random, sizeof random, 0) != sizeof random)
+        return -errno;
+    text_hex(&t, random[0], 16);
+    text_hex(&t, random[1], 16);
+    return 0;
+}
+
+static size_t notes_size(bool discover)
+{
+    size_t size = discover ? sizeof(struct map_large_notes) : sizeof(struct map_notes);
+    return (size + MAP_PAGE - 1) / MAP_PAGE * MAP_PAGE;
+}
+
+/* Maps an open file and closes it. NULL and errno when that fails. */
+static void *map_and_close(int fd, size_t size, int protection)
+{
+    void *mapped = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
+    int error = errno;
+    close(fd);
+    errno = error;
+    return mapped == MAP_FAILED ? NULL : mapped;
+}
+
+static bool lock_head(int fd)
+{
+    struct flock whole = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    return fcntl(fd, F_OFD_SETLK, &whole) == 0;
+}
+
+static void describe(struct map_head *head, uint64_t run_id, struct files_kind kind)
+{
+    struct ephemeral_range ephemeral = pool_ephemeral_range();
+    memset(head, 0, offsetof(struct map_head, start));
+    head->version = MAP_VERSION;
+    head->size = sizeof *head;
+    head->run_id = run_id;
+    head->starter = getpid();
+    head->starter_start_time = process_start_time(getpid());
+    head->pid_namespace = process_pid_namespace();
+    head->net_namespace = process_net_namespace();
+    head->uid = kernel_euid();
+    head->created = process_clock();
+    head->discover = kind.discover;
+    head->has_late = kind.late;
+    head->ephemeral_first = (uint16_t)ephemeral.first;
+    head->ephemeral_last = (uint16_t)ephemeral.last;
+    memcpy(head->magic, magic, sizeof magic);
+    atomic_store(&head->life, run_id << 8 | MAP_LIVES);
+}
+
+static int create_head(struct map *map, int run_dir, const char *secret, bool late)
+{
+    const size_t at = offsetof(struct map_head, late), late_size = sizeof *map->head - at;
+    int fd = file_share(run_dir, secret);
+    if (fd < 0)
+        return fd;
+    int error = file_allocate(fd, MAP_PAGE);
+    if (error == 0 && late)
+        error = file_allocate_from(fd, at, late_size);
+    if (error == 0 && (fchmod(fd, 0644) < 0 || !lock_head(fd)))
+        error = -errno;
+    void *head =
+        error == 0 ? mmap(NULL, sizeof *map->head, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+    if (head == MAP_FAILED) {
+        error = error == 0 ? -errno : error;
+        close(fd);
+        return error;
+    }
+    map->head = head;
+    map->fd = fd;
+    if (late)
+        memset((char *)head + at, 0, late_size);
+    return 0;
+}
+
+static int create_notes(struct map *map, int run_dir, bool discover)
+{
+    size_t size = notes_size(discover);
+    int fd = file_share(run_dir, "map");
+    if (fd < 0)
+        return fd;
+    int error = file_allocate(fd, size);
+    if (error != 0) {
+        close(fd);
+        return error;
+    }
+    map->notes = map_and_close(fd, size, PROT_READ | PROT_WRITE);
+    if (map->notes == NULL)
+        return -errno;
+    memset(map->notes, 0, size);
+    return 0;
+}
+
+static int create_late(struct map *map, int run_dir, const char *secret)
+{
+    char name[LATE_NAME_SIZE];
+    late_name(name, secret);
+    int fd = file_create(run_dir, name);
+    if (fd < 0)
+        return fd;
+    int error = file_allocate(fd, sizeof *map->late);
+    if (error == 0 && fchmod(fd, 0666) < 0)
+        error = -errno;
+    if (error != 0) {
+        close(fd);
+        return error;
+    }
+    map->late = map_and_close(fd, sizeof *map->late, PROT_READ | PROT_WRITE);
+    return map->late == NULL ? -errno : 0;
+}
+
+int files_create(struct map *map, int run_dir, uint64_t run_id, const char *secret, struct files_kind kind)
+{
+    *map = (struct map){.fd = -1};
+    int error = create_head(map, run_dir, secret, kind.late);
+    if (error == 0) {
+        map->head->discover = kind.discover; /* by which files_close() knows the size of the notes */
+        error = create_notes(map, run_dir, kind.discover);
+    }
+    if (error == 0 && kind.late)
+        error = create_late(map, run_dir, secret);
+    if (error == 0)
+        describe(map->head, run_id, kind);
+    else
+        files_close(map);
+    return error;
+}
+
+/* 0 for a regular file of this user that has at least `size` bytes. */
+static int check_file(int fd, size_t size)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode) || kernel_owner(fd) != kernel_euid())
+        return PORTMAP_EFOREIGN;
+    if (st.st_size == 0)
+        return -ENODATA;
+    return st.st_size >= (off_t)size ? 0 : PORTMAP_ETORN;
+}
+
+/* Opens a file of this user to be written. Returns the descriptor or an error. */
+static int open_own(int dir, const char *name, size_t size)
+{
+    int fd = openat(dir, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int error = check_file(fd, size);
+    if (error == 0)
+        return fd;
+    close(fd);
+    return error;
+}
+
+static int check_head(const struct map_head *head)
+{
+    if (head->magic[0] == '\0')
+        return -ENODATA;
+    bool ours = memcmp(head->magic, magic, sizeof magic) == 0 && head->version == MAP_VERSION &&
+                head->size == sizeof *head;
+    return ours ? 0 : PORTMAP_ETORN;
+}
+
+/* The same for one that may have lost its end: 0 when the file is as long as what the head says to be in it.
+ */
+static int check_whole_head(const struct map_head *head, int fd)
+{
+    uint32_t count = atomic_load(&head->start_count);
+    size_t size =
+        offsetof(struct map_head, start) + (count < MAP_START_MAX ? count : MAP_START_MAX) * sizeof(uint64_t);
+    int error = check_head(head);
+    return error == 0 ? check_file(fd, head->has_late ? sizeof *head : size) : error;
+}
+
+static int open_head(struct map *map, int run_dir, const char *secret)
+{
+    map->fd = open_own(run_dir, secret, MAP_PAGE);
+    if (map->fd < 0)
+        return map->fd;
+    void *head = mmap(NULL, sizeof *map->head, PROT_READ | PROT_WRITE, MAP_SHARED, map->fd, 0);
+    if (head == MAP_FAILED)
+        return -errno;
+    map->head = head;
+    return check_whole_head(map->head, map->fd);
+}
+
+static int open_rest(struct map *map, int run_dir, const char *secret)
+{
+    char name[LATE_NAME_SIZE];
+    size_t size = notes_size(map->head->discover);
+    int fd = open_own(run_dir, "map", size);
+    if (fd >= 0)
+        map->notes = map_and_close(fd, size, PROT_READ | PROT_WRITE);
+    if (fd < 0 || map->notes == NULL)
+        return fd < 0 ? fd : -errno;
+    if (!map->head->has_late)
+        return 0;
+    late_name(name, secret);
+    fd = open_own(run_dir, name, sizeof *map->late);
+    if (fd >= 0)
+        map->late = map_and_close(fd, sizeof *map->late, PROT_READ | PROT_WRITE);
+    return fd < 0 ? fd : map->late == NULL ? -errno : 0;
+}
+
+int files_open(struct map *map, int dir, const char *run)
+{
+    *map = (struct map){.fd = -1};
+    int run_dir = openat(dir, run, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (run_dir < 0)
+        return -errno;
+    int error = texts_open(map, run_dir, ".");
+    const char *secret = texts_get(map, TEXT_SECRET, 0);
+    if (error == 0)
+        error = secret != NULL ? open_head(map, run_dir, secret) : PORTMAP_ETORN;
+    if (error == 0)
+        error = open_rest(map, run_dir, secret);
+    close(run_dir);
+    if (error != 0)
+        files_close(map);
+    return error;
+}
+
+/* The run's id in the path of its head; 0 when the directory's name is none. */
+static uint64_t id_in(const char *path, size_t directory)
+{
+    char name[RUNDIR_NAME_SIZE];
+    struct text t = text_in(name, sizeof name);
+    size_t begin = directory;
+    uint64_t run_id;
+    while (begin > 0 && path[begin - 1] != '/')
+        begin--;
+    text_bytes(&t, path + begin, directory - begin);
+    return rundir_id(name, &run_id) ? run_id : 0;
+}
+
+/* Whether the run may be joined. Our lock is there already: whoever decides now sees it. */
+static int check_life(const struct map_head *head, uint64_t run_id, int *judge)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    uint64_t life, deadline = 0;
+    while ((life = atomic_load(&head->life)) == (head->run_id << 8 | MAP_DECIDING)) {
+        uint64_t now = process_clock();
+        deadline = deadline == 0 ? now + FILES_DECIDE : deadline;
+        *judge = atomic_load(&head->judge);
+        if (now > deadline)
+            return PORTMAP_EUNDECIDED;
+        nanosleep(&pause, NULL);
+    }
+    bool lives = life == (head->run_id << 8 | MAP_LIVES) && (run_id == 0 || run_id == head->run_id);
+    return lives ? 0 : PORTMAP_EENDED;
+}
+
+static int join_head(struct map *map, const char *path, bool check_size)
+{
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    lock_head(fd); /* without a lock, as on some network file systems, the starter alone keeps the run */
+    int error = check_size ? check_file(fd, MAP_PAGE) : 0;
+    void *head = error == 0 ? mmap(NULL, sizeof *map->head, PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
+    if (head != MAP_FAILED) {
+        map->head = head;
+        error = check_size ? check_whole_head(map->head, fd) : check_head(map->head);
+    } else if (error == 0) {
+        error = -errno;
+    }
+    close(fd);
+    return error;
+}
+
+/* Maps another file of the run, if this process may write it. */
+static void *join_file(const char *path, size_t size)
+{
+    int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    return fd < 0 ? NULL : map_and_close(fd, size, PROT_READ | PROT_WRITE);
+}
+
+static void join_rest(struct map *map, const char *path, size_t directory)
+{
+    char other[PATH_MAX];
+    struct text notes = text_in(other, sizeof other);
+    text_bytes(&notes, path, directory);
+    text_str(&notes, "/map");
+    map->notes = join_file(other, notes_size(map->head->discover));
+    if (!map->head->has_late)
+        return;
+    struct text late = text_in(other, sizeof other);
+    text_str(&late, path);
+    text_str(&late, late_ending);
+    map->late = join_file(other, sizeof *map->late);
+}
+
+static int join(struct map *map, const char *path, int *judge, bool check_size)
+{
+    const char *slash = strrchr(path, '/');
+    *map = (struct map){.fd = -1};
+    if (slash == NULL || strlen(path) + sizeof late_ending > PATH_MAX)
+        return -ENAMETOOLONG;
+    int error = join_head(map, path, check_size);
+    if (error == 0)
+        error = check_life(map->head, id_in(path, (size_t)(slash - path)), judge);
+    if (error == 0)
+        join_rest(map, path, (size_t)(slash - path));
+    else
+        files_close(map);
+    return error;
+}
+
+int files_join(struct map *map, const char *path, int *judge)
+{
+    return join(map, path, judge, false);
+}
+
+int files_join_own(struct map *map, const char *run, char path[static PATH_MAX], int *judge)
+{
+    struct text t = text_in(path, PATH_MAX);
+    *map = (struct map){.fd = -1};
+    int error = texts_open(map, AT_FDCWD, run);
+    const char *secret = texts_get(map, TEXT_SECRET, 0);
+    text_str(&t, run);
+    text_char(&t, '/');
+    text_str(&t, secret != NULL ? secret : "");
+    files_close(map);
+    if (error == 0)
+        error = secret == NULL ? PORTMAP_ETORN : t.cut ? -ENAMETOOLONG : 0;
+    return error == 0 ? join(map, path, judge, true) : error;
+}
+
+int files_stay(struct map *map)
+{
+    int judge;
+    lock_head(map->fd);
+    return check_life(map->head, 0, &judge);
+}
+
+void files_close(struct map *map)
+{
+    if (map->fd >= 0)
+        close(map->fd);
+    if (map->notes != NULL)
+        munmap(map->notes, notes_size(map->head->discover));
+    if (map->late != NULL)
+        munmap(map->late, sizeof *map->late);
+    if (map->head != NULL)
+        munmap(map->head, sizeof *map->head);
+    texts_close(map);
+    *map = (struct map){.fd = -1};
+}
