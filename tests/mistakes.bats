@@ -381,7 +381,7 @@ need_tiny_disk() {
 
 @test "a full disk is said before anything starts" {
     need_tiny_disk
-    for disk in 64k 1m; do
+    for disk in 64k 776k; do
         PORTSHIM_HOME=$PWD/tiny refused 125 'tiny: No space left' \
             in_tiny_disk left_behind 'tiny/runs tiny/names' portshim run -p 1-3 -- touch started
     done

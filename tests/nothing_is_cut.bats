@@ -114,7 +114,7 @@ print("ready", flush=True)
 signal.pause()'
     within 20 grep -q ready server.out
     run -0 --separate-stderr portshim ls --log m.json
-    assert_equal "${#lines[@]}" 512
+    assert_equal "${#lines[@]}" 64
     [[ $stderr == 'portshim: warning: '*' older records are gone: '* ]]
     run -0 --separate-stderr "${in_network[@]}" portshim ls m.json
     [[ $stderr == 'portshim: warning: run '*' may be missing: '* ]]
