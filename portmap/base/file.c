@@ -1,6 +1,8 @@
 #include "base/file.h"
 
+#include "base/kernel.h"
 #include "base/text.h"
+#include "error.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -66,6 +68,14 @@ bool file_is_old(const struct stat *file)
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     return now.tv_sec - file->st_mtim.tv_sec > DAY;
+}
+
+int file_look(int fd, struct stat *st)
+{
+    int error = kernel_stat(fd, "", AT_EMPTY_PATH, st);
+    if (error == 0 && (!S_ISREG(st->st_mode) || st->st_uid != kernel_euid()))
+        error = PORTMAP_EFOREIGN;
+    return error;
 }
 
 void file_let_owner(int fd)

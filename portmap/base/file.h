@@ -30,6 +30,9 @@ int file_write(int fd, const char *bytes, size_t len);
  * files do not count. */
 bool file_is_old(const struct stat *file);
 
+/* Looks at an open file, as kernel_stat(). PORTMAP_EFOREIGN when it is not a regular file of this user. */
+int file_look(int fd, struct stat *st);
+
 /* Gives the owner permission to read and write an open file, which the umask may have denied. */
 void file_let_owner(int fd);
 

@@ -90,8 +90,11 @@ int kernel_stat(int dirfd, const char *path, int flags, struct stat *file)
         *file = (struct stat){.st_mode = found.stx_mode,
                               .st_uid = found.stx_uid,
                               .st_gid = found.stx_gid,
+                              .st_size = (off_t)found.stx_size,
                               .st_dev = makedev(found.stx_dev_major, found.stx_dev_minor),
                               .st_ino = (ino_t)found.stx_ino,
+                              .st_atim = {(time_t)found.stx_atime.tv_sec, (long)found.stx_atime.tv_nsec},
+                              .st_mtim = {(time_t)found.stx_mtime.tv_sec, (long)found.stx_mtime.tv_nsec},
                               .st_ctim = {(time_t)found.stx_ctime.tv_sec, (long)found.stx_ctime.tv_nsec}};
     return error;
 }

@@ -37,8 +37,8 @@ uid_t kernel_euid(void);
 gid_t kernel_egid(void);
 bool kernel_has_no_new_privs(void);
 
-/* As fstatat(2), but fills in only: type and mode, owner and group, device and inode number, and time of last
- * status change. */
+/* As fstatat(2), but fills in only: type and mode, owner and group, size, device and inode number, and the
+ * times. */
 int kernel_stat(int dirfd, const char *path, int flags, struct stat *file);
 
 /* The owner of an open file, (uid_t)-1 when unknown; whether executing the file gives capabilities. */

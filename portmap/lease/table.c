@@ -275,15 +275,12 @@ void lease_enter_namespaces(struct lease_table *table)
     table->namespaces = namespaces != 0 ? namespaces : 1;
 }
 
-static int map_file(struct lease_table *table, int fd)
+static int map_file(struct lease_table *table, int fd, const struct stat *st)
 {
-    struct stat st;
-    if (fstat(fd, &st) < 0)
-        return -errno;
     void *file = mmap(NULL, sizeof *table->file, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (file == MAP_FAILED)
         return -errno;
-    *table = (struct lease_table){.file = file, .device = st.st_dev, .inode = st.st_ino};
+    *table = (struct lease_table){.file = file, .device = st->st_dev, .inode = st->st_ino};
     lease_enter_namespaces(table);
     return 0;
 }
@@ -300,13 +297,11 @@ int lease_open_existing(struct lease_table *table, const struct home *home)
     int fd = openat(home->fd, table_name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return errno == ELOOP || errno == EISDIR ? PORTMAP_EFOREIGN : -errno;
-    int error = fstat(fd, &st) < 0 ? -errno : 0;
-    if (error == 0 && (!S_ISREG(st.st_mode) || kernel_owner(fd) != kernel_euid()))
-        error = PORTMAP_EFOREIGN;
-    else if (error == 0 && st.st_size != (off_t)sizeof *table->file)
+    int error = file_look(fd, &st);
+    if (error == 0 && st.st_size != (off_t)sizeof *table->file)
         error = PORTMAP_ETORN;
     if (error == 0)
-        error = map_file(table, fd);
+        error = map_file(table, fd, &st);
     if (error == 0 && file_is_old(&st))
         futimens(fd, NULL);
     close(fd);
@@ -324,9 +319,12 @@ int lease_draft(struct lease_table *table, const struct home *home)
     int fd = file_create(home->fd, draft_name);
     if (fd < 0)
         return fd;
+    struct stat st;
     int error = file_allocate(fd, sizeof *table->file);
     if (error == 0)
-        error = map_file(table, fd);
+        error = file_look(fd, &st);
+    if (error == 0)
+        error = map_file(table, fd, &st);
     close(fd);
     if (error != 0) {
         unlinkat(home->fd, draft_name, 0);

@@ -166,10 +166,9 @@ int files_create(struct map *map, int run_dir, uint64_t run_id, const char *secr
 static int check_file(int fd, size_t size)
 {
     struct stat st;
-    if (fstat(fd, &st) < 0)
-        return -errno;
-    if (!S_ISREG(st.st_mode) || kernel_owner(fd) != kernel_euid())
-        return PORTMAP_EFOREIGN;
+    int error = file_look(fd, &st);
+    if (error != 0)
+        return error;
     if (st.st_size == 0)
         return -ENODATA;
     return st.st_size >= (off_t)size ? 0 : PORTMAP_ETORN;

@@ -58,10 +58,9 @@ int texts_write(const struct texts *texts, struct map *map, int run_dir)
 static int copy_texts(struct map *map, int fd)
 {
     struct stat st;
-    if (fstat(fd, &st) < 0)
-        return -errno;
-    if (!S_ISREG(st.st_mode) || kernel_owner(fd) != kernel_euid())
-        return PORTMAP_EFOREIGN;
+    int error = file_look(fd, &st);
+    if (error != 0)
+        return error;
     if (st.st_size == 0)
         return -ENODATA;
     if (st.st_size > TEXTS_MAX)
