@@ -55,7 +55,7 @@ SHIM_OBJECTS = $(SHIM_SOURCES:%.c=$B/%.o) \
 all: $B/portshim $B/libportshim.so $B/libportmap.a $B/libportmap.so.$(ABI)
 
 # Everything depends on this file, which is written only when the flags change: then everything is built again.
-FLAGS = $(COMPILE) / $(LINK) $(STATIC) / $(OBJCOPY) $(AR)
+FLAGS = $(COMPILE) / $(LINK) $(STATIC) $(SHIM_LINK) / $(OBJCOPY) $(AR)
 $B/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(FLAGS))' >$@
@@ -88,9 +88,12 @@ $B/libportshim.map: shim/process/interposed.h Makefile $B/flags
 	names=$$($(CC) $(CFLAGS) $(CPPFLAGS) -E -P $(foreach list,NEXT ALSO LOADER,-D'$(list)(name,...)=name;') $<) && \
 		echo "{ global: $$names local: *; };" >$@
 
-# Links libc alone (and libdl where libc has no dlsym), as every program of a run loads what this library links.
+# Links libc alone (and libdl where libc has no dlsym), as every program of a run loads what this library links. Each
+# program pays for that, so the library is one read-only mapping and one writable one, which is not made read-only in
+# part afterwards, and functions are bound when they are first called.
+SHIM_LINK = -Wl,-z,noseparate-code -Wl,-z,norelro -Wl,-z,lazy
 $B/libportshim.so: $(SHIM_OBJECTS) $B/libportshim.map
-	$(LINK) -shared -Wl,--version-script=$B/libportshim.map -Wl,-z,now -Wl,--no-undefined \
+	$(LINK) -shared -Wl,--version-script=$B/libportshim.map $(SHIM_LINK) -Wl,--no-undefined \
 		-Wl,-soname,libportshim.so -o $@ $(SHIM_OBJECTS) -ldl
 	@echo $(SHIM_OBJECTS) >$B/libportshim.objects
 
