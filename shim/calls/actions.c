@@ -63,8 +63,8 @@ int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *restrict ac
                                          const char *restrict path)
 {
     const struct next *libc = next();
-    int error = libc->posix_spawn_file_actions_addchdir_np != NULL
-                    ? libc->posix_spawn_file_actions_addchdir_np(actions, path)
+    int error = BEHIND(libc, posix_spawn_file_actions_addchdir_np) != NULL
+                    ? BEHIND(libc, posix_spawn_file_actions_addchdir_np)(actions, path)
                     : ENOSYS;
     return added(error, actions, CHDIR, path, -1);
 }
@@ -72,8 +72,8 @@ int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *restrict ac
 int posix_spawn_file_actions_addfchdir_np(posix_spawn_file_actions_t *actions, int fd)
 {
     const struct next *libc = next();
-    int error = libc->posix_spawn_file_actions_addfchdir_np != NULL
-                    ? libc->posix_spawn_file_actions_addfchdir_np(actions, fd)
+    int error = BEHIND(libc, posix_spawn_file_actions_addfchdir_np) != NULL
+                    ? BEHIND(libc, posix_spawn_file_actions_addfchdir_np)(actions, fd)
                     : ENOSYS;
     return added(error, actions, FCHDIR, NULL, fd);
 }

@@ -13,7 +13,7 @@ static int try_real(const struct next *way, int fd, struct outbound *out)
     int error = EADDRINUSE;
     if (!out->out_of_reach)
         do
-            error = way->bind(fd, &out->to.any, out->len) == 0 ? 0 : errno;
+            error = BEHIND(way, bind)(fd, &out->to.any, out->len) == 0 ? 0 : errno;
         while (error == EADDRINUSE && rule_retry(&own_view, out));
     return out->out_of_reach ? -choose_and_bind(&own_view, out, fd) : error;
 }
@@ -37,14 +37,14 @@ int call_bind(const struct next *way, int fd, const struct sockaddr *address, so
         return call_refused(&out);
     if (out.placeholder != 0)
         return bind_real(way, fd, &out);
-    int result = way->bind(fd, address, len);
+    int result = BEHIND(way, bind)(fd, address, len);
     seen_bind(&own_view, fd, &out, result == 0 ? 0 : errno);
     return result;
 }
 
 int call_listen(const struct next *way, int fd, int backlog)
 {
-    int result = way->listen(fd, backlog);
+    int result = BEHIND(way, listen)(fd, backlog);
     if (result == 0)
         view_wake(&own_view);
     return result;

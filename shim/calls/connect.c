@@ -9,7 +9,7 @@ int call_connect(const struct next *way, int fd, const struct sockaddr *address,
         rule_destination(&own_view, fd, &out);
     if (out.error != 0)
         return call_refused(&out);
-    return way->connect(fd, call_address(&out, address), len);
+    return BEHIND(way, connect)(fd, call_address(&out, address), len);
 }
 
 int connect(int fd, const struct sockaddr *address, socklen_t len)

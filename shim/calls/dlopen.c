@@ -29,21 +29,19 @@ static uintptr_t judge(uintptr_t flags)
 
 JUMP_WAY(dlopen)
 {
-    next_resolve_loader();
     arguments[1] = judge(arguments[1]);
-    return (void *)next_functions.dlopen;
+    return (void *)BEHIND(&next_functions, dlopen);
 }
 
 JUMP_WAY(dlmopen)
 {
-    next_resolve_loader();
     if ((Lmid_t)arguments[0] == LM_ID_BASE) {
         arguments[2] = judge(arguments[2]);
     } else {
         next();
         seen_load(&own_view, SIGHTING_DLMOPEN);
     }
-    return (void *)next_functions.dlmopen;
+    return (void *)BEHIND(&next_functions, dlmopen);
 }
 
 JUMP(dlopen);

@@ -22,7 +22,7 @@ static void *in_front_of(void *found, const char *name)
     void *ours = found != NULL ? loaded_function(loaded_self(), name) : NULL;
     if (ours == NULL || ours == found)
         return found;
-    void *behind = next_functions.dlsym(RTLD_NEXT, name);
+    void *behind = BEHIND(&next_functions, dlsym)(RTLD_NEXT, name);
     if (behind == NULL)
         dlerror(); /* clear our own error: the program's look-up succeeded */
     return behind == found ? ours : found;
@@ -30,12 +30,12 @@ static void *in_front_of(void *found, const char *name)
 
 static void *dlsym_of_handle(void *handle, const char *name)
 {
-    return in_front_of(next_functions.dlsym(handle, name), name);
+    return in_front_of(BEHIND(&next_functions, dlsym)(handle, name), name);
 }
 
 static void *dlvsym_of_handle(void *handle, const char *name, const char *version)
 {
-    return in_front_of(next_functions.dlvsym(handle, name, version), name);
+    return in_front_of(BEHIND(&next_functions, dlvsym)(handle, name, version), name);
 }
 
 static bool is_handle(uintptr_t argument)
@@ -45,8 +45,7 @@ static bool is_handle(uintptr_t argument)
 
 JUMP_WAY(dlsym)
 {
-    next_resolve_loader();
-    return is_handle(arguments[0]) ? (void *)dlsym_of_handle : (void *)next_functions.dlsym;
+    return is_handle(arguments[0]) ? (void *)dlsym_of_handle : (void *)BEHIND(&next_functions, dlsym);
 }
 
 /*
@@ -58,18 +57,17 @@ static bool is_version_behind(const char *name, const char *version)
 {
     if (loaded_function(loaded_self(), name) == NULL)
         return false;
-    void *found = next_functions.dlvsym(RTLD_NEXT, name, version);
+    void *found = BEHIND(&next_functions, dlvsym)(RTLD_NEXT, name, version);
     return found != NULL && found == loaded_next_function(name);
 }
 
 JUMP_WAY(dlvsym)
 {
-    next_resolve_loader();
     if (is_handle(arguments[0]))
         return (void *)dlvsym_of_handle;
     if (is_version_behind((const char *)arguments[1], (const char *)arguments[2]))
-        return (void *)next_functions.dlsym;
-    return (void *)next_functions.dlvsym;
+        return (void *)BEHIND(&next_functions, dlsym);
+    return (void *)BEHIND(&next_functions, dlvsym);
 }
 
 JUMP(dlsym);

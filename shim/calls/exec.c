@@ -23,7 +23,7 @@ static int execute(const char *path, char *const argv[], char *const envp[])
     if (!start_allowed(AT_FDCWD, path, 0))
         return -1;
     struct carried carried = CARRY(envp);
-    int result = carried.no_memory ? -1 : libc->execve(path, argv, carried.environment);
+    int result = carried.no_memory ? -1 : BEHIND(libc, execve)(path, argv, carried.environment);
     carry_end(&carried);
     return result;
 }
@@ -34,7 +34,7 @@ static int search(const char *file, char *const argv[], char *const envp[])
     if (!start_allowed_in_path(file))
         return -1;
     struct carried carried = CARRY(envp);
-    int result = carried.no_memory ? -1 : libc->execvpe(file, argv, carried.environment);
+    int result = carried.no_memory ? -1 : BEHIND(libc, execvpe)(file, argv, carried.environment);
     carry_end(&carried);
     return result;
 }
@@ -65,7 +65,7 @@ int fexecve(int fd, char *const argv[], char *const envp[])
     if (!start_allowed(fd, "", AT_EMPTY_PATH))
         return -1;
     struct carried carried = CARRY(envp);
-    int result = carried.no_memory ? -1 : libc->fexecve(fd, argv, carried.environment);
+    int result = carried.no_memory ? -1 : BEHIND(libc, fexecve)(fd, argv, carried.environment);
     carry_end(&carried);
     return result;
 }
@@ -73,14 +73,15 @@ int fexecve(int fd, char *const argv[], char *const envp[])
 int execveat(int dirfd, const char *path, char *const argv[], char *const envp[], int flags)
 {
     const struct next *libc = next();
-    if (libc->execveat == NULL) {
+    if (BEHIND(libc, execveat) == NULL) {
         errno = ENOSYS;
         return -1;
     }
     if (!start_allowed(dirfd, path, flags))
         return -1;
     struct carried carried = CARRY(envp);
-    int result = carried.no_memory ? -1 : libc->execveat(dirfd, path, argv, carried.environment, flags);
+    int result =
+        carried.no_memory ? -1 : BEHIND(libc, execveat)(dirfd, path, argv, carried.environment, flags);
     carry_end(&carried);
     return result;
 }
@@ -152,7 +153,7 @@ int posix_spawn(pid_t *restrict pid, const char *restrict path,
     struct carried carried = CARRY(envp);
     int error = ENOMEM;
     if (!carried.no_memory)
-        error = libc->posix_spawn(pid, path, actions, attributes, argv, carried.environment);
+        error = BEHIND(libc, posix_spawn)(pid, path, actions, attributes, argv, carried.environment);
     carry_end(&carried);
     return error;
 }
@@ -168,7 +169,7 @@ int posix_spawnp(pid_t *restrict pid, const char *restrict file,
     struct carried carried = CARRY(envp);
     int error = ENOMEM;
     if (!carried.no_memory)
-        error = libc->posix_spawnp(pid, file, actions, attributes, argv, carried.environment);
+        error = BEHIND(libc, posix_spawnp)(pid, file, actions, attributes, argv, carried.environment);
     carry_end(&carried);
     return error;
 }

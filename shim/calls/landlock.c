@@ -31,7 +31,7 @@ long call_landlock_add_rule(long ruleset, long type, long rule, long flags)
     next();
     const void *address = (const void *)rule;
     struct net_port copy;
-    long result = next_functions.syscall(SYS_landlock_add_rule, ruleset, type, rule, flags);
+    long result = BEHIND(&next_functions, syscall)(SYS_landlock_add_rule, ruleset, type, rule, flags);
     if (result != 0 || (int)type != RULE_NET_PORT || !own_view.active ||
         !memory_is_readable(address, sizeof copy))
         return result;
@@ -40,5 +40,5 @@ long call_landlock_add_rule(long ruleset, long type, long rule, long flags)
     if (real == 0 || real == copy.port)
         return result;
     copy.port = real;
-    return next_functions.syscall(SYS_landlock_add_rule, ruleset, type, &copy, flags);
+    return BEHIND(&next_functions, syscall)(SYS_landlock_add_rule, ruleset, type, &copy, flags);
 }

@@ -20,18 +20,18 @@ int call_prctl(const struct next *way, int option, unsigned long a, unsigned lon
                unsigned long d)
 {
     if (option != PR_SET_SECCOMP)
-        return way->prctl(option, a, b, c, d);
+        return BEHIND(way, prctl)(option, a, b, c, d);
     atomic_fetch_add(&own_view.filters, 1);
-    return (int)counted(way->prctl(option, a, b, c, d));
+    return (int)counted(BEHIND(way, prctl)(option, a, b, c, d));
 }
 
 long call_seccomp(unsigned operation, unsigned flags, void *arguments)
 {
     next();
     if (operation != SECCOMP_SET_MODE_STRICT && operation != SECCOMP_SET_MODE_FILTER)
-        return next_functions.syscall(SYS_seccomp, operation, flags, arguments);
+        return BEHIND(&next_functions, syscall)(SYS_seccomp, operation, flags, arguments);
     atomic_fetch_add(&own_view.filters, 1);
-    return counted(next_functions.syscall(SYS_seccomp, operation, flags, arguments));
+    return counted(BEHIND(&next_functions, syscall)(SYS_seccomp, operation, flags, arguments));
 }
 
 int prctl(int option, ...)

@@ -29,8 +29,8 @@ INLINED ssize_t receive(const struct receiving *how, int fd, void *bytes, size_t
                         struct sockaddr *address, socklen_t *len)
 {
     if (how->checked != 0)
-        return how->way->__recvfrom_chk(fd, bytes, size, how->checked, flags, address, len);
-    return how->way->recvfrom(fd, bytes, size, flags, address, len);
+        return BEHIND(how->way, __recvfrom_chk)(fd, bytes, size, how->checked, flags, address, len);
+    return BEHIND(how->way, recvfrom)(fd, bytes, size, flags, address, len);
 }
 
 INLINED ssize_t receive_from(const struct receiving *how, int fd, void *bytes, size_t size, int flags,
@@ -126,7 +126,7 @@ static void give_message(int fd, const struct loan *loan, struct msghdr *copy, s
 /* Once the call has succeeded, the header can be read: the kernel has written to it. */
 static ssize_t receive_untranslated(const struct next *way, int fd, struct msghdr *message, int flags)
 {
-    ssize_t received = way->recvmsg(fd, message, flags);
+    ssize_t received = BEHIND(way, recvmsg)(fd, message, flags);
     if (received >= 0 && own_view.active)
         kind_received(&own_view, message);
     return received;
@@ -140,13 +140,13 @@ ssize_t call_recvmsg(const struct next *way, int fd, struct msghdr *message, int
     struct loan loan;
     lend_name(&loan, &copy);
     if (loan.lent && memory_is_writable(message, sizeof *message)) {
-        ssize_t received = way->recvmsg(fd, &copy, flags);
+        ssize_t received = BEHIND(way, recvmsg)(fd, &copy, flags);
         if (received >= 0)
             give_message(fd, &loan, &copy, message);
         return received;
     }
     socklen_t room = message->msg_namelen;
-    ssize_t received = way->recvmsg(fd, message, flags);
+    ssize_t received = BEHIND(way, recvmsg)(fd, message, flags);
     if (received >= 0)
         translate_received(fd, message, room);
     return received;
@@ -161,7 +161,7 @@ static int receive_batch(const struct next *way, int fd, struct mmsghdr *message
     memcpy(copies, messages, count * sizeof *messages);
     for (unsigned i = 0; i < count; i++)
         lend_name(&loans[i], &copies[i].msg_hdr);
-    int received = way->recvmmsg(fd, copies, count, flags, timeout);
+    int received = BEHIND(way, recvmmsg)(fd, copies, count, flags, timeout);
     for (int i = 0; i < received; i++) {
         give_message(fd, &loans[i], &copies[i].msg_hdr, &messages[i].msg_hdr);
         messages[i].msg_len = copies[i].msg_len;
@@ -210,7 +210,7 @@ int call_recvmmsg(const struct next *way, int fd, struct mmsghdr *messages, unsi
         if (good > 0)
             return receive_batches(way, fd, messages, good, flags, timeout);
     }
-    int received = way->recvmmsg(fd, messages, count, flags, timeout);
+    int received = BEHIND(way, recvmmsg)(fd, messages, count, flags, timeout);
     for (int i = 0; i < received && own_view.active; i++)
         if ((unsigned)i < good)
             translate_received(fd, &messages[i].msg_hdr, ADDRESS_IPV6);

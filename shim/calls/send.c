@@ -10,12 +10,12 @@ INLINED ssize_t send_to(const struct next *way, int fd, const void *bytes, size_
 {
     struct outbound out;
     if (address == NULL)
-        return way->sendto(fd, bytes, size, flags, address, len);
+        return BEHIND(way, sendto)(fd, bytes, size, flags, address, len);
     if (call_copy(&out, address, len, RULE_DATAGRAM))
         rule_destination(&own_view, fd, &out);
     if (out.error != 0)
         return call_refused(&out);
-    return way->sendto(fd, bytes, size, flags, call_address(&out, address), len);
+    return BEHIND(way, sendto)(fd, bytes, size, flags, call_address(&out, address), len);
 }
 
 ssize_t call_sendto(const struct next *way, int fd, const void *bytes, size_t size, int flags,
@@ -49,8 +49,8 @@ ssize_t call_sendmsg(const struct next *way, int fd, const struct msghdr *messag
     struct outbound out;
     bool known = own_view.active && memory_is_readable(message, sizeof *message);
     if (!known || !translate_message(&copy, &out, fd, message))
-        return way->sendmsg(fd, message, flags);
-    return out.error != 0 ? call_refused(&out) : way->sendmsg(fd, &copy, flags);
+        return BEHIND(way, sendmsg)(fd, message, flags);
+    return out.error != 0 ? call_refused(&out) : BEHIND(way, sendmsg)(fd, &copy, flags);
 }
 
 /* Whether one of the messages must not be sent as it is. */
@@ -78,7 +78,7 @@ static int send_batch(const struct next *way, int fd, struct mmsghdr *messages, 
     }
     if (count == 0)
         return call_refused(&out[0]);
-    int sent = way->sendmmsg(fd, copies, count, flags);
+    int sent = BEHIND(way, sendmmsg)(fd, copies, count, flags);
     for (int i = 0; i < sent; i++) {
         if (!memory_is_writable(&messages[i].msg_len, sizeof messages[i].msg_len)) {
             if (i > 0)
@@ -96,7 +96,7 @@ int call_sendmmsg(const struct next *way, int fd, struct mmsghdr *messages, unsi
     unsigned readable = own_view.active ? call_readable_messages(messages, count) : 0, sent = 0;
     int saved = errno;
     if (!any_ours(fd, messages, readable))
-        return way->sendmmsg(fd, messages, count, flags);
+        return BEHIND(way, sendmmsg)(fd, messages, count, flags);
     while (sent < readable) {
         unsigned batch = readable - sent < CALL_BATCH ? readable - sent : CALL_BATCH;
         /* Send one at a time: the kernel stops after the message whose msg_len it cannot write. */

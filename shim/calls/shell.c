@@ -61,7 +61,7 @@ int system(const char *command)
     struct replaced replaced = replace();
     int status;
     pthread_cleanup_push(restore, &replaced);
-    status = libc->system(command);
+    status = BEHIND(libc, system)(command);
     pthread_cleanup_pop(1);
     return status;
 }
@@ -72,7 +72,7 @@ FILE *popen(const char *command, const char *mode)
     struct replaced replaced = replace();
     FILE *stream;
     pthread_cleanup_push(restore, &replaced);
-    stream = libc->popen(command, mode);
+    stream = BEHIND(libc, popen)(command, mode);
     pthread_cleanup_pop(1);
     return stream;
 }
@@ -83,7 +83,7 @@ int wordexp(const char *restrict words, wordexp_t *restrict expanded, int flags)
     struct replaced replaced = replace();
     int error;
     pthread_cleanup_push(restore, &replaced);
-    error = libc->wordexp(words, expanded, flags);
+    error = BEHIND(libc, wordexp)(words, expanded, flags);
     pthread_cleanup_pop(1);
     return error;
 }

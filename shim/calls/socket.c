@@ -5,7 +5,7 @@
 
 int call_socket(const struct next *way, int family, int type, int protocol)
 {
-    int fd = way->socket(family, type, protocol);
+    int fd = BEHIND(way, socket)(family, type, protocol);
     if (fd >= 0)
         kind_note_made(&own_view, family, type, protocol);
     return fd;

@@ -30,7 +30,7 @@ static void translate(int fd, struct sockaddr *address, socklen_t room, const so
 int call_getsockname(const struct next *way, int fd, struct sockaddr *address, socklen_t *len)
 {
     socklen_t room = call_room(address, len);
-    int result = way->getsockname(fd, address, len);
+    int result = BEHIND(way, getsockname)(fd, address, len);
     if (result == 0 && room > 0)
         translate(fd, address, room, len, OWNER_SELF);
     return result;
@@ -39,7 +39,7 @@ int call_getsockname(const struct next *way, int fd, struct sockaddr *address, s
 int call_getpeername(const struct next *way, int fd, struct sockaddr *address, socklen_t *len)
 {
     socklen_t room = call_room(address, len);
-    int result = way->getpeername(fd, address, len);
+    int result = BEHIND(way, getpeername)(fd, address, len);
     if (result == 0 && room > 0)
         translate(fd, address, room, len, OWNER_PEER);
     return result;
@@ -48,7 +48,7 @@ int call_getpeername(const struct next *way, int fd, struct sockaddr *address, s
 int call_accept(const struct next *way, int fd, struct sockaddr *address, socklen_t *len)
 {
     socklen_t room = call_room(address, len);
-    int connection = way->accept(fd, address, len);
+    int connection = BEHIND(way, accept)(fd, address, len);
     if (connection >= 0 && room > 0)
         translate(connection, address, room, len, OWNER_PEER);
     return connection;
@@ -57,7 +57,7 @@ int call_accept(const struct next *way, int fd, struct sockaddr *address, sockle
 int call_accept4(const struct next *way, int fd, struct sockaddr *address, socklen_t *len, int flags)
 {
     socklen_t room = call_room(address, len);
-    int connection = way->accept4(fd, address, len, flags);
+    int connection = BEHIND(way, accept4)(fd, address, len, flags);
     if (connection >= 0 && room > 0)
         translate(connection, address, room, len, OWNER_PEER);
     return connection;

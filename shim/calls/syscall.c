@@ -22,81 +22,81 @@ static int raw_prctl(int option, ...)
     unsigned long a = va_arg(rest, unsigned long), b = va_arg(rest, unsigned long);
     unsigned long c = va_arg(rest, unsigned long), d = va_arg(rest, unsigned long);
     va_end(rest);
-    return (int)next_functions.syscall(SYS_prctl, option, a, b, c, d);
+    return (int)BEHIND(&next_functions, syscall)(SYS_prctl, option, a, b, c, d);
 }
 
 static int raw_socket(int family, int type, int protocol)
 {
-    return (int)next_functions.syscall(SYS_socket, family, type, protocol);
+    return (int)BEHIND(&next_functions, syscall)(SYS_socket, family, type, protocol);
 }
 
 static int raw_bind(int fd, const struct sockaddr *address, socklen_t len)
 {
-    return (int)next_functions.syscall(SYS_bind, fd, address, len);
+    return (int)BEHIND(&next_functions, syscall)(SYS_bind, fd, address, len);
 }
 
 static int raw_listen(int fd, int backlog)
 {
-    return (int)next_functions.syscall(SYS_listen, fd, backlog);
+    return (int)BEHIND(&next_functions, syscall)(SYS_listen, fd, backlog);
 }
 
 static int raw_connect(int fd, const struct sockaddr *address, socklen_t len)
 {
-    return (int)next_functions.syscall(SYS_connect, fd, address, len);
+    return (int)BEHIND(&next_functions, syscall)(SYS_connect, fd, address, len);
 }
 
 static int raw_getsockname(int fd, struct sockaddr *address, socklen_t *len)
 {
-    return (int)next_functions.syscall(SYS_getsockname, fd, address, len);
+    return (int)BEHIND(&next_functions, syscall)(SYS_getsockname, fd, address, len);
 }
 
 static int raw_getpeername(int fd, struct sockaddr *address, socklen_t *len)
 {
-    return (int)next_functions.syscall(SYS_getpeername, fd, address, len);
+    return (int)BEHIND(&next_functions, syscall)(SYS_getpeername, fd, address, len);
 }
 
 #ifdef SYS_accept
 static int raw_accept(int fd, struct sockaddr *address, socklen_t *len)
 {
-    return (int)next_functions.syscall(SYS_accept, fd, address, len);
+    return (int)BEHIND(&next_functions, syscall)(SYS_accept, fd, address, len);
 }
 #endif
 
 static int raw_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
 {
-    return (int)next_functions.syscall(SYS_accept4, fd, address, len, flags);
+    return (int)BEHIND(&next_functions, syscall)(SYS_accept4, fd, address, len, flags);
 }
 
 static ssize_t raw_sendto(int fd, const void *bytes, size_t size, int flags, const struct sockaddr *address,
                           socklen_t len)
 {
-    return next_functions.syscall(SYS_sendto, fd, bytes, size, flags, address, len);
+    return BEHIND(&next_functions, syscall)(SYS_sendto, fd, bytes, size, flags, address, len);
 }
 
 static ssize_t raw_sendmsg(int fd, const struct msghdr *message, int flags)
 {
-    return next_functions.syscall(SYS_sendmsg, fd, message, flags);
+    return BEHIND(&next_functions, syscall)(SYS_sendmsg, fd, message, flags);
 }
 
 static int raw_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
-    return (int)next_functions.syscall(SYS_sendmmsg, fd, messages, count, flags);
+    return (int)BEHIND(&next_functions, syscall)(SYS_sendmmsg, fd, messages, count, flags);
 }
 
 static ssize_t raw_recvfrom(int fd, void *bytes, size_t size, int flags, struct sockaddr *address,
                             socklen_t *len)
 {
-    return next_functions.syscall(SYS_recvfrom, fd, bytes, size, flags, address, len);
+    return BEHIND(&next_functions, syscall)(SYS_recvfrom, fd, bytes, size, flags, address, len);
 }
 
 static ssize_t raw_recvmsg(int fd, struct msghdr *message, int flags)
 {
-    return next_functions.syscall(SYS_recvmsg, fd, message, flags);
+    return BEHIND(&next_functions, syscall)(SYS_recvmsg, fd, message, flags);
 }
 
 static int raw_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
 {
-    return (int)next_functions.syscall(SYS_recvmmsg, fd, messages, count, flags, timeout);
+    return (int)BEHIND(&next_functions, syscall)(SYS_recvmmsg, fd, messages, count, flags, timeout);
 }
 
 static const struct next raw = {
@@ -134,8 +134,9 @@ static long execute(long path, long argv, long envp)
     if (!start_allowed(AT_FDCWD, POINTER(path), 0))
         return -1;
     struct carried carried = CARRY(POINTER(envp));
-    long result =
-        carried.no_memory ? -1 : next_functions.syscall(SYS_execve, path, argv, carried.environment);
+    long result = carried.no_memory
+                      ? -1
+                      : BEHIND(&next_functions, syscall)(SYS_execve, path, argv, carried.environment);
     carry_end(&carried);
     return result;
 }
@@ -146,9 +147,9 @@ static long execute_at(long dirfd, long path, long argv, long envp, long flags)
     if (!start_allowed((int)dirfd, POINTER(path), (int)flags))
         return -1;
     struct carried carried = CARRY(POINTER(envp));
-    long result = carried.no_memory
-                      ? -1
-                      : next_functions.syscall(SYS_execveat, dirfd, path, argv, carried.environment, flags);
+    long result = carried.no_memory ? -1
+                                    : BEHIND(&next_functions, syscall)(SYS_execveat, dirfd, path, argv,
+                                                                       carried.environment, flags);
     carry_end(&carried);
     return result;
 }
@@ -203,7 +204,6 @@ long syscall(long number, ...)
     case SYS_landlock_add_rule:
         return call_landlock_add_rule(a, b, c, d);
     default: /* without next(): a sanitizer's runtime makes such calls before it is ready itself */
-        next_resolve();
-        return next_functions.syscall(number, a, b, c, d, e, f);
+        return BEHIND(&next_functions, syscall)(number, a, b, c, d, e, f);
     }
 }

@@ -11,10 +11,10 @@
 static struct next way(void)
 {
     struct next way = *next();
-    way.sendmsg = way.__sendmsg64;
-    way.recvmsg = way.__recvmsg64;
-    way.sendmmsg = way.__sendmmsg64;
-    way.recvmmsg = way.__recvmmsg64;
+    way.sendmsg = BEHIND(&way, __sendmsg64);
+    way.recvmsg = BEHIND(&way, __recvmsg64);
+    way.sendmmsg = BEHIND(&way, __sendmmsg64);
+    way.recvmmsg = BEHIND(&way, __recvmmsg64);
     return way;
 }
 

@@ -2,14 +2,13 @@
 
 #include "base/text.h"
 #include "process/borrow.h"
+#include "process/loaded.h"
 #include "process/memory.h"
 #include "program/preload.h"
 #include "run/compact.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
-#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,58 +17,71 @@
 #define RUN "PORTSHIM_RUN="
 #define COMPACT COMPACT_VARIABLE "="
 
-/* Copies, as the program may overwrite the environment that it was started with (setproctitle(3)). */
-static char library[PATH_MAX];       /* absolute */
-static char library_given[PATH_MAX]; /* as LD_PRELOAD had it */
-static char run_variable[sizeof RUN + PATH_MAX];
-static char compact_variable[sizeof COMPACT + COMPACT_SIZE];
-static bool has_run;
-static const char *_Atomic library_found; /* where ld.so found this library */
+/*
+ * Copies, as the program may overwrite the environment that it was started with (setproctitle(3)). They lie
+ * one after the other, so that most processes touch one page.
+ */
+static char copies[2 * PATH_MAX + sizeof RUN + PATH_MAX + sizeof COMPACT + COMPACT_SIZE];
+static const char *library;       /* absolute */
+static const char *library_given; /* as LD_PRELOAD had it */
+static char *run_variable;        /* NULL: no run */
+static char *compact_variable;
 
-void carry_find_library(void)
+/* Room for a copy, behind what is there already. */
+static struct text copy_after(const char *copy)
 {
-    Dl_info self;
-    if (atomic_load(&library_found) == NULL && dladdr((void *)library, &self) != 0)
-        atomic_store(&library_found, self.dli_fname);
+    char *start = copies;
+    if (copy != NULL)
+        start += (size_t)(copy - copies) + strlen(copy) + 1;
+    return text_in(start, (size_t)(copies + sizeof copies - start));
 }
 
 bool carry_init(void)
 {
-    struct text absolute = text_in(library, sizeof library),
-                given = text_in(library_given, sizeof library_given);
-    const char *path = atomic_load(&library_found);
-    if (path == NULL)
+    const struct link_map *self = loaded_self();
+    run_variable = NULL;
+    if (self == NULL)
         return false;
+    const char *path = self->l_name;
+    struct text given = copy_after(NULL);
     text_str(&given, path);
+    library_given = given.at;
     while (strncmp(path, "./", 2) == 0)
         path += 2;
+    struct text absolute = copy_after(library_given);
+    library = absolute.at;
     return text_path(&absolute, path) == 0 && strpbrk(library, " :") == NULL;
 }
 
 static bool set_run(const char *run_path)
 {
-    struct text run = text_in(run_variable, sizeof run_variable);
+    struct text run = copy_after(library);
     text_str(&run, RUN);
     text_str(&run, run_path);
-    has_run = !run.cut;
-    return has_run;
+    run_variable = run.at;
+    return !run.cut;
 }
-
 bool carry_run(const char *run_path, const char *compact)
 {
-    struct text t = text_in(compact_variable, sizeof compact_variable);
+    if (!set_run(run_path))
+        return false;
+    struct text t = copy_after(run_variable);
     text_str(&t, COMPACT);
     text_str(&t, compact);
-    return !t.cut && set_run(run_path);
+    compact_variable = t.at;
+    return !t.cut;
 }
 
 bool carry_map(const char *run_path, const struct map *map, const char *secret, const char *around)
 {
     static char outer[PATH_MAX];
-    struct text t = text_in(compact_variable, sizeof compact_variable);
+    if (!set_run(run_path))
+        return false;
+    struct text t = copy_after(run_variable);
     text_str(&t, COMPACT);
-    char *compact = compact_variable + t.used;
-    size_t size = sizeof compact_variable - t.used;
+    compact_variable = t.at;
+    char *compact = t.at + t.used;
+    size_t size = t.size - t.used;
     bool fits = compact_write(map, secret, compact, size);
     const char *head = NULL;
     for (unsigned n = 0; fits; n++) {
@@ -81,7 +93,7 @@ bool carry_map(const char *run_path, const struct map *map, const char *secret, 
             break;
         fits = compact_add_outer(compact, size, head);
     }
-    return fits && set_run(run_path);
+    return fits;
 }
 
 const char *carry_compact(void)
@@ -140,7 +152,7 @@ static bool look_at(struct carry *found, const char *entry)
 struct carry carry_look(char *const environment[])
 {
     struct carry found = {.environment = environment};
-    if (environment == NULL || !has_run)
+    if (environment == NULL || run_variable == NULL)
         return found;
     for (;; found.count++) {
         char *const *at = environment + found.count;
@@ -169,7 +181,7 @@ static size_t preload_size(const struct carry *found)
 
 size_t carry_size(const struct carry *carry)
 {
-    if (!has_run || carry->off || is_good(carry))
+    if (run_variable == NULL || carry->off || is_good(carry))
         return 0;
     return (carry->count + 4) * sizeof(char *) + preload_size(carry);
 }

@@ -17,10 +17,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Asks the dynamic linker where this library is. Takes the linker's lock. Thread-safe. */
-void carry_find_library(void);
-
-/* Makes that path absolute and notes it. False when LD_PRELOAD cannot carry it: it has a space or a colon. */
+/* Notes where ld.so found this library. False when LD_PRELOAD cannot carry that path: it has a space or a
+ * colon. Call loaded_self() (process/loaded.h) before, and this before the others. */
 bool carry_init(void);
 
 /* Notes the run and the value of PORTSHIM_COMPACT. False when they are too long. */
@@ -33,7 +31,7 @@ bool carry_map(const char *run_path, const struct map *map, const char *secret, 
 /* The noted value of PORTSHIM_COMPACT. */
 const char *carry_compact(void);
 
-/* The noted run as PORTSHIM_RUN=..., in static memory. */
+/* The noted run as PORTSHIM_RUN=..., in static memory; NULL when none is noted. */
 char *carry_run_variable(void);
 
 /* What an environment has of ours. It is read only once, as another thread may change it at any time. */

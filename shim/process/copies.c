@@ -40,9 +40,9 @@ static bool is_emulated(void)
 
 void copies_tell(void)
 {
-    int fd = is_emulated() ? next_functions.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
+    int fd = is_emulated() ? BEHIND(&next_functions, socket)(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
     if (fd >= 0) {
-        next_functions.bind(fd, (const struct sockaddr *)&message, sizeof message);
+        BEHIND(&next_functions, bind)(fd, (const struct sockaddr *)&message, sizeof message);
         kernel_close(fd);
     }
 }

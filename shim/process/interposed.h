@@ -4,7 +4,7 @@
  * with its own macros, so that there is no include guard.
  *
  * NEXT: the wrapper calls the function behind it, which has a place in struct next. ALSO: the wrapper calls a
- * function of NEXT. LOADER: a function of the dynamic linker, resolved before libc is ready (process/jump.h).
+ * function of NEXT. LOADER: a function of the dynamic linker (process/jump.h).
  */
 #ifndef NEXT
 #define NEXT(name, result, parameters)
@@ -17,7 +17,7 @@
 #endif
 
 /* clang-format off */
-NEXT(bind, int, (int, const struct sockaddr *, socklen_t)) /* resolved last: see next_resolve() */
+NEXT(bind, int, (int, const struct sockaddr *, socklen_t))
 NEXT(prctl, int, (int, ...))
 NEXT(socket, int, (int, int, int))
 NEXT(listen, int, (int, int))
@@ -63,7 +63,7 @@ NEXT(syscall, long, (long, ...))
 LOADER(dlvsym, void *, (void *, const char *, const char *))
 LOADER(dlmopen, void *, (Lmid_t, const char *, int))
 LOADER(dlopen, void *, (const char *, int))
-LOADER(dlsym, void *, (void *, const char *)) /* last: see next_resolve_loader() */
+LOADER(dlsym, void *, (void *, const char *))
 /* clang-format on */
 
 #undef NEXT

@@ -13,7 +13,7 @@ long kernel_call(long number, ...)
     long a = va_arg(rest, long), b = va_arg(rest, long), c = va_arg(rest, long);
     long d = va_arg(rest, long), e = va_arg(rest, long), f = va_arg(rest, long);
     va_end(rest);
-    long result = next_functions.syscall(number, a, b, c, d, e, f);
+    long result = BEHIND(&next_functions, syscall)(number, a, b, c, d, e, f);
     if (result == -1)
         result = -errno;
     errno = saved;

@@ -1,9 +1,10 @@
 #include "process/loaded.h"
 
 #include <dlfcn.h>
-#include <link.h>
+#include <gnu/lib-names.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/auxv.h>
 
 /* The tables in which a symbol is looked up. The GNU hash table is a header of four words, a Bloom filter,
  * buckets, and a chain of hashes, in which the lowest bit marks the last hash of a bucket. */
@@ -66,13 +67,31 @@ static bool is_function(const struct tables *tables, uint32_t i, const char *nam
            is_same(tables->strings + symbol->st_name, name);
 }
 
-static uint32_t find_by_gnu_hash(const struct tables *tables, const char *name)
+static uint32_t gnu_hash(const char *name)
 {
     uint32_t hash = 5381;
     for (const char *c = name; *c != '\0'; c++)
         hash = hash * 33 + (unsigned char)*c;
+    return hash;
+}
+
+/* False when the Bloom filter says that no name with this hash is in the table. */
+static bool may_have(const uint32_t *table, uint32_t hash)
+{
+    enum { BITS = 8 * sizeof(ElfW(Addr)) };
+    uint32_t filter_words = table[2], shift = table[3];
+    const ElfW(Addr) *filter = (const void *)(table + 4);
+    ElfW(Addr) word = filter[(hash / BITS) & (filter_words - 1)];
+    return (word >> (hash % BITS) & word >> ((hash >> shift) % BITS) & 1) != 0;
+}
+
+static uint32_t find_by_gnu_hash(const struct tables *tables, const char *name)
+{
+    uint32_t hash = gnu_hash(name);
     const uint32_t *table = tables->gnu_hash, bucket_count = table[0], first = table[1],
                    filter_words = table[2];
+    if (!may_have(table, hash))
+        return STN_UNDEF;
     const uint32_t *buckets = table + 4 + filter_words * (sizeof(ElfW(Addr)) / sizeof *table);
     const uint32_t *chain = buckets + bucket_count;
     uint32_t i = bucket_count > 0 ? buckets[hash % bucket_count] : 0;
@@ -103,39 +122,16 @@ static uint32_t find_by_hash(const struct tables *tables, const char *name)
     return i;
 }
 
-const struct link_map *loaded_self(void)
+static void *find(const struct link_map *object, const struct tables *tables, const char *name)
 {
-    static struct link_map *self;
-    Dl_info info;
-    if (self == NULL && dladdr1((void *)loaded_self, &info, (void **)&self, RTLD_DL_LINKMAP) == 0)
-        self = NULL;
-    return self;
-}
-
-void *loaded_function(const struct link_map *object, const char *name)
-{
-    struct tables tables;
     uint32_t i = STN_UNDEF;
-    if (object == NULL)
+    if (tables->symbols == NULL || tables->strings == NULL)
         return NULL;
-    read_tables(object, &tables);
-    if (tables.symbols == NULL || tables.strings == NULL)
-        return NULL;
-    if (tables.gnu_hash != NULL)
-        i = find_by_gnu_hash(&tables, name);
-    else if (tables.hash != NULL)
-        i = find_by_hash(&tables, name);
-    return i != STN_UNDEF ? (void *)(object->l_addr + tables.symbols[i].st_value) : NULL;
-}
-
-void *loaded_next_function(const char *name)
-{
-    void *function = NULL;
-    const struct link_map *self = loaded_self();
-    for (const struct link_map *object = self != NULL ? self->l_next : NULL;
-         object != NULL && function == NULL; object = object->l_next)
-        function = loaded_function(object, name);
-    return function;
+    if (tables->gnu_hash != NULL)
+        i = find_by_gnu_hash(tables, name);
+    else if (tables->hash != NULL)
+        i = find_by_hash(tables, name);
+    return i != STN_UNDEF ? (void *)(object->l_addr + tables->symbols[i].st_value) : NULL;
 }
 
 /* The name that an object was built with; NULL when it has none. */
@@ -144,6 +140,81 @@ static const char *soname(const struct link_map *object)
     struct tables tables;
     read_tables(object, &tables);
     return tables.soname != 0 && tables.strings != NULL ? tables.strings + tables.soname : NULL;
+}
+
+bool loaded_headers(struct headers *main)
+{
+    main->first = (const void *)getauxval(AT_PHDR);
+    main->count = main->first != NULL ? getauxval(AT_PHNUM) : 0;
+    for (size_t i = 0; i < main->count; i++)
+        if (main->first[i].p_type == PT_PHDR) {
+            main->base = (uintptr_t)main->first - main->first[i].p_vaddr;
+            return true;
+        }
+    return false;
+}
+
+/* The main program, which is the first object in ld.so's list. ld.so tells debuggers where the list is, in
+ * the main program's dynamic section. NULL when it does not. */
+static const struct link_map *first_object(void)
+{
+    struct headers main;
+    const ElfW(Dyn) *entry = NULL;
+    if (!loaded_headers(&main))
+        return NULL;
+    for (size_t i = 0; i < main.count; i++)
+        if (main.first[i].p_type == PT_DYNAMIC)
+            entry = (const void *)(main.base + main.first[i].p_vaddr);
+    for (; entry != NULL && entry->d_tag != DT_NULL; entry++)
+        if (entry->d_tag == DT_DEBUG && entry->d_un.d_ptr != 0)
+            return ((const struct r_debug *)entry->d_un.d_ptr)->r_map;
+    return NULL;
+}
+
+/* This library, found in the list by its dynamic section, or by ld.so, which takes a lock. */
+static const struct link_map *find_self(void)
+{
+    struct link_map *self;
+    Dl_info info;
+    for (const struct link_map *object = first_object(); object != NULL; object = object->l_next)
+        if (object->l_ld == _DYNAMIC)
+            return object;
+    return dladdr1((void *)find_self, &info, (void **)&self, RTLD_DL_LINKMAP) != 0 ? self : NULL;
+}
+
+const struct link_map *loaded_self(void)
+{
+    static const struct link_map *self;
+    if (self == NULL)
+        self = find_self();
+    return self;
+}
+
+const struct link_map *loaded_libc(void)
+{
+    const struct link_map *object = loaded_self();
+    const char *name;
+    while (object != NULL && ((name = soname(object)) == NULL || !is_same(name, LIBC_SO)))
+        object = object->l_next;
+    return object;
+}
+
+void *loaded_function(const struct link_map *object, const char *name)
+{
+    struct tables tables;
+    if (object == NULL)
+        return NULL;
+    read_tables(object, &tables);
+    return find(object, &tables, name);
+}
+
+void *loaded_next_function(const char *name)
+{
+    void *function = NULL;
+    const struct link_map *object = loaded_self();
+    while (function == NULL && object != NULL && (object = object->l_next) != NULL)
+        function = loaded_function(object, name);
+    return function;
 }
 
 bool loaded_second_copy(void)

@@ -2,10 +2,10 @@
 
 #include "base/kernel.h"
 #include "process/filter.h"
+#include "process/loaded.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <link.h>
 #include <linux/futex.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -31,7 +31,6 @@ static struct range {
     uintptr_t first, end;
 } data; /* writable, of the main program */
 static uintptr_t kernel_page;
-static bool populates;
 
 /* The pages known to be good: the address of each, with READABLE and WRITABLE in its lower bits; 0: none. */
 enum { READABLE = 1, WRITABLE = 2, SETS = 256, WAYS = 4 };
@@ -39,23 +38,25 @@ static _Atomic uintptr_t pages[SETS][WAYS];
 
 /* Finds the main program's last writable segment: .data and .bss. Its beginning, which ld.so makes read-only
  * after relocation (RELRO), is left out. */
-static int find_data(struct dl_phdr_info *info, size_t size, void *unused)
+static struct range find_data(void)
 {
     struct range found = {0};
-    (void)size, (void)unused;
-    for (unsigned i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+    struct headers main;
+    if (!loaded_headers(&main))
+        return found;
+    for (size_t i = 0; i < main.count; i++) {
+        const ElfW(Phdr) *p = &main.first[i];
+        uintptr_t start = main.base + p->p_vaddr;
         if (p->p_type == PT_LOAD && (p->p_flags & PF_W) != 0)
-            found = (struct range){info->dlpi_addr + p->p_vaddr, info->dlpi_addr + p->p_vaddr + p->p_memsz};
+            found = (struct range){start, start + p->p_memsz};
     }
-    for (unsigned i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
-        uintptr_t end = info->dlpi_addr + p->p_vaddr + p->p_memsz;
-        if (p->p_type == PT_GNU_RELRO && found.first < end && info->dlpi_addr + p->p_vaddr < found.end)
+    for (size_t i = 0; i < main.count; i++) {
+        const ElfW(Phdr) *p = &main.first[i];
+        uintptr_t start = main.base + p->p_vaddr, end = start + p->p_memsz;
+        if (p->p_type == PT_GNU_RELRO && found.first < end && start < found.end)
             found.first = end;
     }
-    data = found; /* only now: another thread may be here as well */
-    return 1;     /* no more objects: the first is the main program */
+    return found;
 }
 
 void memory_init(void)
@@ -63,9 +64,7 @@ void memory_init(void)
     /* The kernel puts the name of the executed file at the top of a new stack (fs/exec.c). */
     stack_top = getauxval(AT_EXECFN);
     kernel_page = getauxval(AT_PAGESZ);
-    dl_iterate_phdr(find_data, NULL);
-    /* Page 0 is not mapped: ENOMEM. An emulator may answer 0 to any advice that it does not know. */
-    populates = kernel_call(SYS_madvise, NULL, kernel_page, POPULATE_READ) == -ENOMEM;
+    data = find_data();
 }
 
 static bool is_in(const struct range *range, uintptr_t first, uintptr_t end)
@@ -120,12 +119,25 @@ static void know(uintptr_t page, uintptr_t right)
     atomic_compare_exchange_strong(&set[way], &entry, page | rights | right);
 }
 
+/* Whether the kernel knows that advice. Page 0 is not mapped: ENOMEM. An emulator may answer 0 to any advice
+ * that it does not know. */
+static bool populates(void)
+{
+    static _Atomic int known; /* 1: yes, -1: no */
+    int answer = atomic_load_explicit(&known, memory_order_relaxed);
+    if (answer == 0) {
+        answer = kernel_call(SYS_madvise, NULL, kernel_page, POPULATE_READ) == -ENOMEM ? 1 : -1;
+        atomic_store_explicit(&known, answer, memory_order_relaxed);
+    }
+    return answer > 0;
+}
+
 /* madvise(2) tells whether a page can be read or written without touching a byte of it, so that valgrind,
  * which checks every byte, has nothing to report. */
 static bool ask_madvise(uintptr_t page, uintptr_t right)
 {
-    return populates && kernel_call(SYS_madvise, page & ~(kernel_page - 1), kernel_page,
-                                    right == READABLE ? POPULATE_READ : POPULATE_WRITE) == 0;
+    return populates() && kernel_call(SYS_madvise, page & ~(kernel_page - 1), kernel_page,
+                                      right == READABLE ? POPULATE_READ : POPULATE_WRITE) == 0;
 }
 
 /*

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -57,51 +58,88 @@ static void wait_until(_Atomic uint32_t *done)
         kernel_call(SYS_futex, done, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
 }
 
-/* Takes a signal with its default action out of the set: ^C must not have to wait for a port server. */
-static void keep_default(sigset_t *set, int signal)
+enum { SIGNALS = _NSIG - 1, WORD = 8 * sizeof(unsigned long) };
+
+/* The kernel's set of signals. Functions of libc would have to be bound, each at every start. */
+struct signals {
+    unsigned long words[(SIGNALS + WORD - 1) / WORD];
+};
+
+static void leave_out(struct signals *set, int signal)
+{
+    set->words[(unsigned)(signal - 1) / WORD] &= ~(1UL << ((unsigned)(signal - 1) % WORD));
+}
+
+/* Leaves a signal with its default action out: ^C must not have to wait for a port server. */
+static void leave_default_out(struct signals *set, int signal)
 {
     struct sigaction action;
     if (sigaction(signal, NULL, &action) == 0 && action.sa_handler == SIG_DFL)
-        sigdelset(set, signal);
+        leave_out(set, signal);
 }
 
-static sigset_t handled_later(void)
+static struct signals handled_later(bool brief)
 {
-    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
-    static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGTSTP};
-    sigset_t set;
-    sigfillset(&set);
-    for (unsigned i = 0; i < sizeof faults / sizeof *faults; i++)
-        sigdelset(&set, faults[i]);
-    for (unsigned i = 0; i < sizeof ends / sizeof *ends; i++)
-        keep_default(&set, ends[i]);
+    static const signed char now[] = {SIGSEGV, SIGBUS,  SIGFPE, SIGILL, SIGTRAP,
+                                      SIGSYS,  SIGABRT, 32,     33 /* libc's own, for its threads */};
+    static const signed char ends[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGTSTP};
+    struct signals set;
+    memset(&set, 0xff, sizeof set);
+    for (unsigned i = 0; i < sizeof now / sizeof *now; i++)
+        leave_out(&set, now[i]);
+    for (unsigned i = 0; !brief && i < sizeof ends / sizeof *ends; i++)
+        leave_default_out(&set, ends[i]);
     return set;
 }
 
-static void work_undisturbed(_Atomic uint32_t *done, void (*work)(bool again))
+static void mask_signals(int how, const struct signals *set, struct signals *before)
 {
-    sigset_t set = handled_later(), before;
+    kernel_call(SYS_rt_sigprocmask, how, set, before, sizeof *set);
+}
+
+/* `others`: there may be threads that wait, or that fork meanwhile. */
+static void work_undisturbed(_Atomic uint32_t *done, void (*work)(bool again), bool brief, bool others)
+{
+    struct signals set = handled_later(brief), before;
     int cancel;
-    /* This thread's mask. pthread_sigmask(3) is in libpthread in glibc before 2.32. */
-    sigprocmask(SIG_BLOCK, &set, &before);
+    mask_signals(SIG_BLOCK, &set, &before);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     work(atomic_exchange(&begun, true));
     atomic_store(done, 1);
-    kernel_call(SYS_futex, done, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
-    wipe_on_fork(false); /* which makes every fork cheaper */
+    if (others) {
+        kernel_call(SYS_futex, done, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+        wipe_on_fork(false); /* which makes every fork cheaper */
+    }
     pthread_setcancelstate(cancel, NULL);
-    sigprocmask(SIG_SETMASK, &before, NULL);
+    mask_signals(SIG_SETMASK, &before, NULL);
 }
 
-void once(_Atomic uint32_t *done, void (*work)(bool again))
+/* glibc's, since 2.32: true as long as the process has no other thread. */
+extern char __libc_single_threaded __attribute__((weak));
+
+bool once_alone(void)
 {
-    int saved = errno;
+    return &__libc_single_threaded != NULL && __libc_single_threaded;
+}
+
+static void work_alone(_Atomic uint32_t *done, void (*work)(bool again), bool brief)
+{
+    static bool is_working; /* then this is called from within `work`, or from the handler of a fault in it */
+    if (is_working)
+        return;
+    is_working = true;
+    work_undisturbed(done, work, brief, false);
+    is_working = false;
+}
+
+static void work_or_wait(_Atomic uint32_t *done, void (*work)(bool again), bool brief)
+{
     for (uint64_t me = myself(); atomic_load(done) == 0;) {
         uint64_t other = 0;
         if (atomic_load(worker()) == 0)
             wipe_on_fork(true);
         if (atomic_compare_exchange_strong(worker(), &other, me))
-            work_undisturbed(done, work);
+            work_undisturbed(done, work, brief, true);
         else if (other == me)
             break;
         else if (is_here(other))
@@ -109,5 +147,14 @@ void once(_Atomic uint32_t *done, void (*work)(bool again))
         else
             atomic_compare_exchange_strong(worker(), &other, 0);
     }
+}
+
+void once(_Atomic uint32_t *done, void (*work)(bool again), bool brief)
+{
+    int saved = errno;
+    if (!once_alone())
+        work_or_wait(done, work, brief);
+    else if (atomic_load(done) == 0)
+        work_alone(done, work, brief);
     errno = saved;
 }

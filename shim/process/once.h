@@ -15,7 +15,13 @@
  * runs `work` itself, in a copy of its parent's memory with the work half done: `again` is true then, and
  * `work` must reset that first. A child of vfork(2) waits for its parent's thread. Leaves errno alone.
  * Async-signal-safe if `work` is.
+ *
+ * Signals that would end or stop the process are blocked too if `brief`, which says that `work` takes about a
+ * second at most. Makes two system calls then in a process with one thread (glibc 2.32).
  */
-void once(_Atomic uint32_t *done, void (*work)(bool again));
+void once(_Atomic uint32_t *done, void (*work)(bool again), bool brief);
+
+/* Whether this is the process's only thread. False when that is not known. No system call. */
+bool once_alone(void);
 
 #endif

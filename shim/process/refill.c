@@ -5,7 +5,7 @@
 #include "lease/home.h"
 #include "lease/pool.h"
 #include "process/carry.h"
-#include "process/next.h"
+#include "process/loaded.h"
 #include "rules/late.h"
 #include "run/late.h"
 #include "run/rundir.h"
@@ -117,10 +117,24 @@ static struct filling *filling_new(void)
     return NULL;
 }
 
-/* A thread's stack may have 16 KiB. libc's own functions are called: a sanitizer's would warn on stderr. */
+/* libc's own makecontext(3) and swapcontext(3): a sanitizer's would warn on stderr. */
+struct contexts {
+    void (*make)(ucontext_t *, void (*)(void), int, ...);
+    int (*swap)(ucontext_t *, const ucontext_t *);
+};
+
+static bool find_contexts(struct contexts *libc)
+{
+    *(void **)&libc->make = loaded_function(loaded_libc(), "makecontext");
+    *(void **)&libc->swap = loaded_function(loaded_libc(), "swapcontext");
+    return libc->make != NULL && libc->swap != NULL;
+}
+
+/* A thread's stack may have 16 KiB. */
 static int fill_on_own_stack(const struct view *view, struct map *map, unsigned placeholder, uint32_t *entry)
 {
-    struct filling *filling = filling_new();
+    struct contexts libc;
+    struct filling *filling = find_contexts(&libc) ? filling_new() : NULL;
     if (filling == NULL)
         return -ENOMEM;
     filling->view = view;
@@ -131,9 +145,8 @@ static int fill_on_own_stack(const struct view *view, struct map *map, unsigned 
     filling->own.uc_stack = (stack_t){.ss_sp = filling->stack, .ss_size = sizeof filling->stack};
     filling->own.uc_link = &filling->caller;
     uint64_t argument = (uintptr_t)filling;
-    next_functions.makecontext(&filling->own, (void (*)(void))fill_here, 2, (unsigned)(argument >> 32),
-                               (unsigned)argument);
-    next_functions.swapcontext(&filling->caller, &filling->own);
+    libc.make(&filling->own, (void (*)(void))fill_here, 2, (unsigned)(argument >> 32), (unsigned)argument);
+    libc.swap(&filling->caller, &filling->own);
     int result = filling->result;
     filling_free(filling);
     return result;
