@@ -8,6 +8,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* Before the program installs a filter: what is not found out now cannot be asked any more. */
+static void expect_filter(void)
+{
+    view_settle(&own_view);
+    atomic_fetch_add(&own_view.filters, 1);
+}
+
 /* Takes a failed attempt back: libraries make one to find out what the kernel can do. */
 static long counted(long result)
 {
@@ -21,7 +28,7 @@ int call_prctl(const struct next *way, int option, unsigned long a, unsigned lon
 {
     if (option != PR_SET_SECCOMP)
         return BEHIND(way, prctl)(option, a, b, c, d);
-    atomic_fetch_add(&own_view.filters, 1);
+    expect_filter();
     return (int)counted(BEHIND(way, prctl)(option, a, b, c, d));
 }
 
@@ -30,7 +37,7 @@ long call_seccomp(unsigned operation, unsigned flags, void *arguments)
     next();
     if (operation != SECCOMP_SET_MODE_STRICT && operation != SECCOMP_SET_MODE_FILTER)
         return BEHIND(&next_functions, syscall)(SYS_seccomp, operation, flags, arguments);
-    atomic_fetch_add(&own_view.filters, 1);
+    expect_filter();
     return counted(BEHIND(&next_functions, syscall)(SYS_seccomp, operation, flags, arguments));
 }
 

@@ -1,22 +1,18 @@
 #include "process/attach.h"
 
 #include "base/environment.h"
-#include "base/kernel.h"
 #include "base/text.h"
 #include "error.h"
 #include "process/by_hand.h"
 #include "process/carry.h"
-#include "process/copies.h"
 #include "process/die.h"
-#include "process/inherited.h"
 #include "process/loaded.h"
 #include "process/memory.h"
 #include "process/once.h"
 #include "process/refill.h"
-#include "rules/local.h"
+#include "process/settle.h"
 #include "run/compact.h"
 #include "run/files.h"
-#include "run/sighting.h"
 #include "run/texts.h"
 
 #include <errno.h>
@@ -171,14 +167,10 @@ static pid_t own_pid(void)
 
 static void describe_process(void)
 {
-    struct stat st;
     own_view.pid = own_pid();
     own_view.refill = refill;
+    own_view.settle = settle;
     own_view.program.name = program_invocation_short_name;
-    if (kernel_stat(AT_FDCWD, "/proc/self/exe", 0, &st) == 0) {
-        own_view.program.device = sighting_device(&st);
-        own_view.program.inode = st.st_ino;
-    }
 }
 
 static void read_deepbind(void)
@@ -205,9 +197,6 @@ static void attach_here(bool again)
         else
             join_by_hand(again);
         read_deepbind();
-        local_init();
-        inherited_look(&own_view);
-        copies_tell();
     }
 }
 

@@ -30,19 +30,19 @@ static bool is_script(const char *path)
 }
 
 /* In an emulator, /proc/self/exe is the emulator, but AT_EXECFN, which it sets, the program that it runs. */
-static bool is_emulated(void)
+static bool is_emulated(const struct stat *running)
 {
-    struct stat running, executed;
+    struct stat executed;
     const char *path = (const char *)getauxval(AT_EXECFN);
-    return path != NULL && stat("/proc/self/exe", &running) == 0 && stat(path, &executed) == 0 &&
-           (running.st_ino != executed.st_ino || running.st_dev != executed.st_dev) && !is_script(path);
+    return path != NULL && kernel_stat(AT_FDCWD, path, 0, &executed) == 0 &&
+           (running->st_ino != executed.st_ino || running->st_dev != executed.st_dev) && !is_script(path);
 }
 
-void copies_tell(void)
+void copies_tell(const struct stat *running)
 {
-    int fd = is_emulated() ? BEHIND(&next_functions, socket)(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
+    int fd = is_emulated(running) ? kernel_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
     if (fd >= 0) {
-        BEHIND(&next_functions, bind)(fd, (const struct sockaddr *)&message, sizeof message);
+        kernel_bind(fd, (const struct sockaddr *)&message, sizeof message);
         kernel_close(fd);
     }
 }

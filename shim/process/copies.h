@@ -12,13 +12,15 @@
 
 #include <stdbool.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 /*
- * Tells a copy in an emulator to rewrite nothing. Called at attach. Makes two calls of stat(2); only if the
- * file that runs is not the one that was executed, which is no script either, also a socket and the bind(2).
- * Without a copy in an emulator, that bind(2) just fails.
+ * Tells a copy in an emulator to rewrite nothing, before the first call that this copy rewrites. `running` is
+ * the status of /proc/self/exe. Makes a call of stat(2); only if the file that runs is not the one that was
+ * executed, which is no script either, also a socket and the bind(2). Without a copy in an emulator, that
+ * bind(2) just fails.
  */
-void copies_tell(void);
+void copies_tell(const struct stat *running);
 
 /* Whether an address given to bind(2) is that message; if so, this copy rewrites nothing from now on. */
 bool copies_are_told(const struct sockaddr *address, socklen_t len);

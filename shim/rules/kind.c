@@ -8,6 +8,7 @@
 
 static bool is_mixed(const struct view *view)
 {
+    view_settle(view);
     return atomic_load_explicit(&view->mixed, memory_order_relaxed);
 }
 
@@ -47,20 +48,20 @@ unsigned kind_of(const struct view *view, int fd)
 
 bool kind_matches(const struct view *view, int fd, unsigned protocols)
 {
-    bool asks = (protocols != PORTMAP_BOTH || is_mixed(view)) && !view_is_filtered(view);
+    bool asks = !view_is_filtered(view) && (protocols != PORTMAP_BOTH || is_mixed(view));
     return !asks || (kind_of(view, fd) & protocols) != 0;
 }
 
-/* Families in which no address has an IP port. */
-static bool has_no_ports(int family)
+bool kind_has_ports(int family)
 {
-    return family == AF_UNIX || family == AF_NETLINK || family == AF_PACKET;
+    return family != AF_UNIX && family != AF_NETLINK && family != AF_PACKET;
 }
 
 void kind_note_got(struct view *view, int fd)
 {
-    int family = is_mixed(view) || view_is_filtered(view) ? -1 : option(fd, SO_DOMAIN);
-    if (family >= 0 && !has_no_ports(family) && (kind_of(view, fd) == 0 || is_raw(fd)))
+    int family = atomic_load(&view->mixed) || view_is_filtered(view) ? -1 : option(fd, SO_DOMAIN);
+    if (family >= 0 && kind_has_ports(family) &&
+        (kind_of_protocol(option(fd, SO_PROTOCOL)) == 0 || is_raw(fd)))
         atomic_store(&view->mixed, true);
 }
 
@@ -82,6 +83,6 @@ void kind_note_made(struct view *view, int family, int type, int protocol)
     int kind = type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK);
     bool ours = (family == AF_INET || family == AF_INET6) && (kind == SOCK_STREAM || kind == SOCK_DGRAM) &&
                 (protocol == 0 || kind_of_protocol(protocol) != 0);
-    if (!ours && !has_no_ports(family))
+    if (!ours && kind_has_ports(family))
         atomic_store(&view->mixed, true);
 }

@@ -16,6 +16,10 @@
 
 #include <sys/socket.h>
 
+/* Whether addresses of a family may have ports; those of local families (AF_UNIX, AF_NETLINK, AF_PACKET) have
+ * none. */
+bool kind_has_ports(int family);
+
 /* Notes that the process has made a socket; the arguments are those of socket(2). */
 void kind_note_made(struct view *view, int family, int type, int protocol);
 

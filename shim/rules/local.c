@@ -2,16 +2,15 @@
 
 #include "base/kernel.h"
 
+#include <errno.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-
-static struct in6_addr *known; /* the interfaces' addresses, IPv4 ones as v4-mapped */
-static unsigned known_count, known_room;
 
 struct request {
     struct nlmsghdr header;
@@ -32,6 +31,17 @@ union short_reply {
     struct nlmsghdr header;
     char bytes[512];
 };
+
+/* The addresses of all interfaces, in memory that is mapped for them: who notes them may have a small stack.
+ */
+struct noted {
+    union reply reply; /* room for the kernel's answers meanwhile */
+    size_t size;       /* bytes that are mapped */
+    unsigned count, room;
+    struct in6_addr addresses[]; /* IPv4 ones as v4-mapped */
+};
+
+static _Atomic(const struct noted *) known; /* never changed once it is set */
 
 static int open_route(void)
 {
@@ -57,36 +67,41 @@ static void add_attribute(struct request *request, unsigned short type, const vo
     request->header.nlmsg_len = NLMSG_ALIGN(request->header.nlmsg_len) + RTA_ALIGN(RTA_LENGTH(len));
 }
 
-/* Makes `known` one page long, or twice as long as it is. False when there is no memory. */
-static bool make_room(void)
+static struct noted *noted_new(size_t size)
 {
-    size_t used = known_room * sizeof *known, size = used > 0 ? 2 * used : 4096;
-    void *more = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (more == MAP_FAILED)
+    struct noted *noted = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (noted == MAP_FAILED)
+        return NULL;
+    noted->size = size;
+    noted->room = (unsigned)((size - sizeof *noted) / sizeof noted->addresses[0]);
+    return noted;
+}
+
+/* Twice as much room. False when there is no memory. */
+static bool grow(struct noted **noted)
+{
+    struct noted *old = *noted, *more = noted_new(2 * old->size);
+    if (more == NULL)
         return false;
-    if (used > 0) {
-        memcpy(more, known, used);
-        munmap(known, used);
-    }
-    known = more;
-    known_room = (unsigned)(size / sizeof *known);
+    more->reply = old->reply;
+    more->count = old->count;
+    memcpy(more->addresses, old->addresses, old->count * sizeof old->addresses[0]);
+    *noted = more;
+    munmap(old, old->size);
     return true;
 }
 
-static void remember(int family, const void *address)
+static struct in6_addr mapped(int family, const void *address)
 {
-    if (known_count == known_room && !make_room())
-        return;
-    struct in6_addr *to = &known[known_count++];
-    if (family == AF_INET6) {
-        memcpy(to, address, sizeof *to);
-    } else {
-        *to = (struct in6_addr){.s6_addr = {[10] = 0xff, [11] = 0xff}};
-        memcpy(&to->s6_addr[12], address, sizeof(struct in_addr));
-    }
+    struct in6_addr as_ipv6 = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
+    if (family == AF_INET6)
+        memcpy(&as_ipv6, address, sizeof as_ipv6);
+    else
+        memcpy(&as_ipv6.s6_addr[12], address, sizeof(struct in_addr));
+    return as_ipv6;
 }
 
-static void remember_message(const struct nlmsghdr *header)
+static void note_message(struct noted **noted, const struct nlmsghdr *header)
 {
     const struct ifaddrmsg *message = NLMSG_DATA(header);
     const void *address = NULL;
@@ -95,47 +110,65 @@ static void remember_message(const struct nlmsghdr *header)
         /* On a point-to-point link IFA_ADDRESS is the other end's, and IFA_LOCAL ours. */
         if (a->rta_type == IFA_LOCAL || (a->rta_type == IFA_ADDRESS && address == NULL))
             address = RTA_DATA(a);
-    if (address != NULL)
-        remember(message->ifa_family, address);
+    if (address == NULL)
+        return;
+    struct in6_addr as_ipv6 = mapped(message->ifa_family, address);
+    if ((*noted)->count < (*noted)->room || grow(noted))
+        (*noted)->addresses[(*noted)->count++] = as_ipv6;
 }
 
-static void remember_all(int fd)
+/* Notes the addresses in one answer. False after the last of all answers. */
+static bool note_answer(struct noted **noted, unsigned size)
 {
-    union reply reply;
-    struct request request = {.header = {.nlmsg_len = NLMSG_LENGTH(sizeof request.body.address),
-                                         .nlmsg_type = RTM_GETADDR,
-                                         .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP}};
-    if (!ask(fd, &request))
-        return;
-    for (long got; (got = hear(fd, &reply, sizeof reply)) > 0;) {
-        unsigned left = (unsigned)got;
-        for (struct nlmsghdr *h = &reply.header; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
-            if (h->nlmsg_type != RTM_NEWADDR)
-                return;
-            remember_message(h);
-        }
+    for (unsigned at = 0, left = size;;) {
+        const struct nlmsghdr *h = (const void *)((*noted)->reply.bytes + at); /* *noted may move */
+        if (!NLMSG_OK(h, left))
+            return true;
+        if (h->nlmsg_type != RTM_NEWADDR)
+            return false;
+        unsigned whole = NLMSG_ALIGN(h->nlmsg_len);
+        note_message(noted, h);
+        if (whole >= left)
+            return true;
+        at += whole;
+        left -= whole;
     }
 }
 
-void local_init(void)
+static void note_all(struct noted **noted, int fd)
 {
-    known_count = 0;
-    int fd = open_route();
-    if (fd < 0)
-        return;
-    remember_all(fd);
-    kernel_close(fd);
+    struct request request = {.header = {.nlmsg_len = NLMSG_LENGTH(sizeof request.body.address),
+                                         .nlmsg_type = RTM_GETADDR,
+                                         .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP}};
+    long got = ask(fd, &request) ? 1 : 0;
+    while (got > 0) {
+        got = hear(fd, &(*noted)->reply, sizeof(*noted)->reply);
+        if (got > 0 && !note_answer(noted, (unsigned)got))
+            got = 0;
+    }
+}
+
+void local_note(void)
+{
+    const struct noted *none = NULL;
+    int saved = errno, fd = atomic_load(&known) == NULL ? open_route() : -1;
+    struct noted *noted = fd >= 0 ? noted_new(4 * sizeof(union reply)) : NULL;
+    if (noted != NULL) {
+        note_all(&noted, fd);
+        if (!atomic_compare_exchange_strong(&known, &none, noted))
+            munmap(noted, noted->size);
+    }
+    if (fd >= 0)
+        kernel_close(fd);
+    errno = saved;
 }
 
 static bool is_known(int family, const void *address)
 {
-    struct in6_addr wanted = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
-    if (family == AF_INET6)
-        memcpy(&wanted, address, sizeof wanted);
-    else
-        memcpy(&wanted.s6_addr[12], address, sizeof(struct in_addr));
-    for (unsigned i = 0; i < known_count; i++)
-        if (memcmp(&known[i], &wanted, sizeof wanted) == 0)
+    const struct noted *noted = atomic_load(&known);
+    struct in6_addr wanted = mapped(family, address);
+    for (unsigned i = 0; noted != NULL && i < noted->count; i++)
+        if (memcmp(&noted->addresses[i], &wanted, sizeof wanted) == 0)
             return true;
     return false;
 }

@@ -8,6 +8,7 @@
 static void note(const struct view *view, struct map *map, struct sighting sighting)
 {
     const struct view_program *self = &view->program;
+    view_settle(view);
     sighting.program = sighting_program(map, self->device, self->inode, self->name);
     sighting_note(map, sighting);
 }

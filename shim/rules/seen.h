@@ -10,8 +10,9 @@
 
 /*
  * After bind(2) of an address without a placeholder, of which out->to has at least the first ADDRESS_HEAD
- * bytes; `error` is 0 or the errno of bind(2). Makes no system call unless the process is `mixed`
- * (rules/kind.h) or all fixed ports are being discovered. Leaves errno alone.
+ * bytes; `error` is 0 or the errno of bind(2). Makes no system call in a process that is settled
+ * (view_settle()), unless it is `mixed` (rules/kind.h) or all fixed ports are being discovered. Leaves errno
+ * alone.
  */
 void seen_bind(const struct view *view, int fd, const struct outbound *out, int error);
 

@@ -34,9 +34,12 @@ struct view {
     /* The process: its pid when it attached, for the log, and its program, for sightings (rules/seen.h). */
     int pid;
     struct view_program {
-        uint64_t device, inode; /* sighting_device() */
+        uint64_t device, inode; /* sighting_device(), once `settled`; 0 when they cannot be found out */
         const char *name;
     } program;
+    /* Whether the program, `mixed` and the host's addresses are found out; what does so, if not. */
+    atomic_bool settled;
+    void (*settle)(void);
     /* The process may have sockets of kinds that are not translated (rules/kind.h). Once true it stays true,
      * as nobody notes when such a socket is closed. */
     atomic_bool mixed;
@@ -65,6 +68,13 @@ void view_drop(struct view *view);
 /* Enters one assignment, ports in host byte order. compact_read() (run/compact.h) calls it with a view. */
 void view_assign(void *view, unsigned placeholder, unsigned real, unsigned alias,
                  uint32_t protocols_and_flags);
+
+/* Before the rules ask for one of these: see process/settle.h. */
+static inline void view_settle(const struct view *view)
+{
+    if (view->active && !atomic_load_explicit(&view->settled, memory_order_acquire))
+        view->settle();
+}
 
 static inline bool view_is_filtered(const struct view *view)
 {

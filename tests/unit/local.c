@@ -54,7 +54,7 @@ TEST("loopback, multicast and what interfaces have is this host's, what document
 
 TEST("so it is when nothing may be asked any more, by what was noted before")
 {
-    local_init();
+    local_note();
     atomic_store(&view.filters, 1);
     check_random();
     check_interfaces();
@@ -62,7 +62,7 @@ TEST("so it is when nothing may be asked any more, by what was noted before")
 
 TEST("so it is with no descriptor left")
 {
-    local_init();
+    local_note();
     use_up_descriptors();
     check_random();
 }

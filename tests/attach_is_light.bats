@@ -1,0 +1,52 @@
+# A program that has nothing to do with sockets hardly notices that it is in a run.
+load helper
+load bare
+
+setup() {
+    cd "$(test_dir)"
+}
+
+# needs_strace: skips the test where strace is missing or may not trace.
+needs_strace() {
+    type -P strace || skip 'strace is not installed'
+    strace -o trace true 2>strace.err || skip "strace may not trace: $(tail -n 1 strace.err)"
+}
+
+# calls_after_loading TRACE: prints the system calls of /bin/true after ld.so has unmapped its cache.
+calls_after_loading() {
+    sed 's/^[0-9]* *//; /^+++/d; /^---/d' "$1" | awk 'on; /^munmap/ { on = 1 }'
+}
+
+@test "a program that opens no socket joins its run with ten system calls" {
+    needs_strace
+    strace -o bare.trace /bin/true
+    portshim run -p 8080 -- strace -o wrapped.trace /bin/true
+    bare=$(calls_after_loading bare.trace | wc -l)
+    ((bare > 0)) || skip 'this ld.so has no cache'
+    calls=$(calls_after_loading wrapped.trace)
+    (($(wc -l <<<"$calls") - bare <= 10)) || fail "$calls"
+}
+
+@test "what a program has to ask about itself and its host it asks before its first socket, once" {
+    needs_strace
+    strace -f -o trace portshim run -p 8080 -- "$ROOT/build/tests/one_bind" 8080
+    awk '/execve\(".*one_bind"/ { on = 1 } on' trace >calls
+    for call in 'socket\(AF_NETLINK' 'openat\(AT_FDCWD, "/proc/self/fd"' 'statx?\(AT_FDCWD, "/proc/self/exe"'; do
+        assert_equal "$call: $(grep -cE "$call" calls)" "$call: 1"
+    done
+    # the last of them, then the program's own
+    assert_equal "$(grep -oE 'socket\(AF_[A-Z]*' calls | paste -sd ' ')" 'socket(AF_NETLINK socket(AF_INET'
+}
+
+@test "a signal that comes while a program joins its run is handled in the run" {
+    source=$PROGRAMS/early_signal
+    gcc -fPIC -shared -o libearly.so "$source/library.c"
+    gcc -o early "$source/program.c" -L. -learly -Wl,-rpath,"$PWD"
+    bare_ports 1
+    strangers # a bind that is not translated fails: a stranger holds the placeholder
+    export PORT=${bare_ports[0]}
+    # shellcheck disable=SC2016 # the inner shell counts
+    run -0 portshim run -p "$PORT" -- bash -c '
+        for ((delay = 1; delay < 400; delay += 4)); do DELAY=$delay ./early || exit; done'
+    nobody_visited_strangers
+}
