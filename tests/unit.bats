@@ -106,6 +106,10 @@ unit() {
     unit portserver
 }
 
+@test "which ports sockets have" {
+    unit occupied
+}
+
 @test "the lease table" {
     unit table
 }

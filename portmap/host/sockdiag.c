@@ -18,8 +18,8 @@ int sockdiag_open(void)
     return kernel_socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 }
 
-/* Called for each message of a dump. */
-typedef void visit_message(const struct inet_diag_msg *m, int protocol, void *context);
+/* Called for each message of a dump; false ends it. */
+typedef bool visit_message(const struct inet_diag_msg *m, int protocol, void *context);
 
 /* Reads the answer to one question, to its end. */
 static int read_dump(int fd, int protocol, visit_message *visit, void *context)
@@ -40,9 +40,28 @@ static int read_dump(int fd, int protocol, visit_message *visit, void *context)
                 return 0;
             if (h->nlmsg_type == NLMSG_ERROR)
                 return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
-            visit(NLMSG_DATA(h), protocol, context);
+            if (!visit(NLMSG_DATA(h), protocol, context))
+                return -EOVERFLOW;
         }
     }
+}
+
+/* One question for the TCP sockets of both families, in every state: the kernel walks its table of
+ * connections once. The question is of before Linux 3.3; those of today name a family. */
+static int ask_for_tcp(int fd, visit_message *visit, void *context)
+{
+    struct {
+        struct nlmsghdr header;
+        struct inet_diag_req request;
+    } question = {
+        .header = {.nlmsg_len = sizeof question,
+                   .nlmsg_type = TCPDIAG_GETSOCK,
+                   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+        .request = {.idiag_family = AF_INET, .idiag_states = ~0U},
+    };
+    if (send(fd, &question, sizeof question, 0) < 0)
+        return -errno;
+    return read_dump(fd, IPPROTO_TCP, visit, context);
 }
 
 static int ask(int fd, const struct inet_diag_req_v2 *request, visit_message *visit, void *context)
@@ -89,13 +108,13 @@ struct counting {
     struct sockdiag_port *answer;
 };
 
-static void count(const struct inet_diag_msg *m, int protocol, void *context)
+static bool count(const struct inet_diag_msg *m, int protocol, void *context)
 {
     const struct counting *counting = context;
     struct sockdiag_port *answer = counting->answer;
     /* Linux filters by port already. Another kernel that answers in its place may not. */
     if (ntohs(m->id.idiag_sport) != counting->port)
-        return;
+        return true;
     if (protocol == IPPROTO_UDP)
         answer->udp++;
     else if (m->idiag_state == TCP_LISTEN)
@@ -104,6 +123,7 @@ static void count(const struct inet_diag_msg *m, int protocol, void *context)
         answer->tcp_time_wait++;
     else
         answer->tcp_other++;
+    return true;
 }
 
 int sockdiag_ask(int fd, unsigned port, enum sockdiag_question question, struct sockdiag_port *answer)
@@ -116,23 +136,38 @@ int sockdiag_ask(int fd, unsigned port, enum sockdiag_question question, struct 
 struct telling {
     sockdiag_visit *visit;
     void *context;
+    unsigned most;
 };
 
-static void tell(const struct inet_diag_msg *m, int protocol, void *context)
+static bool tell(const struct inet_diag_msg *m, int protocol, void *context)
 {
-    const struct telling *telling = context;
+    struct telling *telling = context;
     const struct sockdiag_socket socket = {.port = ntohs(m->id.idiag_sport),
                                            .protocol = (unsigned)protocol,
                                            .listens = protocol == IPPROTO_TCP && m->idiag_state == TCP_LISTEN,
                                            .inode = m->idiag_inode};
     telling->visit(&socket, telling->context);
+    return --telling->most > 0;
 }
 
 int sockdiag_each(int fd, sockdiag_visit *visit, void *context)
 {
     enum { BOUND_INACTIVE = 13 }; /* TCP_BOUND_INACTIVE, which older headers lack; older kernels ignore it */
-    struct telling telling = {visit, context};
+    struct telling telling = {visit, context, ~0U};
     return ask_all(fd, 0, 1U << TCP_LISTEN | 1U << BOUND_INACTIVE, tell, &telling);
+}
+
+int sockdiag_every(int fd, sockdiag_visit *visit, void *context)
+{
+    static const uint8_t families[] = {AF_INET, AF_INET6};
+    struct telling telling = {visit, context, SOCKDIAG_MOST};
+    int error = ask_for_tcp(fd, tell, &telling);
+    for (unsigned i = 0; error == 0 && i < sizeof families; i++) {
+        const struct inet_diag_req_v2 udp = {
+            .sdiag_family = families[i], .sdiag_protocol = IPPROTO_UDP, .idiag_states = ~0U};
+        error = ask(fd, &udp, tell, &telling);
+    }
+    return error;
 }
 
 int sockdiag_only_time_wait(unsigned port)

@@ -43,6 +43,12 @@ typedef void sockdiag_visit(const struct sockdiag_socket *socket, void *context)
  */
 int sockdiag_each(int fd, sockdiag_visit *visit, void *context);
 
+/* The same for TCP sockets in every state, and UDP sockets: all that keep a port taken, but see above. For a
+ * caller that would ask about ports one by one if this takes longer. Returns 0; -EOVERFLOW when there are
+ * more than SOCKDIAG_MOST; or another negated errno. */
+enum { SOCKDIAG_MOST = 8192 };
+int sockdiag_every(int fd, sockdiag_visit *visit, void *context);
+
 /* 1 when only connections in TIME_WAIT keep the port taken, 0 when not, or a negated errno. */
 int sockdiag_only_time_wait(unsigned port);
 

@@ -443,7 +443,8 @@ static int try_port(struct lease_table *table, unsigned port, const struct lease
         exchange(table, port, want->owner, 0);
         return PORTMAP_ETOOMANY;
     }
-    int answer = probe_port_in(port, want->scope);
+    int answer = want->occupied != NULL && want->scope == NULL ? occupied_probe(want->occupied, port)
+                                                               : probe_port_in(port, want->scope);
     if (answer == PROBE_TAKEN && want->effort == LEASE_TIME_WAIT && sockdiag_only_time_wait(port) == 1)
         answer = PROBE_FREE;
     if (answer == PROBE_FREE)

@@ -14,6 +14,7 @@
 #ifndef PORTMAP_LEASE_TABLE_H
 #define PORTMAP_LEASE_TABLE_H
 
+#include "host/occupied.h"
 #include "host/probe.h"
 #include "lease/home.h"
 #include "lease/pool.h"
@@ -108,6 +109,7 @@ struct lease_want {
     lease_owner owner;
     enum lease_effort effort;
     const struct probe_scope *scope; /* NULL: free on every address, for TCP and UDP */
+    struct occupied *occupied;       /* asked instead of the kernel, where the scope is all; or NULL */
     const struct portbits *avoid;    /* ports of the pool that lease_take() is not to give; or NULL */
     struct lease_look *look;         /* keeps what lease_claim() finds out, for further claims; or NULL */
 };

@@ -149,7 +149,7 @@ static int assign(struct assigning *a, unsigned placeholder, unsigned protocols)
     return 0;
 }
 
-int assign_start(struct assigning *a)
+static int assign_all(struct assigning *a)
 {
     const struct portset *ports = a->ports;
     for (unsigned port = 0; (port = portbits_next(&a->first, port)) != 0;) {
@@ -163,6 +163,16 @@ int assign_start(struct assigning *a)
             return error;
     }
     return 0;
+}
+
+int assign_start(struct assigning *a)
+{
+    struct occupied occupied = {0};
+    if (portbits_count(&a->first) > OCCUPIED_WORTH)
+        a->obtaining.occupied = &occupied;
+    int error = assign_all(a);
+    a->obtaining.occupied = NULL;
+    return error;
 }
 
 static bool is_real(const struct map *map, unsigned port)

@@ -186,6 +186,7 @@ int obtain_port(struct obtaining *o)
     int error = pool_settle(o->means.pool);
     if (error != 0)
         return error;
+    free_only.occupied = o->occupied;
     int port = lease_take(o->leases, o->means.pool, &free_only);
     return port == PORTMAP_EXHAUSTED ? take_reclaimed(o) : port;
 }

@@ -40,6 +40,7 @@ struct obtaining {
     struct means means;
     struct lease_table *leases;
     struct lease_want want;       /* its effort is ignored */
+    struct occupied *occupied;    /* when many ports are wanted; or NULL */
     const struct portbits *avoid; /* ports that are not to be given, by a server neither; or NULL */
 };
 
