@@ -68,3 +68,23 @@ signal.pause()' "$PORTSHIM_POOL"
     file=$(grep -oE '^openat\([^,]*, "[^"]*/cat"' calls | cut -d '"' -f 2)
     assert_equal "$(sed -n "\\|^openat.*\"$file\"|,/^close/p" calls | grep -cE '^p?read')" 2
 }
+
+@test "the command is looked for once, and a home that is there is not made again" {
+    mkdir one two
+    PATH=$PWD/one:$PWD/two:$PATH starts -p 8080 -- true # makes the home
+    PATH=$PWD/one:$PWD/two:$PATH starts -p 8080 -- true
+    refute grep '^execve(' calls
+    assert_equal "$(grep -c '^mkdirat(.*EEXIST' calls)" 0
+    assert_equal "$(grep -c '^openat.*/libportshim.so"' calls)" 1
+}
+
+@test "a program that is found but cannot be executed is passed over, as by the shell" {
+    mkdir one two
+    printf '#!/nowhere/sh\n' >one/hello
+    # shellcheck disable=SC2016 # expanded by that script
+    printf '#!/bin/sh\necho "$0 $*"\n' >two/hello
+    chmod +x one/hello two/hello
+    assert_equal "$(PATH=$PWD/one:$PWD/two:$PATH portshim run -q -p 8080 -- hello you)" "$PWD/two/hello you"
+    printf 'echo a script without a head\n' >one/hello
+    assert_equal "$(PATH=$PWD/one:$PWD/two:$PATH portshim run -q -p 8080 -- hello you)" 'a script without a head'
+}

@@ -108,10 +108,13 @@ void command_outlive_file_limit(void)
     sigaction(SIGXFSZ, &ignore, &file_limit_before);
 }
 
+static char found_program[PATH_MAX]; /* the file of the command, from command_find_program() */
+
 int command_execute(char **words)
 {
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGXFSZ, &file_limit_before, NULL);
+    execvp(found_program, words); /* else each directory of PATH before its own would be tried again */
     execvp(words[0], words);
     int error = errno;
     sigaction(SIGXFSZ, &ignore, NULL);
@@ -257,12 +260,11 @@ void command_check_server(const struct obtain_server *server, bool quiet)
 
 void command_find_program(const char *command, struct reach *reach)
 {
-    static char path[PATH_MAX];
-    int error = search_command(command, path);
+    int error = search_command(command, found_program);
     if (error != 0)
         command_end(error == -ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE, portmap_strerror(error),
                     "name a program", "%s", command);
-    reach_judge_here(reach, path);
+    reach_judge_here(reach, found_program);
     const struct obstacle *obstacle = reach_obstacle(reach->kind, false);
     if (reach->kind == PROGRAM_WRONG_CLASS)
         command_fail(obstacle->why, obstacle->remedy, "%s", reach->path);

@@ -67,7 +67,8 @@ bool command_must_end(void);
 /* Ignores SIGXFSZ: writing beyond RLIMIT_FSIZE fails with EFBIG from here on, and does not end portshim. */
 void command_outlive_file_limit(void);
 
-/* Executes a command with SIGXFSZ as portshim found it. Returns only on failure, with the errno. */
+/* Executes the command of command_find_program(), with SIGXFSZ as portshim found it. Returns only on failure,
+ * with the errno. */
 int command_execute(char **words);
 
 /* Prints text from elsewhere unchanged; on a terminal without characters that would control it. */

@@ -18,23 +18,34 @@
 #define PORTSHIM_MULTIARCH "."
 #endif
 
-static bool find_beside_program(char path[static PATH_MAX])
+/* Opens the library that lies beside this program, and tells its path, without symbolic links. Returns a
+ * descriptor or a negated errno. */
+static int open_beside_program(char path[static PATH_MAX])
 {
     static const char *const places[] = {"libportshim.so", "../lib/libportshim.so",
                                          "../lib/portshim/libportshim.so",
                                          "../lib/" PORTSHIM_MULTIARCH "/libportshim.so"};
-    char program[PATH_MAX], candidate[PATH_MAX + 64];
+    char program[PATH_MAX], link[32];
+    *path = '\0';
     ssize_t len = readlink("/proc/self/exe", program, sizeof program - 1);
     if (len < 0)
-        return false;
+        return -errno;
     program[len] = '\0';
     *strrchr(program, '/') = '\0';
-    for (unsigned i = 0; i < sizeof places / sizeof *places; i++) {
-        snprintf(candidate, sizeof candidate, "%s/%s", program, places[i]);
-        if (realpath(candidate, path) != NULL)
-            return true;
+    int fd = -ENOENT;
+    for (unsigned i = 0; i < sizeof places / sizeof *places && (fd == -ENOENT || fd == -ENOTDIR); i++) {
+        struct text t = text_in(path, PATH_MAX);
+        text_str(&t, program);
+        text_char(&t, '/');
+        text_str(&t, places[i]);
+        int opened = open(path, O_RDONLY | O_CLOEXEC);
+        fd = t.cut ? -ENAMETOOLONG : opened < 0 ? -errno : opened;
     }
-    return false;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    len = fd >= 0 ? readlink(link, path, PATH_MAX - 1) : -1;
+    if (len > 0)
+        path[len] = '\0';
+    return fd;
 }
 
 static bool is_wrong(struct problem *problem, const char *subject, const char *why, const char *remedy)
@@ -43,35 +54,27 @@ static bool is_wrong(struct problem *problem, const char *subject, const char *w
     return false;
 }
 
-static int check_class(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    bool good = elf_is_our_library(fd);
-    close(fd);
-    return good ? 0 : PORTMAP_ETORN;
-}
-
 bool library_look(char path[static PATH_MAX], struct problem *problem)
 {
     const char *given = secure_getenv("PORTSHIM_LIB");
-    if (given != NULL && *given != '\0') {
-        if (realpath(given, path) == NULL)
-            return is_wrong(problem, given, strerror(errno), "let PORTSHIM_LIB name libportshim.so");
-    } else if (!find_beside_program(path)) {
+    bool is_given = given != NULL && *given != '\0';
+    if (is_given && realpath(given, path) == NULL)
+        return is_wrong(problem, given, strerror(errno), "let PORTSHIM_LIB name libportshim.so");
+    int fd = is_given ? open(path, O_RDONLY | O_CLOEXEC) : open_beside_program(path);
+    int error = is_given && fd < 0 ? -errno : fd;
+    if (!is_given && (error == -ENOENT || error == -ENOTDIR))
         return is_wrong(problem, "libportshim.so", "not found beside this program or in ../lib",
                         "install it there, or set PORTSHIM_LIB");
-    }
+    bool good = fd >= 0 && elf_is_our_library(fd);
+    if (fd >= 0)
+        close(fd);
     if (strpbrk(path, " :") != NULL)
         return is_wrong(problem, path, "LD_PRELOAD cannot carry a path with a space or colon",
                         "move it, or set PORTSHIM_LIB");
-    int error = check_class(path);
-    if (error == PORTMAP_ETORN)
-        return is_wrong(problem, path, "not a library of this machine's kind",
-                        "install the one built with this portshim");
-    return error == 0 ||
-           is_wrong(problem, path, portmap_strerror(error), "make it readable, or set PORTSHIM_LIB");
+    if (error < 0)
+        return is_wrong(problem, path, portmap_strerror(error), "make it readable, or set PORTSHIM_LIB");
+    return good || is_wrong(problem, path, "not a library of this machine's kind",
+                            "install the one built with this portshim");
 }
 
 void library_find(char path[static PATH_MAX])

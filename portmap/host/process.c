@@ -140,12 +140,21 @@ static uint64_t initial_ticks(uint64_t ticks, struct ahead ahead)
 static bool read_stat(pid_t pid, struct stat_line *line)
 {
     char path[32], buffer[1024];
+    const char *number = buffer;
+    uint64_t shown;
+    bool is_own = pid == getpid();
     struct text name = text_in(path, sizeof path);
-    if (!proc_is_of_our_namespace())
+    if (!is_own && !proc_is_of_our_namespace())
         return false;
-    proc_path(&name, pid, "/stat");
+    if (is_own)
+        text_str(&name, "/proc/self/stat");
+    else
+        proc_path(&name, pid, "/stat");
     int len = text_read_once(path, buffer, sizeof buffer);
     if (len <= 0)
+        return false;
+    /* Field 1 of our own file tells whether /proc numbers processes as we do. */
+    if (!text_take_uint(&number, buffer + len, INT32_MAX, &shown) || (pid_t)shown != pid)
         return false;
     /* Field 2 is the command in parentheses, with any characters in it: count fields from the last ")". */
     const char *at = strrchr(buffer, ')'), *end = buffer + len;

@@ -104,26 +104,54 @@ static bool let_owner_in(int dir, const char *name)
     return changed;
 }
 
+/* Whether a directory, or the open one when name is empty, is this user's and no other can read or write it.
+ */
+static bool is_private(int dir, const char *name, struct stat *st)
+{
+    int flags = *name == '\0' ? AT_EMPTY_PATH : AT_SYMLINK_NOFOLLOW;
+    return kernel_stat(dir, name, flags, st) == 0 && S_ISDIR(st->st_mode) && st->st_uid == kernel_euid() &&
+           (st->st_mode & 066) == 0;
+}
+
+static int open_directory(int dir, const char *name)
+{
+    int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
 /* Opens a directory below dir that no other user can read or write; makes it if it is missing. */
 static int open_private(int dir, const char *name)
 {
     struct stat st;
-    bool made = mkdirat(dir, name, 0700) == 0;
-    if (!made && errno != EEXIST)
-        return -errno;
-    if (made)
-        fchmodat(dir, name, 0700, 0); /* the umask may have denied some of it */
-    int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 && errno == EACCES && let_owner_in(dir, name))
-        fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = open_directory(dir, name);
+    if (fd == -ENOENT) {
+        if (mkdirat(dir, name, 0700) == 0)
+            fchmodat(dir, name, 0700, 0); /* the umask may have denied some of it */
+        else if (errno != EEXIST)
+            return -errno;
+        fd = open_directory(dir, name);
+    }
+    if (fd == -EACCES && let_owner_in(dir, name))
+        fd = open_directory(dir, name);
     if (fd < 0)
-        return errno == ENOTDIR || errno == ELOOP || errno == EACCES ? PORTMAP_EFOREIGN : -errno;
-    bool private = fstat(fd, &st) == 0 && kernel_owner(fd) == kernel_euid() && (st.st_mode & 066) == 0;
-    if (!private) {
+        return fd == -ENOTDIR || fd == -ELOOP || fd == -EACCES ? PORTMAP_EFOREIGN : fd;
+    if (!is_private(fd, "", &st)) {
         close(fd);
         return PORTMAP_EFOREIGN;
     }
     return fd;
+}
+
+/* Sees to it that a directory of the home is there, and private. */
+static int have_part(int home, const char *name)
+{
+    struct stat st;
+    if (is_private(home, name, &st) && (st.st_mode & 0700) == 0700)
+        return 0;
+    int fd = open_private(home, name);
+    if (fd >= 0)
+        close(fd);
+    return fd < 0 ? fd : 0;
 }
 
 const char *home_remedy(int error)
@@ -142,12 +170,11 @@ int home_reopen(struct home *home)
     home->fd = fd;
     static const char *const parts[] = {"runs", "names"};
     for (unsigned i = 0; i < 2; i++) {
-        int part = open_private(fd, parts[i]);
-        if (part < 0) {
+        int error = have_part(fd, parts[i]);
+        if (error != 0) {
             home_close(home);
-            return part;
+            return error;
         }
-        close(part);
     }
     return 0;
 }
