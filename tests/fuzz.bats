@@ -14,6 +14,14 @@ reads() {
     reads compact
 }
 
+@test "the notes and the late tables of a run, which its processes write" {
+    reads map
+}
+
+@test "all files of a run" {
+    reads files
+}
+
 @test "a map file" {
     reads publish
 }
