@@ -90,8 +90,9 @@ $B/libportshim.map: shim/process/interposed.h Makefile $B/flags
 
 # Links libc alone (and libdl where libc has no dlsym), as every program of a run loads what this library links. Each
 # program pays for that, so the library is one read-only mapping and one writable one, which is not made read-only in
-# part afterwards, and functions are bound when they are first called.
-SHIM_LINK = -Wl,-z,noseparate-code -Wl,-z,norelro -Wl,-z,lazy
+# part afterwards, and functions are bound when they are first called. The compiler's start files are left out: they
+# would look up four functions, and the library needs none of these.
+SHIM_LINK = -nostartfiles -Wl,-z,noseparate-code -Wl,-z,norelro -Wl,-z,lazy
 $B/libportshim.so: $(SHIM_OBJECTS) $B/libportshim.map
 	$(LINK) -shared -Wl,--version-script=$B/libportshim.map $(SHIM_LINK) -Wl,--no-undefined \
 		-Wl,-soname,libportshim.so -o $@ $(SHIM_OBJECTS) -ldl

@@ -32,6 +32,10 @@ int kernel_open(int dirfd, const char *path);
 ssize_t kernel_pread(int fd, void *to, size_t size, off_t at);
 void kernel_close(int fd);
 
+/* Closes two descriptors, of which one or both may be -1; by one system call if the second is the next number
+ * after the first. */
+void kernel_close_both(int first, int second);
+
 /* geteuid(2); getegid(2); whether PR_SET_NO_NEW_PRIVS (prctl(2)) keeps exec from changing user and group. */
 uid_t kernel_euid(void);
 gid_t kernel_egid(void);

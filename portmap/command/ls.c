@@ -468,7 +468,7 @@ static int print_pids(const struct survey *run, char **words)
 
 static void print_record(const struct map *map, const struct map_record *record)
 {
-    double age = (double)(record->clock - map->head->created) / 1e9;
+    double age = (double)(int64_t)(record->clock - map->head->created) / 1e9; /* < 0: see map_record.clock */
     printf("%10.3f  pid %-7d  ", age, (int)record->pid);
     switch (record->event) {
     case MAP_EVENT_ATTACH:

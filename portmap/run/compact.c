@@ -155,12 +155,12 @@ bool compact_read(const char *text, compact_sink *sink, void *to)
 
 bool compact_outer(const char *text, unsigned n, char path[static PATH_MAX])
 {
-    struct text t = text_in(path, PATH_MAX);
     const char *at = strchr(text, '^');
     while (at != NULL && n-- > 0)
         at = strchr(at + 1, '^');
     if (at == NULL)
         return false;
+    struct text t = text_in(path, PATH_MAX);
     text_bytes(&t, at + 1, strcspn(at + 1, " "));
     return !t.cut && *path == '/';
 }

@@ -285,9 +285,10 @@ static int check_life(const struct map_head *head, uint64_t run_id, int *judge)
     return lives ? 0 : PORTMAP_EENDED;
 }
 
+/* Leaves the descriptor in map->fd. */
 static int join_head(struct map *map, const char *path, bool check_size)
 {
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = map->fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return -errno;
     lock_head(fd); /* without a lock, as on some network file systems, the starter alone keeps the run */
@@ -299,7 +300,6 @@ static int join_head(struct map *map, const char *path, bool check_size)
     } else if (error == 0) {
         error = -errno;
     }
-    close(fd);
     return error;
 }
 
@@ -310,13 +310,29 @@ static void *join_file(const char *path, size_t size)
     return fd < 0 ? NULL : map_and_close(fd, size, PROT_READ | PROT_WRITE);
 }
 
+/* Maps the notes and closes their file, and that of the head with it. */
+static void join_notes(struct map *map, const char *path)
+{
+    size_t size = notes_size(map->head->discover);
+    int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && errno == EMFILE) { /* one descriptor was left */
+        kernel_close(map->fd);
+        map->fd = -1;
+        fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    }
+    void *notes = fd < 0 ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    map->notes = notes == MAP_FAILED ? NULL : notes;
+    kernel_close_both(map->fd, fd);
+    map->fd = -1;
+}
+
 static void join_rest(struct map *map, const char *path, size_t directory)
 {
     char other[PATH_MAX];
     struct text notes = text_in(other, sizeof other);
     text_bytes(&notes, path, directory);
     text_str(&notes, "/map");
-    map->notes = join_file(other, notes_size(map->head->discover));
+    join_notes(map, other);
     if (!map->head->has_late)
         return;
     struct text late = text_in(other, sizeof other);

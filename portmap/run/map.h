@@ -126,7 +126,7 @@ enum map_event {
 };
 
 struct map_record {
-    _Alignas(8) uint64_t clock; /* process_clock() */
+    _Alignas(8) uint64_t clock; /* nanoseconds since boot, as the process's own time namespace counts them */
     int32_t pid;                /* in the process's own pid namespace */
     uint16_t event;
     uint16_t placeholder;

@@ -30,11 +30,11 @@ _Atomic uint32_t attach_done;
 bool attach_keeps_deepbind;
 
 static struct map maps[VIEW_MAPS]; /* those of the view */
+static char head[PATH_MAX];        /* the path of a run's head, while that run is joined */
 
 /* Adds the maps of the runs around this one, up to one that has ended: only its late assignments are lost. */
 static void add_outer(void)
 {
-    static char head[PATH_MAX];
     int judge;
     for (unsigned n = 0; compact_outer(carry_compact(), n, head); n++) {
         struct map *map = &maps[n + 1 < VIEW_MAPS ? n + 1 : VIEW_MAPS - 1];
@@ -105,7 +105,6 @@ static void join_apart(const char *run_path, const char *text, const struct comp
 /* Joins as a process that was told the secret. */
 static void join_told(const char *run_path, const char *text)
 {
-    static char head[PATH_MAX];
     struct compact compact;
     struct text t = text_in(head, sizeof head);
     int judge = 0;
@@ -127,7 +126,6 @@ static void join_told(const char *run_path, const char *text)
 /* Joins as a process of the run's owner. */
 static void join_own(const char *run_path)
 {
-    static char head[PATH_MAX];
     int judge = 0, error = files_join_own(&maps[0], run_path, head, &judge);
     if (error == 0)
         error = texts_open(&maps[0], AT_FDCWD, run_path);

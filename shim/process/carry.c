@@ -74,7 +74,7 @@ bool carry_run(const char *run_path, const char *compact)
 
 bool carry_map(const char *run_path, const struct map *map, const char *secret, const char *around)
 {
-    static char outer[PATH_MAX];
+    static char outer[PATH_MAX]; /* not on the stack, which may be small */
     if (!set_run(run_path))
         return false;
     struct text t = copy_after(run_variable);
