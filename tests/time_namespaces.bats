@@ -59,3 +59,14 @@ as_it_is() {
         stop "$pid"
     done
 }
+
+@test "the log has the right seconds, in whatever time namespace a process joins and the log is read" {
+    local joined
+    start run portshim run -q -n logged -p 8080 -- sleep 1000
+    within 10 portshim ls logged
+    for joined in "${offsets[@]}"; do
+        shifted "$joined" portshim run -j logged -- true
+        shifted "$joined" portshim ls --log logged >log
+        awk 'NR == 1 && $1 > 5 || $1 < 0 || $1 > 60 { bad = 1 } END { exit bad || NR < 2 }' log || fail "$(<log)"
+    done
+}

@@ -466,9 +466,10 @@ static int print_pids(const struct survey *run, char **words)
     return status;
 }
 
-static void print_record(const struct map *map, const struct map_record *record)
+/* `made` is the date on which the run was made. */
+static void print_record(uint64_t made, const struct map_record *record)
 {
-    double age = (double)(int64_t)(record->clock - map->head->created) / 1e9; /* < 0: see map_record.clock */
+    double age = (double)(int64_t)(record->date - made) / 1e9;
     printf("%10.3f  pid %-7d  ", age, (int)record->pid);
     switch (record->event) {
     case MAP_EVENT_ATTACH:
@@ -497,10 +498,11 @@ static void print_log(const struct map *map)
     uint32_t size = map_log_size(map), next = map_log_next(map), first = next > size ? next - size : 0;
     if (first > 0)
         command_warn("there is no room for more", "ask earlier", "%u older records are gone", first);
+    uint64_t made = process_date() - age_of(map);
     for (uint32_t i = first; i != next; i++) {
         const struct map_record record = map_log_record(map, i);
         if (record.event != MAP_EVENT_NONE)
-            print_record(map, &record);
+            print_record(made, &record);
     }
 }
 

@@ -380,6 +380,13 @@ void process_look_elsewhere(struct process_elsewhere *wanted, unsigned count)
             wanted[i].gone = false;
 }
 
+uint64_t process_date(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
+}
+
 uint64_t process_clock(void)
 {
     struct timespec now;

@@ -487,21 +487,13 @@ static struct log log_of(const struct map *map)
     return (struct log){map->notes->log, sizeof map->notes->log / sizeof *map->notes->log};
 }
 
-/* In the process's own time namespace: asking which one that is would cost each start of a program 40 us. */
-static uint64_t log_clock(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 void map_log(struct map *map, enum map_event event, int pid, unsigned placeholder, unsigned real, int error)
 {
     struct log log = log_of(map);
     if (log.size == 0)
         return;
     uint32_t slot = atomic_fetch_add(&map->notes->log_next, 1) % log.size;
-    log.records[slot] = (struct map_record){.clock = log_clock(),
+    log.records[slot] = (struct map_record){.date = process_date(),
                                             .pid = pid,
                                             .event = (uint16_t)event,
                                             .placeholder = (uint16_t)placeholder,

@@ -126,8 +126,8 @@ enum map_event {
 };
 
 struct map_record {
-    _Alignas(8) uint64_t clock; /* nanoseconds since boot, as the process's own time namespace counts them */
-    int32_t pid;                /* in the process's own pid namespace */
+    _Alignas(8) uint64_t date; /* process_date() */
+    int32_t pid;               /* in the process's own pid namespace */
     uint16_t event;
     uint16_t placeholder;
     uint16_t real;
