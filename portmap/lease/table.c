@@ -161,6 +161,11 @@ int lease_renew_owner(struct lease_table *table, lease_owner *owner)
     return 0;
 }
 
+bool lease_owner_is_ours(const struct lease_table *table, lease_owner owner)
+{
+    return !is_process(owner) || namespaces_of(table, owner) == table->namespaces;
+}
+
 /* Where an owner lives: in this pid namespace or another one. Unknown for a run, and when either namespace
  * could not be read. */
 enum where { WHERE_UNKNOWN, WHERE_HERE, WHERE_ELSEWHERE };
@@ -427,19 +432,13 @@ static bool reclaim(struct lease_table *table, unsigned port, lease_owner holder
     return died && lease_release(table, port, holder);
 }
 
-/* Whether the word of a process of ours still leads to our namespaces in the table; true for a run. */
-static bool stands(const struct lease_table *table, lease_owner owner)
-{
-    return !is_process(owner) || namespaces_of(table, owner) == table->namespaces;
-}
-
 /* Claims the port, then probes it. 0 when it is leased now; PORTMAP_EHELD, PORTMAP_EINUSE or -EACCES when it
  * cannot be; PORTMAP_ETOOMANY when our namespaces have lost their entry; else a negated errno. */
 static int try_port(struct lease_table *table, unsigned port, const struct lease_want *want)
 {
     if (!exchange(table, port, 0, want->owner))
         return PORTMAP_EHELD;
-    if (!stands(table, want->owner)) {
+    if (!lease_owner_is_ours(table, want->owner)) {
         exchange(table, port, want->owner, 0);
         return PORTMAP_ETOOMANY;
     }

@@ -51,6 +51,10 @@ int lease_process_owner(struct lease_table *table, enum lease_kind kind, pid_t p
  * process in this one. 0 or PORTMAP_ETOOMANY as above. */
 int lease_renew_owner(struct lease_table *table, lease_owner *owner);
 
+/* Whether the word for a process still leads to our namespaces in the table, so that one may lease with it;
+ * true for a run. */
+bool lease_owner_is_ours(const struct lease_table *table, lease_owner owner);
+
 enum lease_kind lease_kind(lease_owner owner);
 
 /* The id of the run, 0 when the owner is no run; the pid of the process, 0 when the owner is no process. */

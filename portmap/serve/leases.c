@@ -28,6 +28,10 @@ enum { BUCKETS = 4096, NOBODY = 0 };
 #define BUSY_NANOSECONDS UINT64_C(1000000000)
 enum { BUSY_LOOKS = 64, RETURNED_LOOKS = 512 };
 
+/* A lease is made in the table as it was so long ago or less, and it counts if the table is still the same
+ * afterwards. */
+#define SETTLED_NANOSECONDS UINT64_C(1000000)
+
 /* A user may have ten thousands of dead processes and of runs in their home. One tick looks at TICK_LOOKS of
  * both, RUNS_OF_A_PROCESS runs for one process. */
 enum { TICK_LOOKS = 1024, RUNS_OF_A_PROCESS = 16 };
@@ -66,6 +70,7 @@ struct queue {
 struct serve_leases {
     struct home home; /* the caller's, until follow_home() opens another */
     struct lease_table table;
+    uint64_t settled_at; /* process_clock() when the table was last found to be the home's */
     struct portbits pool;
     unsigned cap;                /* 0: see is_at_cap() */
     struct asker asker, another; /* who asked last, and the last other user before */
@@ -268,10 +273,20 @@ static void follow_home(struct serve_leases *l)
 static int settle(struct serve_leases *l)
 {
     const struct claims claims = {.enter = enter_leases, .context = l};
-    int error = leases_settle(&l->table, &l->home, &claims);
-    if (error == 0)
-        follow_home(l);
+    uint64_t now = process_clock();
+    int error = 0;
+    if (!lease_is_current(&l->table, &l->home)) {
+        error = leases_settle(&l->table, &l->home, &claims);
+        if (error == 0)
+            follow_home(l);
+    }
+    l->settled_at = error == 0 ? now : 0;
     return error;
+}
+
+static bool is_settled(const struct serve_leases *l)
+{
+    return process_clock() - l->settled_at < SETTLED_NANOSECONDS;
 }
 
 static int compare_ages(const void *a, const void *b, void *context)
@@ -444,20 +459,6 @@ static bool is_at_cap(struct serve_leases *l, uid_t uid)
     return leases >= l->counts.managed - l->counts.managed / 4;
 }
 
-static int lease_port(struct serve_leases *l, pid_t pid, uid_t uid, lease_owner *owner)
-{
-    int error = settle(l);
-    if (error == 0)
-        error = lease_process_owner(&l->table, LEASE_SERVED, pid, owner);
-    if (error != 0)
-        return error;
-    note_asker(l, uid);
-    if (is_at_cap(l, uid))
-        return PORTMAP_ETOOMANY;
-    int port = take_port(l, *owner);
-    return port == 0 ? PORTMAP_EXHAUSTED : port;
-}
-
 /* Whether the lease just made is ours in the current table. If the table was replaced meanwhile and another
  * process has the port in the new one, the lease is undone. */
 static bool stands(struct serve_leases *l, unsigned port)
@@ -478,30 +479,73 @@ struct grant {
     uint32_t number; /* the tenant's, NOBODY until there is one */
 };
 
+/* The word for the process: a tenant has one, which settle() keeps right for the current table. */
+static int name_owner(struct grant *grant, lease_owner *owner)
+{
+    struct serve_leases *l = grant->l;
+    if (grant->number == NOBODY)
+        return lease_process_owner(&l->table, LEASE_SERVED, grant->pid, owner);
+    *owner = l->tenants[grant->number].owner;
+    return 0;
+}
+
 static int try_grant(void *context)
 {
     struct grant *grant = context;
-    lease_owner owner = 0;
-    int port = lease_port(grant->l, grant->pid, grant->account, &owner);
-    if (port < 0)
-        return port;
+    struct serve_leases *l = grant->l;
+    lease_owner owner;
+    int error = is_settled(l) ? 0 : settle(l);
+    if (error == 0)
+        error = name_owner(grant, &owner);
+    if (error != 0)
+        return error;
+    note_asker(l, grant->account);
+    if (is_at_cap(l, grant->account))
+        return PORTMAP_ETOOMANY;
+    int port = take_port(l, owner);
+    if (port <= 0)
+        return port == 0 ? PORTMAP_EXHAUSTED : port;
     if (grant->number == NOBODY)
-        grant->number = enter(grant->l, owner, grant->pidfd, grant->account);
+        grant->number = enter(l, owner, grant->pidfd, grant->account);
     grant->pidfd = -1;
-    enter_lease(grant->l, grant->number, (unsigned)port);
-    return stands(grant->l, (unsigned)port) ? port : PORTMAP_ETORN;
+    enter_lease(l, grant->number, (unsigned)port);
+    return stands(l, (unsigned)port) ? port : PORTMAP_ETORN;
+}
+
+static int make_grant(struct grant *grant)
+{
+    struct serve_leases *l = grant->l;
+    int port = leases_retry(try_grant, grant);
+    if (grant->pidfd >= 0)
+        close(grant->pidfd);
+    if (grant->number != NOBODY && l->tenants[grant->number].leases == 0)
+        leave(l, grant->number);
+    l->counts.allocated += port > 0;
+    return port;
 }
 
 int serve_leases_grant(struct serve_leases *l, pid_t pid, int pidfd, uid_t account)
 {
     struct grant grant = {l, pid, pidfd, account, NOBODY};
-    int port = leases_retry(try_grant, &grant);
-    if (grant.pidfd >= 0)
-        close(grant.pidfd);
-    if (grant.number != NOBODY && l->tenants[grant.number].leases == 0)
-        leave(l, grant.number);
-    l->counts.allocated += port > 0;
-    return port;
+    return make_grant(&grant);
+}
+
+uint32_t serve_leases_find(const struct serve_leases *l, pid_t pid, uid_t account)
+{
+    uint32_t number = l->tenant_bucket[(unsigned)pid % BUCKETS];
+    while (number != NOBODY && (lease_owner_pid(l->tenants[number].owner) != pid ||
+                                l->accounts[l->tenants[number].account].uid != account))
+        number = l->tenants[number].next;
+    const struct tenant *tenant = &l->tenants[number];
+    bool lives = number != NOBODY && tenant->pidfd >= 0 && !serve_process_has_ended(tenant->pidfd);
+    return lives && lease_owner_is_ours(&l->table, tenant->owner) ? number : NOBODY;
+}
+
+int serve_leases_grant_more(struct serve_leases *l, uint32_t number)
+{
+    const struct tenant *tenant = &l->tenants[number];
+    struct grant grant = {l, lease_owner_pid(tenant->owner), -1, l->accounts[tenant->account].uid, number};
+    return make_grant(&grant);
 }
 
 bool serve_leases_release(struct serve_leases *l, unsigned port, uid_t by)
@@ -521,12 +565,15 @@ bool serve_leases_release(struct serve_leases *l, unsigned port, uid_t by)
 
 /*
  * Whether a run has the port; look_after_kept() finds out later whether that run lives. If so, the lease
- * becomes the server's: others who share the table take ports from dead processes.
+ * becomes the server's: others who share the table take ports from dead processes. *own is how the table
+ * names the server, 0 as long as no port was kept.
  */
 static bool keep_port(struct serve_leases *l, const struct serve_keep *keep, unsigned port, lease_owner from,
-                      lease_owner own)
+                      lease_owner *own)
 {
-    return serve_keep_is_named(keep, port) && lease_transfer(&l->table, port, from, own);
+    return serve_keep_is_named(keep, port) &&
+           (*own != 0 || lease_process_owner(&l->table, LEASE_SERVED, getpid(), own) == 0) &&
+           lease_transfer(&l->table, port, from, *own);
 }
 
 void serve_leases_ended(struct serve_leases *l, uint32_t number)
@@ -538,12 +585,10 @@ void serve_leases_ended(struct serve_leases *l, uint32_t number)
     unsigned kept = 0;
     forget_process(l, number);
     serve_keep_open(&keep, l->accounts[tenant->account].uid);
-    bool may_keep = lease_process_owner(&l->table, LEASE_SERVED, getpid(), &own) == 0;
-    tenant->owner = own;
     for (unsigned port = tenant->first, next; port != 0; port = next) {
         next = l->port_next[port];
         l->counts.kept++;
-        if (may_keep && keep_port(l, &keep, port, was, own)) {
+        if (keep_port(l, &keep, port, was, &own)) {
             kept++;
             continue;
         }
@@ -551,6 +596,7 @@ void serve_leases_ended(struct serve_leases *l, uint32_t number)
         give_back(l, port, was);
         l->counts.reclaimed++;
     }
+    tenant->owner = own;
     serve_keep_close(&keep);
     serve_log(SERVE_LOG_VERBOSE, "process %d has ended, %u of its ports are kept for runs",
               (int)lease_owner_pid(was), kept);
@@ -616,7 +662,8 @@ static unsigned look_after(struct serve_leases *l, uint32_t number, struct lease
 
 void serve_leases_tick(struct serve_leases *l)
 {
-    settle(l);
+    if (settle(l) == 0)
+        follow_home(l);
     /* Busy ports may be those of dead runs in this table, which perhaps nobody else sweeps. */
     if (l->busy.count > 0)
         sweep_runs(&l->home, &l->table, SWEEP_SOME, LEASE_FREE_ONLY);

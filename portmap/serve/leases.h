@@ -39,6 +39,16 @@ int serve_leases_open(struct serve_leases **leases, const struct home *home, con
  */
 int serve_leases_grant(struct serve_leases *leases, pid_t pid, int pidfd, uid_t account);
 
+/*
+ * Finds the living process with this pid if it has leases on that user's account. Its pidfd, which this
+ * module has kept, tells whether the pid is still its own: that takes one system call, and no look at /proc.
+ * Returns the number to pass to serve_leases_grant_more() at once, or 0.
+ */
+uint32_t serve_leases_find(const struct serve_leases *leases, pid_t pid, uid_t account);
+
+/* Leases one more port to the process that was found, and returns as serve_leases_grant(). */
+int serve_leases_grant_more(struct serve_leases *leases, uint32_t number);
+
 /* Gives a port back. False when user `by` is neither root nor the one whose account it is on. */
 bool serve_leases_release(struct serve_leases *leases, unsigned port, uid_t by);
 

@@ -4,6 +4,7 @@
 #include "host/process.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,4 +20,10 @@ bool serve_process_look(pid_t pid, uid_t *uid, bool *foreign)
     int count = process_pids(pid, pids);
     *foreign = count > 1;
     return count >= 0 || count == -ENODATA;
+}
+
+bool serve_process_has_ended(int pidfd)
+{
+    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+    return pidfd >= 0 && poll(&ended, 1, 0) == 1;
 }

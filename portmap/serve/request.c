@@ -7,7 +7,6 @@
 #include "serve/process.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -56,12 +55,6 @@ static int check(struct serve_refusals *refused, pid_t pid, const struct ucred *
     return pid == peer->pid ? 1 : check_other(refused, pid, peer, account);
 }
 
-static bool has_ended(int pidfd)
-{
-    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
-    return pidfd >= 0 && poll(&ended, 1, 0) == 1;
-}
-
 static int refuse_grant(struct serve_refusals *refused, int error, pid_t pid, const struct ucred *peer)
 {
     switch (error) {
@@ -77,27 +70,36 @@ static int refuse_grant(struct serve_refusals *refused, int error, pid_t pid, co
     }
 }
 
-/* The port, or 0. Opens the pidfd before check() reads the process: as long as the pidfd has not ended, what
- * check() read was not about a later process of the same number. */
-static int lease(struct serve_state *state, pid_t pid, const struct ucred *peer)
+/* The port or a code, 0 when refused already. Opens the pidfd before check() reads the process: as long as
+ * the pidfd has not ended, what check() read was not about a later process of the same number. */
+static int grant_after_check(struct serve_state *state, pid_t pid, const struct ucred *peer, uid_t *account)
 {
     struct serve_refusals *refused = &state->refused;
-    uid_t account;
     int pidfd = pid > 1 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
     /* pidfd_open(2) fails with EINVAL, from Linux 6.16 on with ENOENT, for a thread other than the first. */
     bool absent = pid > 1 && pidfd < 0 && (errno == ESRCH || errno == EINVAL || errno == ENOENT);
-    int may = check(refused, pid, peer, &account);
-    if (may && (absent || has_ended(pidfd)))
+    int may = check(refused, pid, peer, account);
+    if (may && (absent || serve_process_has_ended(pidfd)))
         may = refuse(&refused->dead, "no such process", pid, peer);
-    if (!may) {
-        if (pidfd >= 0)
-            close(pidfd);
-        return 0;
-    }
-    int port = serve_leases_grant(state->leases, pid, pidfd, account);
+    if (may)
+        return serve_leases_grant(state->leases, pid, pidfd, *account);
+    if (pidfd >= 0)
+        close(pidfd);
+    return 0;
+}
+
+/* The port, or 0. A process that asks for itself and has leases already need not be looked at again. */
+static int lease(struct serve_state *state, pid_t pid, const struct ucred *peer)
+{
+    uid_t account = peer->uid;
+    bool for_itself = pid > 1 && pid == peer->pid;
+    uint32_t known = for_itself ? serve_leases_find(state->leases, pid, account) : 0;
+    int port = known != 0 ? serve_leases_grant_more(state->leases, known)
+                          : grant_after_check(state, pid, peer, &account);
     if (port < 0)
-        return refuse_grant(refused, port, pid, peer);
-    serve_log(SERVE_LOG_VERBOSE, "port %d for process %d of user %u", port, (int)pid, account);
+        return refuse_grant(&state->refused, port, pid, peer);
+    if (port > 0)
+        serve_log(SERVE_LOG_VERBOSE, "port %d for process %d of user %u", port, (int)pid, account);
     return port;
 }
 
