@@ -37,6 +37,7 @@ struct connection {
     struct ucred peer;
     uint64_t deadline; /* process_clock() */
     unsigned used;
+    bool peeked;                         /* the request's last part is still in the socket */
     char request[SERVE_REQUEST_MAX + 2]; /* with its newline and a '\0' */
     int older, newer;                    /* neighbours in the order of deadlines */
 };
@@ -144,14 +145,28 @@ static void answer(struct server *s, int number)
     bool sent = len == 0 || send(c->fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)len;
     if (!sent && port != 0)
         serve_leases_release(s->state.leases, port, 0);
+    /* Closing a socket with something unread would be a reset, in place of the answer's end. */
+    if (c->peeked)
+        recv(c->fd, text, c->used, MSG_DONTWAIT);
     end_connection(s, number);
+}
+
+/* Receives more of the request; -1 when nothing has arrived. A request that arrives whole is only looked at:
+ * taking it from the socket would wake a client that waits for the answer, in vain. */
+static ssize_t receive(struct connection *c)
+{
+    char *rest = c->request + c->used;
+    size_t room = sizeof c->request - 1 - c->used;
+    ssize_t got = recv(c->fd, rest, room, MSG_DONTWAIT | MSG_PEEK);
+    c->peeked = got > 0 && memchr(rest, '\n', (size_t)got) != NULL;
+    return c->peeked ? got : recv(c->fd, rest, room, MSG_DONTWAIT);
 }
 
 /* Reads what has arrived, and answers a complete request. True when the connection stays open for more. */
 static bool read_request(struct server *s, int number)
 {
     struct connection *c = &s->connections[number];
-    ssize_t got = recv(c->fd, c->request + c->used, sizeof c->request - 1 - c->used, MSG_DONTWAIT);
+    ssize_t got = receive(c);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return true;
     c->used += got > 0 ? (unsigned)got : 0;
