@@ -52,7 +52,7 @@ signal.pause()' "$PORTSHIM_POOL"
     real=$(head -n 1 pool.ports)
     unset PORTSHIM_POOL
     starts -q -p 8080 -- true
-    for name in ip_unprivileged_port_start ip_local_reserved_ports; do
+    for name in ip_local_port_range ip_unprivileged_port_start ip_local_reserved_ports; do
         assert_equal "$(grep -c "/$name\"" calls)" 1
     done
     starts -q -p "8080=$real" -- true

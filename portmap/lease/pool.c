@@ -250,7 +250,7 @@ static int remove_reserved(struct pool *pool)
 
 static int load_default(struct pool *pool)
 {
-    struct ephemeral_range ephemeral = pool_ephemeral_range();
+    struct ephemeral_range ephemeral = pool->ephemeral.last != 0 ? pool->ephemeral : pool_ephemeral_range();
     portbits_add_range(&pool->ports, first_unprivileged(), PORT_COUNT - 1);
     portbits_remove_range(&pool->ports, ephemeral.first, ephemeral.last);
     for (unsigned i = 0; i < sizeof refused_by_browsers / sizeof *refused_by_browsers; i++)

@@ -15,19 +15,21 @@
 
 enum { POOL_TOO_FEW = 50 };
 
+/* The range that the kernel takes clients' ports from, ends included; IANA's when it cannot be read. */
+struct ephemeral_range {
+    unsigned first, last;
+};
+struct ephemeral_range pool_ephemeral_range(void);
+
 struct pool {
     struct portbits ports;
     unsigned count;
     bool fallback;  /* too few were left: ephemeral ports may be among them */
     bool is_unread; /* the kernel's settings decide, and have not been read: see pool_settle() */
     int error;      /* why they cannot be; 0 */
+    /* For pool_settle(): the range, if it has been read already; last is 0 if not. */
+    struct ephemeral_range ephemeral;
 };
-
-/* The range that the kernel takes clients' ports from, ends included; IANA's when it cannot be read. */
-struct ephemeral_range {
-    unsigned first, last;
-};
-struct ephemeral_range pool_ephemeral_range(void);
 
 /*
  * Fills *pool from the variables in env (as environ), or from the kernel's settings when none is set. 0;

@@ -206,6 +206,8 @@ static int make_run(struct assigning *a, uint64_t run_id)
         return error;
     }
     assign_set_map(a);
+    a->means->pool->ephemeral =
+        (struct ephemeral_range){a->map->head->ephemeral_first, a->map->head->ephemeral_last};
     error = furnish(a);
     if (error != 0)
         run_discard(run, home);
