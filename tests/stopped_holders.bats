@@ -46,7 +46,9 @@ all_blame() {
         wait "$waiter"
     done
     grep -hq "process $stopped " ./*.said
-    ! grep -hv "process $stopped " ./*.said
+    if grep -hv "process $stopped " ./*.said; then
+        fail 'another process is blamed'
+    fi
 }
 
 @test "by a run that is being named" {

@@ -237,13 +237,27 @@ static int open_rest(struct map *map, int run_dir, const char *secret)
     return fd < 0 ? fd : map->late == NULL ? -errno : 0;
 }
 
+/* Opens the texts. A run of version 0.1 has none, but one file that is larger than any notes. */
+static int open_texts(struct map *map, int dir, const char *run)
+{
+    char name[PATH_MAX];
+    struct text t = text_in(name, sizeof name);
+    struct stat st;
+    int error = texts_open(map, dir, run);
+    text_str(&t, run);
+    text_str(&t, "/map");
+    bool of_0_1 = error == -ENOENT && !t.cut && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+                  st.st_size > (off_t)notes_size(true);
+    return of_0_1 ? PORTMAP_ETORN : error;
+}
+
 int files_open(struct map *map, int dir, const char *run)
 {
     *map = (struct map){.fd = -1};
     int run_dir = openat(dir, run, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (run_dir < 0)
         return -errno;
-    int error = texts_open(map, run_dir, ".");
+    int error = open_texts(map, run_dir, ".");
     const char *secret = texts_get(map, TEXT_SECRET, 0);
     if (error == 0)
         error = secret != NULL ? open_head(map, run_dir, secret) : PORTMAP_ETORN;
@@ -366,7 +380,7 @@ int files_join_own(struct map *map, const char *run, char path[static PATH_MAX],
 {
     struct text t = text_in(path, PATH_MAX);
     *map = (struct map){.fd = -1};
-    int error = texts_open(map, AT_FDCWD, run);
+    int error = open_texts(map, AT_FDCWD, run);
     const char *secret = texts_get(map, TEXT_SECRET, 0);
     text_str(&t, run);
     text_char(&t, '/');

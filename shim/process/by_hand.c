@@ -9,6 +9,7 @@
 #include "process/die.h"
 #include "run/add.h"
 #include "run/find.h"
+#include "run/life.h"
 #include "run/name.h"
 #include "run/portset.h"
 #include "run/publish.h"
@@ -86,7 +87,12 @@ static bool find_by_hand(struct by_hand *hand, struct run *run)
     int error = hand->file[0] == '\0'
                     ? run_id != 0 ? rundir_path(&hand->home, run_id, run->path) : PORTMAP_ENORUN
                     : find_run(&hand->home, hand->file, run->path, &run_id);
-    if (error != 0 || run_open(run) != 0)
+    if (error != 0)
+        return false;
+    error = run_open(run);
+    if (error == PORTMAP_ETORN && life_of(&hand->home, run_id) == RUN_ALIVE)
+        die(run->path, portmap_strerror(error), "end that run, or use the library of its version");
+    if (error != 0)
         return false;
     if (atomic_load(&run->map->head->ready))
         return true;
