@@ -3,6 +3,7 @@
 #include "base/environment.h"
 #include "base/text.h"
 #include "error.h"
+#include "process/apart.h"
 #include "process/by_hand.h"
 #include "process/carry.h"
 #include "process/die.h"
@@ -24,7 +25,7 @@
 
 extern char **environ;
 
-struct view own_view;
+APART struct view own_view;
 
 _Atomic uint32_t attach_done;
 bool attach_keeps_deepbind;

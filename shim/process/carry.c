@@ -1,6 +1,7 @@
 #include "process/carry.h"
 
 #include "base/text.h"
+#include "process/apart.h"
 #include "process/borrow.h"
 #include "process/loaded.h"
 #include "process/memory.h"
@@ -21,7 +22,7 @@
  * Copies, as the program may overwrite the environment that it was started with (setproctitle(3)). They lie
  * one after the other, so that most processes touch one page.
  */
-static char copies[2 * PATH_MAX + sizeof RUN + PATH_MAX + sizeof COMPACT + COMPACT_SIZE];
+APART char carry_copies[2 * PATH_MAX + sizeof RUN + PATH_MAX + sizeof COMPACT + COMPACT_SIZE];
 static const char *library;       /* absolute */
 static const char *library_given; /* as LD_PRELOAD had it */
 static char *run_variable;        /* NULL: no run */
@@ -30,10 +31,10 @@ static char *compact_variable;
 /* Room for a copy, behind what is there already. */
 static struct text copy_after(const char *copy)
 {
-    char *start = copies;
+    char *start = carry_copies;
     if (copy != NULL)
-        start += (size_t)(copy - copies) + strlen(copy) + 1;
-    return text_in(start, (size_t)(copies + sizeof copies - start));
+        start += (size_t)(copy - carry_copies) + strlen(copy) + 1;
+    return text_in(start, (size_t)(carry_copies + sizeof carry_copies - start));
 }
 
 bool carry_init(void)

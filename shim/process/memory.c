@@ -1,6 +1,7 @@
 #include "process/memory.h"
 
 #include "base/kernel.h"
+#include "process/apart.h"
 #include "process/filter.h"
 #include "process/loaded.h"
 
@@ -34,7 +35,7 @@ static uintptr_t kernel_page;
 
 /* The pages known to be good: the address of each, with READABLE and WRITABLE in its lower bits; 0: none. */
 enum { READABLE = 1, WRITABLE = 2, SETS = 256, WAYS = 4 };
-static _Atomic uintptr_t pages[SETS][WAYS];
+APART _Atomic uintptr_t memory_pages[SETS][WAYS];
 
 /* Finds the main program's last writable segment: .data and .bss. Its beginning, which ld.so makes read-only
  * after relocation (RELRO), is left out. */
@@ -84,7 +85,7 @@ static bool is_on_stack(uintptr_t first, uintptr_t end)
 
 static _Atomic uintptr_t *set_of(uintptr_t page)
 {
-    return pages[(uint32_t)(page / PAGE) * UINT32_C(0x9e3779b9) >> 24];
+    return memory_pages[(uint32_t)(page / PAGE) * UINT32_C(0x9e3779b9) >> 24];
 }
 
 static uintptr_t look(_Atomic uintptr_t *entry)

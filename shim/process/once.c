@@ -1,6 +1,7 @@
 #include "process/once.h"
 
 #include "base/kernel.h"
+#include "process/apart.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -16,7 +17,7 @@
 enum { LARGEST_PAGE = 65536 };
 
 /* Large enough to contain one whole page, which holds nothing but the worker. */
-static char pages[2 * LARGEST_PAGE];
+APART char once_pages[2 * LARGEST_PAGE];
 
 static atomic_bool begun;
 static atomic_bool is_wiped; /* fork(2) clears that page in the child */
@@ -33,7 +34,7 @@ static size_t page_size(void)
  */
 static _Atomic uint64_t *worker(void)
 {
-    uintptr_t page = ((uintptr_t)pages + page_size() - 1) & ~(uintptr_t)(page_size() - 1);
+    uintptr_t page = ((uintptr_t)once_pages + page_size() - 1) & ~(uintptr_t)(page_size() - 1);
     return (void *)page;
 }
 
@@ -97,21 +98,31 @@ static void mask_signals(int how, const struct signals *set, struct signals *bef
     kernel_call(SYS_rt_sigprocmask, how, set, before, sizeof *set);
 }
 
-/* `others`: there may be threads that wait, or that fork meanwhile. */
-static void work_undisturbed(_Atomic uint32_t *done, void (*work)(bool again), bool brief, bool others)
-{
-    struct signals set = handled_later(brief), before;
+/* What a thread had before it was left undisturbed. */
+struct disturbed {
+    struct signals mask;
     int cancel;
-    mask_signals(SIG_BLOCK, &set, &before);
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+};
+
+static struct disturbed be_undisturbed(bool brief)
+{
+    struct signals set = handled_later(brief);
+    struct disturbed before;
+    mask_signals(SIG_BLOCK, &set, &before.mask);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before.cancel);
+    return before;
+}
+
+static void be_disturbed(const struct disturbed *before)
+{
+    pthread_setcancelstate(before->cancel, NULL);
+    mask_signals(SIG_SETMASK, &before->mask, NULL);
+}
+
+static void work_once(_Atomic uint32_t *done, void (*work)(bool again))
+{
     work(atomic_exchange(&begun, true));
     atomic_store(done, 1);
-    if (others) {
-        kernel_call(SYS_futex, done, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
-        wipe_on_fork(false); /* which makes every fork cheaper */
-    }
-    pthread_setcancelstate(cancel, NULL);
-    mask_signals(SIG_SETMASK, &before, NULL);
 }
 
 /* glibc's, since 2.32: true as long as the process has no other thread. */
@@ -122,27 +133,45 @@ bool once_alone(void)
     return &__libc_single_threaded != NULL && __libc_single_threaded;
 }
 
+/* A signal handler that runs before signals are blocked does the work, so look again then. */
 static void work_alone(_Atomic uint32_t *done, void (*work)(bool again), bool brief)
 {
     static bool is_working; /* then this is called from within `work`, or from the handler of a fault in it */
     if (is_working)
         return;
-    is_working = true;
-    work_undisturbed(done, work, brief, false);
-    is_working = false;
+    struct disturbed before = be_undisturbed(brief);
+    if (atomic_load(done) == 0) {
+        is_working = true;
+        work_once(done, work);
+        is_working = false;
+    }
+    be_disturbed(&before);
+}
+
+/* Works unless a thread does so already, which is then *other. */
+static bool work_first(_Atomic uint32_t *done, void (*work)(bool again), bool brief, uint64_t me,
+                       uint64_t *other)
+{
+    struct disturbed before = be_undisturbed(brief);
+    *other = 0;
+    bool first = atomic_compare_exchange_strong(worker(), other, me);
+    if (first && atomic_load(done) == 0) {
+        work_once(done, work);
+        kernel_call(SYS_futex, done, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+        wipe_on_fork(false); /* which makes every fork cheaper */
+    }
+    be_disturbed(&before);
+    return first;
 }
 
 static void work_or_wait(_Atomic uint32_t *done, void (*work)(bool again), bool brief)
 {
-    for (uint64_t me = myself(); atomic_load(done) == 0;) {
-        uint64_t other = 0;
+    for (uint64_t other, me = myself(); atomic_load(done) == 0;) {
         if (atomic_load(worker()) == 0)
             wipe_on_fork(true);
-        if (atomic_compare_exchange_strong(worker(), &other, me))
-            work_undisturbed(done, work, brief, true);
-        else if (other == me)
+        if (work_first(done, work, brief, me, &other) || other == me)
             break;
-        else if (is_here(other))
+        if (is_here(other))
             wait_until(done);
         else
             atomic_compare_exchange_strong(worker(), &other, 0);
