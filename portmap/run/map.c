@@ -141,7 +141,8 @@ static uint32_t checked(const struct map *map, uint32_t entry, unsigned placehol
 {
     uint32_t how = entry & (MAP_ALIAS | MAP_USED | MAP_CHOSEN), flags = late_flags(map, placeholder, how);
     bool is_late = map_late_protocols(map, placeholder) != 0;
-    bool is_ours = is_granted(map, number) || ((how & MAP_CHOSEN) != 0 && is_choosable(map, number));
+    bool is_chosen = (how & (MAP_CHOSEN | MAP_ALIAS)) == MAP_CHOSEN && is_choosable(map, number);
+    bool is_ours = is_chosen || is_granted(map, number);
     return is_late && is_ours && number != 0 && (entry & ~MAP_PORT_MASK) == flags ? entry : 0;
 }
 

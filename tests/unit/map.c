@@ -316,3 +316,266 @@ TEST("that a placeholder was bound is told of it alone, of the first as of the l
             equal(map_was_bound(map, 1 + i), i == 0 || i == MAP_START_MAX - 1);
     }
 }
+
+/* What a process that has written anything to the late tables and the notes can have left there. */
+static uint32_t any_word(void)
+{
+    return (uint32_t)random() << 16 ^ (uint32_t)random();
+}
+
+enum { FEW_FIRST = EPHEMERAL_FIRST - 100, FEW = 200 };
+
+static unsigned few_port(void)
+{
+    return FEW_FIRST + below(FEW);
+}
+
+/* Something that is nearly an entry. */
+static uint32_t any_entry(void)
+{
+    static const uint32_t flags[] = {MAP_ALIAS, MAP_LATE,    MAP_LATE, MAP_LATE,    MAP_LATE, MAP_INHERITED,
+                                     MAP_USED,  MAP_CHOSEN, MAP_CHOSEN, 1 << 23, 1u << 31};
+    uint32_t entry = few_port() | below(4) << MAP_PROTOCOLS_SHIFT | MAP_LATE;
+    for (unsigned i = below(4); i > 0; i--)
+        entry ^= flags[below(sizeof flags / sizeof *flags)];
+    return below(10) == 0 ? 0 : below(20) == 0 ? any_word() : entry;
+}
+
+static void fill(void *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        ((unsigned char *)bytes)[i] = (unsigned char)below(256);
+}
+
+static void spoil_late(struct map *map)
+{
+    bool nearly = below(3) > 0;
+    if (!nearly)
+        fill(map->late, sizeof *map->late);
+    for (unsigned i = 0; nearly && i < FEW; i++) {
+        atomic_store(&map->late->to_kernel[FEW_FIRST + i], any_entry());
+        atomic_store(&map->late->to_program[FEW_FIRST + i], any_entry());
+    }
+    for (unsigned i = 0; i < MAP_STOCK; i++)
+        atomic_store(&map->late->stock[i], below(3) == 0 ? any_word() : few_port());
+}
+
+/* An entry of the late tables that joins a late placeholder with a number of the run's own. */
+static void check_late_entry(const struct map *map, uint32_t entry, unsigned placeholder, unsigned number)
+{
+    bool granted = portbits_has((const struct portbits *)(const void *)map->head->granted, number);
+    bool chosen = (entry & MAP_CHOSEN) != 0 && !(entry & MAP_ALIAS) && map_is_ephemeral(map, number);
+    check((entry & MAP_LATE) != 0 && !(entry & MAP_INHERITED), "%x", entry);
+    check(map_late_protocols(map, placeholder) != 0, "%x: %u is not late", entry, placeholder);
+    equal(map_entry_protocols(entry), map_late_protocols(map, placeholder));
+    check(granted || chosen, "%x: %u is not ours", entry, number);
+}
+
+/* What the map says of each port; `start` is what was known at start, NULL where the caller has copied it. */
+static void check_all(const struct map *map, const struct map *start)
+{
+    for (unsigned port = 0; port < PORT_COUNT; port++) {
+        uint32_t there = map_to_kernel(map, port), back = map_to_program(map, port);
+        uint32_t there_at_start = start != NULL ? map_to_kernel(start, port) : 0;
+        uint32_t back_at_start = start != NULL ? map_to_program(start, port) : 0;
+        unsigned to = map_entry_port(there), from = map_entry_port(back);
+        if (there_at_start != 0)
+            equal(there, there_at_start);
+        else if (there != 0)
+            check_late_entry(map, there, there & MAP_ALIAS ? to : port, there & MAP_ALIAS ? port : to);
+        if (back_at_start != 0)
+            equal(back, back_at_start);
+        else if (back != 0)
+            check_late_entry(map, back, back & MAP_ALIAS ? port : from, back & MAP_ALIAS ? from : port);
+        unsigned real = map_real(map, port), protocols = map_protocols(map, port);
+        check(real < PORT_COUNT && (real == 0 || real == to), "%u goes to %u", port, real);
+        check(protocols == (real != 0 ? map_entry_protocols(there) : map_late_protocols(map, port)), "%u: %u",
+              port, protocols);
+    }
+    for (unsigned i = 0; i < MAP_STOCK; i++) {
+        unsigned port = map_stock(map, i);
+        check(port == 0 || portbits_has((const struct portbits *)(const void *)map->head->granted, port), "%u",
+              port);
+    }
+    for (unsigned port = 0, next; (next = map_next(map, port)) != 0; port = next)
+        check(next > port && next < PORT_COUNT, "%u after %u", next, port);
+}
+
+/* A run with something of everything: `start` has the same assignments, and nothing late. */
+static struct map *furnished(struct map *start)
+{
+    struct map *map = new_late_map();
+    for (unsigned i = 0; i < 20; i++) {
+        unsigned placeholder = few_port(), real = few_port();
+        if (map_to_kernel(map, placeholder) != 0 || map_to_program(map, real) != 0)
+            continue;
+        assign(map, placeholder, real, 1 + below(3));
+        assign(start, placeholder, real, map_protocols(map, placeholder));
+    }
+    for (uint32_t i = 0; i < map_start_count(map); i++) {
+        unsigned placeholder = map_start(map, i).placeholder, alias = few_port();
+        if (map_enter_alias(map, placeholder, alias, 0))
+            check(map_enter_alias(start, placeholder, alias, 0), "%u", alias);
+    }
+    for (unsigned i = 0; i < 60; i++) {
+        unsigned port = few_port();
+        if (map_protocols(map, port) == 0 && map_to_kernel(map, port) == 0)
+            list_late(map, port, 1 + below(3), below(2) == 0 ? BY_NUMBER : BY_ALL);
+    }
+    for (unsigned i = 0; i < 40; i++)
+        map_grant(map, few_port());
+    return map;
+}
+
+TEST("whatever is in the late tables, each number that is found in them is one of the run's own")
+{
+    for (unsigned round = 0; round < 60; round++) {
+        struct map *start = new_map(), *map = furnished(start);
+        spoil_late(map);
+        check_all(map, start);
+        map->known = map_start_count(map);
+        check_all(map, NULL);
+        drop_map(map);
+        drop_map(start);
+    }
+}
+
+TEST("so it is when late placeholders are assigned, shared and given aliases among that")
+{
+    for (unsigned round = 0; round < 40; round++) {
+        struct map *start = new_map(), *map = furnished(start);
+        spoil_late(map);
+        map->known = below(2) == 0 ? map_start_count(map) : 0;
+        for (unsigned step = 0; step < 300; step++) {
+            unsigned placeholder = few_port(), number = few_port();
+            uint32_t before = map_to_kernel(map, placeholder), entry = before & MAP_ALIAS ? 0 : before;
+            bool assigned = false, is_late = map_late_protocols(map, placeholder) != 0;
+            if (!is_late)
+                continue;
+            switch (below(6)) {
+            case 0:
+                assigned = map_take_late(map, placeholder, &entry);
+                break;
+            case 1:
+                assigned = enter_leased(map, placeholder, number, &entry);
+                break;
+            case 2:
+                assigned = map_choose_late(map, placeholder, number, &entry);
+                break;
+            case 3:
+                map_alias_late(map, placeholder);
+                break;
+            case 4:
+                entry = map_share_late(map, placeholder);
+                break;
+            default:
+                map_stock_remove(map, number);
+                put_in_stock(map, number);
+                map_note_given(map, number);
+            }
+            if (assigned)
+                equal(map_to_kernel(map, placeholder), entry);
+            if (entry != 0)
+                check_late_entry(map, entry, entry & MAP_ALIAS ? map_entry_port(entry) : placeholder,
+                                 entry & MAP_ALIAS ? placeholder : map_entry_port(entry));
+        }
+        check_all(map, map->known == 0 ? start : NULL);
+        drop_map(map);
+        drop_map(start);
+    }
+}
+
+TEST("what cannot be an entry is no obstacle to one")
+{
+    struct map *map = new_late_map();
+    uint32_t entry = 0;
+    list_late(map, EPHEMERAL_FIRST, PORTMAP_BOTH, BY_NUMBER);
+    list_late(map, 8080, PORTMAP_BOTH, BY_NUMBER);
+    list_late(map, 8081, PORTMAP_TCP, BY_NUMBER);
+    memset(map->late, 0xff, sizeof *map->late);
+    check(put_in_stock(map, 20000) && put_in_stock(map, 20001), "the stock is full");
+    check(map_take_late(map, EPHEMERAL_FIRST, &entry), "not assigned");
+    equal(map_real(map, EPHEMERAL_FIRST), 20000);
+    check(map_alias_late(map, EPHEMERAL_FIRST), "no alias");
+    equal(map_alias(map, EPHEMERAL_FIRST), 20001);
+    check(enter_leased(map, 8080, 20002, (entry = 0, &entry)), "not assigned");
+    equal(map_real(map, 8080), 20002);
+    atomic_store(&map->late->given[EPHEMERAL_LAST / 64], 0); /* which can keep a port from being chosen */
+    check(map_choose_late(map, 8081, EPHEMERAL_LAST, (entry = 0, &entry)), "not chosen");
+    equal(map_real(map, 8081), EPHEMERAL_LAST);
+    equal(map_share_late(map, 8081), EPHEMERAL_LAST | PORTMAP_TCP << MAP_PROTOCOLS_SHIFT | MAP_LATE | MAP_CHOSEN);
+    assign(map, 9090, 20003, PORTMAP_BOTH);
+    equal(map_real(map, 9090), 20003);
+    equal(map_entry_port(map_to_program(map, 20003)), 9090);
+}
+
+TEST("a port that was given back is nobody's, though it still stands in the late tables")
+{
+    struct map *map = new_late_map();
+    uint32_t entry = 0;
+    list_late(map, 8080, PORTMAP_BOTH, BY_NUMBER);
+    list_late(map, EPHEMERAL_FIRST, PORTMAP_BOTH, BY_NUMBER);
+    check(enter_leased(map, 8080, 20000, &entry) && put_in_stock(map, 20001), "not assigned");
+    check(enter_leased(map, EPHEMERAL_FIRST, 20002, (entry = 0, &entry)), "not assigned");
+    check(map_alias_late(map, EPHEMERAL_FIRST) && map_alias(map, EPHEMERAL_FIRST) == 20001, "no alias");
+    map_revoke(map, 20000);
+    equal(map_real(map, 8080), 0);
+    equal(map_to_program(map, 20000), 0);
+    map_revoke(map, 20001);
+    equal(map_alias(map, EPHEMERAL_FIRST), 0);
+    equal(map_to_kernel(map, 20001), 0);
+    equal(map_real(map, EPHEMERAL_FIRST), 20002);
+}
+
+TEST("a chosen port is believed only where the kernel chooses, and an alias is never a chosen one")
+{
+    const uint32_t flags = PORTMAP_BOTH << MAP_PROTOCOLS_SHIFT | MAP_LATE;
+    struct map *map = new_late_map();
+    set_ephemeral(map, 1000, EPHEMERAL_LAST);
+    list_late(map, 8080, PORTMAP_BOTH, BY_NUMBER);
+    static const struct {
+        unsigned port;
+        bool believed;
+    } ports[] = {{999, false}, {1000, false}, {1023, false}, {1024, true}, {EPHEMERAL_LAST, true},
+                 {EPHEMERAL_LAST + 1, false}, {0, false}, {65535, false}};
+    for (unsigned i = 0; i < sizeof ports / sizeof *ports; i++) {
+        unsigned port = ports[i].port;
+        atomic_store(&map->late->to_kernel[8080], port | flags | MAP_CHOSEN);
+        atomic_store(&map->late->to_program[port], 8080 | flags | MAP_CHOSEN);
+        equal(map_real(map, 8080), ports[i].believed ? port : 0);
+        equal(map_entry_port(map_to_program(map, port)), ports[i].believed ? 8080 : 0);
+        atomic_store(&map->late->to_program[port], 0);
+    }
+    atomic_store(&map->late->to_kernel[20000], 8080 | flags | MAP_CHOSEN | MAP_ALIAS);
+    atomic_store(&map->late->to_program[8080], 20000 | flags | MAP_CHOSEN | MAP_ALIAS);
+    equal(map_to_kernel(map, 20000), 0);
+    equal(map_alias(map, 8080), 0);
+    map_grant(map, 20000);
+    atomic_store(&map->late->to_kernel[20000], 8080 | flags | MAP_ALIAS);
+    atomic_store(&map->late->to_program[8080], 20000 | flags | MAP_ALIAS);
+    equal(map_entry_port(map_to_kernel(map, 20000)), 8080);
+    equal(map_alias(map, 8080), 20000);
+}
+
+TEST("whatever is in the notes, the log has events that there are, and looking at them comes to an end")
+{
+    for (unsigned round = 0; round < 300; round++) {
+        struct map *map = kinds[round % KINDS]();
+        size_t size = map->head->discover ? sizeof *map->large_notes : sizeof *map->notes;
+        assign(map, 8080, 20000, PORTMAP_BOTH);
+        fill(map->notes, size);
+        uint32_t next = map_log_next(map);
+        for (uint32_t i = 0; i < 2 * map_log_size(map); i++)
+            check(map_log_record(map, next - i).event < MAP_EVENTS, "%u", map_log_record(map, next - i).event);
+        for (unsigned i = 0; i < 4; i++)
+            map_was_joined(map, i == 0 ? next : i == 1 ? next - 1 : any_word());
+        map_log(map, MAP_EVENT_REFUSED, 4711, 8080, 20000, EACCES);
+        equal(newest(map).pid, 4711);
+        map_wake(map);
+        map_wait(map, map_generation(map) - 1, 1000 * 2 * UNIT_SECONDS); /* at once, or the test is ended */
+        map_note_bound(map, 8080);
+        check(map_was_bound(map, 8080) && map_any_bound(map), "bound");
+        equal(map_real(map, 8080), 20000);
+        drop_map(map);
+    }
+}

@@ -239,3 +239,77 @@ TEST("programs for which there was no room are noted as one")
         equal(unknown, 1);
     }
 }
+
+static void fill_notes(struct map *map)
+{
+    size_t size = map->head->discover ? sizeof *map->large_notes : sizeof *map->notes;
+    unsigned of = below(2) == 0 ? 256 : 2 + below(254);
+    for (size_t i = 0; i < size; i++)
+        ((unsigned char *)map->notes)[i] = (unsigned char)(below(of) + 256 - of);
+}
+
+TEST("whatever is in the notes, what is read from them has kinds, protocols and names that there are")
+{
+    for (unsigned round = 0; round < 200; round++) {
+        struct map *map = sizes[round % 2].new_map();
+        struct sighting s;
+        struct map_program program;
+        unsigned n = 0, seen = 0;
+        fill_notes(map);
+        for (; (s = sighting_get(map, n)).kind != SIGHTING_NONE; n++) {
+            check(s.kind > SIGHTING_NONE && s.kind < SIGHTING_KINDS, "%d", s.kind);
+            check(s.port < PORT_COUNT && s.protocols <= PORTMAP_BOTH, "%u, %u", s.port, s.protocols);
+            struct sighting_name name = sighting_program_name(map, s.program);
+            check(strnlen(name.text, sizeof name.text) < sizeof name.text, "without an end");
+        }
+        for (unsigned i = 0; i < sizes[round % 2].programs + 2; i++) {
+            struct sighting_name name = sighting_program_name(map, i);
+            check(strnlen(name.text, sizeof name.text) < sizeof name.text, "without an end");
+        }
+        for (n = 0; sighting_unhookable(map, &n, &program); seen++) {
+            check(strnlen(program.name, sizeof program.name) < sizeof program.name, "without an end");
+            check(sighting_obstacle(&program) != NULL && *sighting_obstacle(&program)->why != '\0', "why");
+        }
+        for (ino_t inode = 0; inode < 4; inode++) {
+            struct reach asked = *found(inode, PROGRAM_UNKNOWN, "/bin/any");
+            sighting_knows(map, &asked);
+            sighting_remember(map, found(inode, PROGRAM_STATIC, "/bin/any"));
+            sighting_started(map, &started);
+        }
+        for (enum sighting_kind kind = SIGHTING_BIND; kind < SIGHTING_KINDS; kind++) {
+            sighting_note(map, (struct sighting){.kind = kind, .port = 8080});
+            sighting_is_full(map, kind);
+        }
+        drop_map(map);
+    }
+}
+
+TEST("a name without an end is as long as its place, and no longer")
+{
+    for (unsigned size = 0; size < 2; size++) {
+        struct map *map = sizes[size].new_map();
+        for (unsigned i = 0; i < sizes[size].programs; i++) {
+            equal(sighting_program(map, 1, 2 + i, "server"), i);
+            struct map_program *there = size == 0 ? &map->notes->programs[i] : &map->large_notes->programs[i];
+            memset(there->name, 'a' + (int)(i % 26), sizeof there->name);
+        }
+        for (unsigned i = 0; i < sizes[size].programs; i++) {
+            struct sighting_name name = sighting_program_name(map, i);
+            equal(strlen(name.text), sizeof((struct map_program *)NULL)->name);
+            equal(strspn(name.text, (char[]){(char)('a' + i % 26), '\0'}), strlen(name.text));
+        }
+    }
+}
+
+TEST("a kind of program that is not known is an obstacle that can be explained")
+{
+    struct map *map = new_map();
+    struct map_program program;
+    unsigned n = 0;
+    sighting_started(map, found(3, PROGRAM_STATIC, "/bin/static"));
+    for (unsigned kind = 0; kind < 1024; kind++) {
+        atomic_store(&map->notes->programs[0].kind, kind | (unsigned)below(1 << 20) << 10);
+        check(sighting_unhookable(map, (n = 0, &n), &program), "it is gone");
+        check(*sighting_obstacle(&program)->why != '\0', "%u", kind);
+    }
+}
