@@ -15,6 +15,12 @@ static int bind_to(struct outbound *out, int fd, unsigned port)
     return kernel_bind(fd, &out->to.any, out->len);
 }
 
+/* Binds to the placeholder's real port, if it has one. */
+static int bind_to_entry(struct outbound *out, int fd)
+{
+    return out->entry != 0 ? bind_to(out, fd, map_entry_port(out->entry)) : -EADDRINUSE;
+}
+
 /*
  * Enters a port, which a socket holds now, as the placeholder's real port. False when the port means
  * something in the run already. True with out->fresh unset when another thread or process has assigned the
@@ -85,7 +91,7 @@ static int choose_with_itself(const struct view *view, struct outbound *out, int
             break;
         if (entered) {
             out->entry = map_share_late(out->map, out->placeholder);
-            return bind_to(out, fd, map_entry_port(out->entry));
+            return bind_to_entry(out, fd);
         }
     }
     return -EADDRINUSE;
@@ -99,7 +105,7 @@ static int choose_any_way(const struct view *view, struct outbound *out, int fd)
             return choose_with_itself(view, out, fd);
         if (!out->fresh)
             out->entry = map_share_late(out->map, out->placeholder);
-        error = bind_to(out, fd, map_entry_port(out->entry));
+        error = bind_to_entry(out, fd);
         /* Our sockets are closed by now, so a stranger may have taken the port: choose another one. */
         if (error != -EADDRINUSE || !out->fresh)
             break;

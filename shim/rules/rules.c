@@ -73,6 +73,10 @@ static void finish(const struct view *view, struct outbound *out, int refusal)
         return;
     if ((out->entry & (MAP_LATE | MAP_USED | MAP_ALIAS)) == MAP_LATE && !out->fresh)
         out->entry = map_share_late(out->map, port);
+    if (out->entry == 0) { /* a process of the run has spoiled it meanwhile */
+        out->error = refusal;
+        return;
+    }
     out->placeholder = port;
     address_set_port(&out->to, map_entry_port(out->entry));
 }

@@ -3,6 +3,8 @@
 
 #include "rules/seen.h"
 
+#include <pthread.h>
+
 static const char *const here[] = {"127.0.0.1",        "127.9.8.7", "0.0.0.0",       "::1",
                                    "::ffff:127.0.0.1", "::",        "::ffff:0.0.0.0"};
 static const char *const elsewhere[] = {"203.0.113.1", "2001:db8::1", "::ffff:203.0.113.1"};
@@ -286,4 +288,45 @@ TEST("under a filter of the program nothing is asked of the kernel, and each soc
     equal(ask(-1, "127.0.0.1", 53, RULE_BIND).placeholder, 53);
     equal(ask(-1, "127.0.0.1", 53, RULE_CONNECT).placeholder, 53);
     equal(ask(-1, "127.0.0.1", 8080, RULE_BIND).error, EADDRINUSE); /* nothing is leased */
+}
+
+static atomic_bool spoiled_enough;
+
+/* Writes and removes what a process of the run can have written to the late tables. */
+static void *spoil(void *context)
+{
+    struct map *map = context;
+    uint32_t good = atomic_load(&map->late->to_kernel[8080]);
+    while (!atomic_load(&spoiled_enough)) {
+        atomic_store(&map->late->to_kernel[8080], 0xffffffff);
+        atomic_store(&map->late->to_kernel[8080], good);
+        atomic_store(&map->late->to_kernel[8080], 0);
+        atomic_store(&map->late->to_kernel[8080], good);
+    }
+    return NULL;
+}
+
+TEST("while another process spoils the entry of a late placeholder, a call is made with its port or refused")
+{
+    struct map *map = new_late_map();
+    pthread_t thread;
+    int fd = any_socket(PORTMAP_TCP);
+    uint32_t entry = 0;
+    unsigned refused = 0, made = 0;
+    list_late(map, 8080, PORTMAP_TCP, BY_NUMBER);
+    check(enter_leased(map, 8080, 20000, &entry), "not assigned");
+    pretend(map);
+    check(pthread_create(&thread, NULL, spoil, map) == 0, "no thread");
+    for (unsigned i = 0; i < 1000000; i++) {
+        struct outbound out = ask(fd, "127.0.0.1", 8080, i % 2 == 0 ? RULE_BIND : RULE_CONNECT);
+        refused += out.error != 0;
+        made += out.error == 0;
+        if (out.error == 0)
+            equal(made_with(&out, 8080), 20000);
+        else
+            equal(out.error, i % 2 == 0 ? EADDRINUSE : ECONNREFUSED);
+    }
+    atomic_store(&spoiled_enough, true);
+    pthread_join(thread, NULL);
+    check(made > 0 && refused > 0, "%u made, %u refused", made, refused);
 }
