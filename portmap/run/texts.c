@@ -22,7 +22,6 @@ void texts_begin(struct texts *texts, uint64_t run_id, const char *secret)
     char directory[RUNDIR_NAME_SIZE];
     rundir_name(directory, run_id);
     texts->size = 0;
-    texts->full = false;
     texts_add(texts, TEXT_RUN, strchr(directory, '/') + 1);
     texts_add(texts, TEXT_SECRET, secret);
 }

@@ -27,7 +27,6 @@ enum text_key {
 struct texts {
     char bytes[TEXTS_MAX];
     size_t size;
-    bool full;
 };
 
 /* Begins the texts of a run. */
