@@ -42,6 +42,10 @@ unit() {
     unit texts
 }
 
+@test "whether a run is alive" {
+    unit life
+}
+
 @test "the compact text of a run's assignments" {
     unit compact
 }

@@ -568,7 +568,7 @@ TEST("a head that is another run's by now is not joined: by its life word, by it
     int judge;
     atomic_store(&map->head->life, (run_id + 1) << 8 | MAP_LIVES);
     equal(error_of_joining(), PORTMAP_EENDED);
-    atomic_store(&map->head->life, (run_id + 1) << 8 | MAP_DECIDING);
+    atomic_store(&map->head->life, (run_id + 1) << 8 | MAP_DEAD);
     equal(error_of_joining(), PORTMAP_EENDED);
     atomic_store(&map->head->life, run_id << 8 | MAP_LIVES);
     equal(error_of_joining(), 0);

@@ -63,7 +63,7 @@ TEST("a living run keeps its name, and one that is gone loses it")
     equal(name_claim(&home, "web", id), 0);
     equal(name_claim(&home, "web", other->head->run_id), PORTMAP_ENAME);
     drop_map(run);
-    rundir_remove(&home, id);
+    remove_run(&home, id);
     equal(name_find(&home, "web"), id); /* dead or alive */
     equal(name_claim(&home, "web", other->head->run_id), 0);
     equal(name_find(&home, "web"), other->head->run_id);

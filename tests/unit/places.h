@@ -55,16 +55,16 @@ static inline struct home new_home(const char *name)
 /* A run of a home with an empty map, which lives as long as this process has that. */
 static inline struct map *new_run_of(const struct home *home, struct files_kind kind)
 {
-    char path[PATH_MAX], secret[SECRET_SIZE];
+    char name[RUNDIR_NAME_SIZE], secret[SECRET_SIZE];
     struct map *map = malloc(sizeof *map);
     struct texts *texts = malloc(sizeof *texts);
-    uint64_t id;
+    uint64_t id = (uint64_t)getpid() << 32 | (uint64_t)random();
     check(map != NULL && texts != NULL, "%m");
-    equal(rundir_create(home, &id), 0);
-    equal(rundir_path(home, id, path), 0);
+    rundir_name(name, id);
+    check(mkdirat(home->fd, name, 0711) == 0, "%m");
     equal(files_secret(secret), 0);
     texts_begin(texts, id, secret);
-    int fd = open(path, O_RDONLY | O_DIRECTORY);
+    int fd = openat(home->fd, name, O_RDONLY | O_DIRECTORY);
     equal(files_create(map, fd, id, secret, kind), 0);
     equal(texts_write(texts, map, fd), 0);
     close(fd);
@@ -74,6 +74,28 @@ static inline struct map *new_run_of(const struct home *home, struct files_kind 
 static inline struct map *new_run(const struct home *home)
 {
     return new_run_of(home, (struct files_kind){.late = false});
+}
+
+/* Removes the directory of a run, as somebody does by hand. */
+static inline void remove_run(const struct home *home, uint64_t id)
+{
+    char name[RUNDIR_NAME_SIZE];
+    rundir_name(name, id);
+    int fd = openat(home->fd, name, O_RDONLY | O_DIRECTORY);
+    remove_all_in(fd);
+    close(fd);
+    check(unlinkat(home->fd, name, AT_REMOVEDIR) == 0, "%m");
+}
+
+/* The path of a run's head. */
+static inline const char *head_of(const struct home *home, const struct map *run)
+{
+    static char path[PATH_MAX];
+    size_t used;
+    equal(rundir_path(home, run->head->run_id, path), 0);
+    used = strlen(path);
+    snprintf(path + used, sizeof path - used, "/%s", texts_get(run, TEXT_SECRET, 0));
+    return path;
 }
 
 #endif
