@@ -13,7 +13,7 @@ static struct pair pairs[PAIRS];
 
 static struct map *publishing(const char *file)
 {
-    struct map *map = new_map();
+    struct map *map = new_late_map();
     check(add_text(map, TEXT_FILE, in_directory("%s", file)), "no room");
     return map;
 }
@@ -77,6 +77,57 @@ TEST("what is published are the placeholders that are assigned, also those that 
     publish_assigned(map, &assigned);
     equal(portbits_count(&assigned), PAIRS + 1);
     equal(portbits_has(&assigned, 65535), true);
+}
+
+/* Assigns late placeholders in random order, outside of the numbers of the pairs. */
+static void assign_late(struct map *map, unsigned count)
+{
+    uint16_t placeholders[1000];
+    shuffle(placeholders, 30001, 31000);
+    for (unsigned i = 0; i < count; i++) {
+        uint32_t entry = 0;
+        list_late(map, placeholders[i], 1 + below(3), below(2) == 0 ? BY_NUMBER : BY_ALL);
+        check(enter_leased(map, placeholders[i], 20000 + i, &entry), "%u", placeholders[i]);
+    }
+    list_late(map, 32000, PORTMAP_BOTH, BY_NUMBER); /* which is not assigned */
+}
+
+TEST("the lines of a file are in ascending order, those of late assignments among the others")
+{
+    enum { LATE = 200 };
+    struct map *map = (enter_new_directory(), publishing("map"));
+    unsigned placeholder = 0, real, before = 0, count = 0;
+    assign_pairs(map, pairs);
+    assign_late(map, LATE);
+    equal(publish(map, PUBLISH_FIRST), 0);
+    FILE *file = fopen("map", "r");
+    check(file != NULL && fscanf(file, "# portshim %*s") == 0, "%m");
+    for (; fscanf(file, "%u %u", &placeholder, &real) == 2; before = placeholder, count++) {
+        check(placeholder > before, "%u after %u", placeholder, before);
+        equal(map_real(map, placeholder), real);
+    }
+    equal(count, PAIRS + LATE);
+}
+
+TEST("a late assignment stands in a file of each format, one that is to come does not")
+{
+    static const char *const files[] = {"map", "map.env", "map.json"};
+    static const char *const lines[] = {"\n8080 20000\n", "\nPORTSHIM_PORT_8080=20000\n",
+                                        "{\"placeholder\": 8080, \"real\": 20000, \"protocols\": [\"tcp\"]}"};
+    enter_new_directory();
+    for (unsigned i = 0; i < 3; i++) {
+        struct map *map = new_late_map();
+        uint32_t entry = 0;
+        check(add_text(map, TEXT_FILE, in_directory("%s", files[i])), "no room");
+        list_late(map, 8080, PORTMAP_TCP, BY_ALL);
+        list_late(map, 8081, PORTMAP_TCP, BY_NUMBER);
+        equal(publish(map, PUBLISH_FIRST), 0);
+        check(strstr(read_text(files[i]), "808") == NULL, "%s", read_text(files[i]));
+        check(enter_leased(map, 8080, 20000, &entry), "not assigned");
+        equal(publish(map, PUBLISH_AGAIN), 0);
+        check(strstr(read_text(files[i]), lines[i]) != NULL, "%s", read_text(files[i]));
+        check(strstr(read_text(files[i]), "8081") == NULL, "%s", read_text(files[i]));
+    }
 }
 
 static int count_variable(const char *assignment, void *context)

@@ -54,7 +54,7 @@ TEST("what a program calls P goes to one port of the kernel's, which comes back 
 TEST("so it is while placeholders are added, taken back and given aliases, in any order")
 {
     enum { FEW = 100 };
-    struct map *map = new_map();
+    struct map *map = below(2) == 0 ? new_map() : new_late_map();
     add(&view, map);
     for (unsigned step = 0; step < 3000; step++) {
         unsigned port = EPHEMERAL_FIRST - FEW / 2 + below(FEW), real = EPHEMERAL_FIRST - FEW / 2 + below(FEW);
@@ -69,6 +69,52 @@ TEST("so it is while placeholders are added, taken back and given aliases, in an
             check(there(&view, p) == 0 || back(&view, there(&view, p)) == p, "%u after %u steps", p, step);
             check(back(&view, p) == 0 || there(&view, back(&view, p)) == p, "%u after %u steps", p, step);
         }
+    }
+}
+
+TEST("so it is while late placeholders get ports, others and aliases, beside those that were copied")
+{
+    enum { FEW = 200, FIRST = EPHEMERAL_FIRST - FEW / 2 };
+    for (unsigned round = 0; round < 20; round++) {
+        struct map *map = new_late_map();
+        uint16_t numbers[FEW];
+        memset(&view, 0, sizeof view);
+        shuffle(numbers, FIRST, FIRST + FEW - 1);
+        for (unsigned i = 0; i < 30; i++)
+            assign(map, numbers[i], numbers[FEW - 1 - i], 1 + below(3));
+        for (unsigned i = 0; i < 15; i++)
+            map_enter_alias(map, numbers[i], numbers[FEW - 31 - i], 0);
+        for (unsigned i = 30; i < 100; i++)
+            list_late(map, numbers[i], 1 + below(3), below(2) == 0 ? BY_NUMBER : BY_ALL);
+        add(&view, map);
+        for (unsigned step = 0; step < 500; step++) {
+            unsigned port = numbers[30 + below(70)], number = numbers[below(FEW)];
+            uint32_t entry = view_to_kernel(&view, port, VIEW_BIND).entry;
+            bool is_new = entry == 0 || (below(4) == 0 && !(entry & (MAP_ALIAS | MAP_USED)));
+            switch (below(5)) {
+            case 0:
+                if (is_new && back(&view, number) == 0)
+                    enter_leased(map, port, number, &entry);
+                break;
+            case 1:
+                if (is_new && back(&view, number) == 0)
+                    map_choose_late(map, port, number, &entry);
+                break;
+            case 2:
+                if (back(&view, number) == 0 && there(&view, number) == 0 && map_late_protocols(map, number) == 0)
+                    put_in_stock(map, number);
+                break;
+            case 3:
+                if (is_new && map_take_late(map, port, &entry) && below(2) == 0)
+                    map_share_late(map, port);
+                break;
+            default:
+                if (map_real(map, port) != 0)
+                    map_alias_late(map, port);
+            }
+        }
+        check_one_to_one(&view);
+        drop_map(map);
     }
 }
 
