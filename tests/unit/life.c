@@ -5,6 +5,9 @@
 #include "run/life.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
 
 static struct home home;
 
@@ -141,6 +144,129 @@ TEST("the decision of a judge that was killed is made by the next one")
     uint64_t id = leave(run, path);
     equal(life_settled(&home, id), RUN_DEAD);
     equal(join(path), PORTMAP_EENDED);
+}
+
+/* A process that judges, and stops each time when it has asked whether there are locks. */
+static pid_t start_judge(uint64_t id)
+{
+    int status;
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        check(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0 && raise(SIGSTOP) == 0, "%m");
+        _exit(life_settled(&home, id));
+    }
+    check(waitpid(pid, &status, 0) == pid && WIFSTOPPED(status), "it does not stop");
+    check(ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)(PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL)) == 0, "%m");
+    return pid;
+}
+
+static bool asks_for_locks(const struct __ptrace_syscall_info *info)
+{
+#ifdef SYS_fcntl64
+    bool is_fcntl = info->entry.nr == SYS_fcntl || info->entry.nr == SYS_fcntl64;
+#else
+    bool is_fcntl = info->entry.nr == SYS_fcntl;
+#endif
+    return info->op == PTRACE_SYSCALL_INFO_ENTRY && is_fcntl && info->entry.args[1] == F_OFD_GETLK;
+}
+
+/* Lets it go on to where it has asked once more; false when it has ended instead. */
+static bool let_ask(pid_t pid, int *status)
+{
+    struct __ptrace_syscall_info info = {.op = PTRACE_SYSCALL_INFO_NONE};
+    bool asked = false;
+    for (;;) {
+        check(ptrace(PTRACE_SYSCALL, pid, NULL, NULL) == 0 && waitpid(pid, status, 0) == pid, "%m");
+        if (!WIFSTOPPED(*status))
+            return false;
+        if (asked)
+            return true;
+        check(ptrace(PTRACE_GET_SYSCALL_INFO, pid, (void *)sizeof info, &info) > 0, "%m");
+        asked = asks_for_locks(&info);
+    }
+}
+
+/* Whether processes can be stopped like that; says so if not. */
+static bool can_trace(void)
+{
+    int status;
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0);
+    bool can = waitpid(pid, &status, 0) == pid && status == 0;
+    if (!can)
+        printf("# skipped, as no process may be traced here\n");
+    return can;
+}
+
+TEST("wherever a judge is when a process joins, either that is told that the run is over, or the run lives")
+{
+    unsigned places = 0, joins = 0, refusals = 0;
+    begin();
+    if (!can_trace())
+        return;
+    for (bool more = true; more; places++) {
+        char path[PATH_MAX];
+        struct map *run = orphan(), joined = {.fd = -1};
+        int status = 0, by, error = 0;
+        atomic_store(&run->head->dead_since, process_clock() - 2 * LIFE_GRACE);
+        uint64_t id = leave(run, path);
+        pid_t pid = start_judge(id);
+        for (unsigned i = 0; i <= places && more; i++)
+            more = let_ask(pid, &status);
+        error = files_join(&joined, path, &by);
+        if (more) {
+            check(ptrace(PTRACE_DETACH, pid, NULL, NULL) == 0 && waitpid(pid, &status, 0) == pid, "%m");
+        } else {
+            equal(WEXITSTATUS(status), RUN_DEAD); /* nobody joined in time */
+            equal(error, PORTMAP_EENDED);
+        }
+        check(WIFEXITED(status), "%d", status);
+        if (error == 0) {
+            equal(WEXITSTATUS(status), RUN_ALIVE);
+            equal(life_of(&home, id), RUN_ALIVE);
+            equal(atomic_load(&joined.head->life) & 3, MAP_LIVES);
+            files_close(&joined);
+        } else if (error == PORTMAP_EUNDECIDED) {
+            equal(by, pid);
+        } else {
+            equal(error, PORTMAP_EENDED);
+            equal(WEXITSTATUS(status), RUN_DEAD);
+        }
+        joins += error == 0;
+        refusals += error == PORTMAP_EENDED;
+    }
+    check(places >= 3 && joins > 0 && refusals > 0, "%u places, %u joins, %u refusals", places, joins, refusals);
+}
+
+TEST("wherever a judge was killed, the next one decides, whether there are processes or not")
+{
+    begin();
+    if (!can_trace())
+        return;
+    for (unsigned processes = 0; processes < 2; processes++)
+        for (unsigned places = 1; places < 8; places++) {
+            char path[PATH_MAX];
+            struct map *run = orphan(), joined = {.fd = -1};
+            int status = 0, by, error = 0;
+            atomic_store(&run->head->dead_since, process_clock() - 2 * LIFE_GRACE);
+            uint64_t id = leave(run, path);
+            pid_t pid = start_judge(id);
+            bool more = true;
+            for (unsigned i = 0; i < places && more; i++)
+                more = let_ask(pid, &status);
+            if (!more)
+                break;
+            check(kill(pid, SIGKILL) == 0 && waitpid(pid, &status, 0) == pid, "%m");
+            if (processes)
+                error = files_join(&joined, path, &by);
+            check(error == 0 || error == PORTMAP_EUNDECIDED, "%d", error);
+            equal(life_settled(&home, id), processes && error == 0 ? RUN_ALIVE : RUN_DEAD);
+            equal(join(path), processes && error == 0 ? 0 : PORTMAP_EENDED);
+            files_close(&joined);
+        }
 }
 
 /* What each of several processes found, which begin at once. */

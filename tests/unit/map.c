@@ -81,6 +81,23 @@ TEST("a placeholder that was taken back can be assigned again, and then has the 
     }
 }
 
+TEST("an alias goes to the newer assignment of a placeholder, and is taken back with it")
+{
+    struct map *map = new_map();
+    assign(map, EPHEMERAL_FIRST, 20000, PORTMAP_BOTH);
+    take_back(map, EPHEMERAL_FIRST);
+    assign(map, EPHEMERAL_FIRST, 20001, PORTMAP_BOTH);
+    check(map_enter_alias(map, EPHEMERAL_FIRST, 20002, MAP_INHERITED), "no alias");
+    equal(map_start(map, 0).alias, 0);
+    equal(map_start(map, 1).alias, 20002);
+    check((map_to_kernel(map, 20002) & MAP_INHERITED) != 0, "it is the outer run's");
+    equal(map_to_program(map, EPHEMERAL_FIRST) & MAP_INHERITED, MAP_INHERITED);
+    equal(map_to_kernel(map, EPHEMERAL_FIRST) & MAP_INHERITED, 0);
+    take_back(map, EPHEMERAL_FIRST);
+    equal(map_to_kernel(map, 20002), 0);
+    equal(map_to_program(map, EPHEMERAL_FIRST), 0);
+}
+
 TEST("the last ones that were taken back leave their places to others, and nothing of theirs")
 {
     struct map *map = new_map();
@@ -178,6 +195,26 @@ TEST("an alias is refused where one of the two numbers means something, and make
     assign(map, 20002, 20003, PORTMAP_BOTH);
     equal(map_real(map, 20002), 20003);
     equal(map_alias(map, 40001), 0);
+}
+
+TEST("the alias of a late placeholder makes way, too: for a placeholder, and for a real port")
+{
+    struct map *map = new_late_map();
+    for (unsigned i = 0; i < 2; i++) {
+        uint32_t entry = 0;
+        list_late(map, EPHEMERAL_FIRST + i, PORTMAP_BOTH, BY_NUMBER);
+        check(enter_leased(map, EPHEMERAL_FIRST + i, 20000 + i, &entry), "not assigned");
+        check(put_in_stock(map, 20010 + i) && map_alias_late(map, EPHEMERAL_FIRST + i), "no alias");
+        equal(map_alias(map, EPHEMERAL_FIRST + i), 20010 + i);
+    }
+    assign(map, 20010, 20020, PORTMAP_BOTH);
+    equal(map_real(map, 20010), 20020);
+    equal(map_to_program(map, EPHEMERAL_FIRST), 0);
+    assign(map, 8080, EPHEMERAL_FIRST + 1, PORTMAP_BOTH);
+    equal(map_entry_port(map_to_program(map, EPHEMERAL_FIRST + 1)), 8080);
+    equal(map_to_kernel(map, 20011), 0);
+    equal(map_real(map, EPHEMERAL_FIRST), 20000);
+    equal(map_real(map, EPHEMERAL_FIRST + 1), 20001);
 }
 
 TEST("late placeholders are for the protocols that they were listed for, and for those when they have a port")

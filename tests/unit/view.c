@@ -91,7 +91,7 @@ TEST("so it is while late placeholders get ports, others and aliases, beside tho
             unsigned port = numbers[30 + below(70)], number = numbers[below(FEW)];
             uint32_t entry = view_to_kernel(&view, port, VIEW_BIND).entry;
             bool is_new = entry == 0 || (below(4) == 0 && !(entry & (MAP_ALIAS | MAP_USED)));
-            switch (below(5)) {
+            switch (below(6)) {
             case 0:
                 if (is_new && back(&view, number) == 0)
                     enter_leased(map, port, number, &entry);
@@ -107,6 +107,12 @@ TEST("so it is while late placeholders get ports, others and aliases, beside tho
             case 3:
                 if (is_new && map_take_late(map, port, &entry) && below(2) == 0)
                     map_share_late(map, port);
+                break;
+            case 4: /* one that a command adds: with other numbers than placeholders and real ports have */
+                port = numbers[100 + below(FEW - 100)];
+                if (map_protocols(map, port) == 0 && view.to_kernel[port] == 0 && view.to_program[number] == 0 &&
+                    (back(&view, number) == 0 || map_real(map, back(&view, number)) != number))
+                    assign(map, port, number, PORTMAP_BOTH);
                 break;
             default:
                 if (map_real(map, port) != 0)
@@ -162,7 +168,7 @@ TEST("what was taken back before a process attached is not copied, nor found by 
     take_back(map, EPHEMERAL_FIRST);
     add(&view, map);
     assign(map, 9090, 20003, PORTMAP_BOTH); /* now it is asked */
-    static const unsigned gone[] = {8080, 20000, EPHEMERAL_FIRST, 20001, 20002};
+    static const unsigned gone[] = {0, 8080, 20000, EPHEMERAL_FIRST, 20001, 20002};
     for (unsigned i = 0; i < sizeof gone / sizeof *gone; i++)
         check(there(&view, gone[i]) == 0 && back(&view, gone[i]) == 0, "%u", gone[i]);
     equal(there(&view, 9090), 20003);
