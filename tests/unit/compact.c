@@ -81,7 +81,7 @@ TEST("neighbours whose real ports are neighbours are a range, up to the last por
         assign(map, 30000 + i, 65533 + i, PORTMAP_BOTH);
     check(writes(map), "it does not fit");
     equal_text(text, HEAD " r 8080=23456 9000-9010=20000/u 9011=20011/t 40000=21000~22000 40001=21001~22001 "
-                     "30000-30002=65533");
+                          "30000-30002=65533");
 }
 
 TEST("an empty map is a text as well")
@@ -183,10 +183,21 @@ TEST("what is no such text is refused")
         "8080",    "8080=", "=8080", "0=1",  "1=0",  "65536=1", "1=65536", "2-1=5", "1-2=65535", "1=2/",
         "1=2/x",   "1=2~",  "1=2~0", "1=2x", "1=2 ", " 1=2",    "rr",      "1-=2",  "1=2/t~3",   "r r",
         "1-2=3~4", "s r",   "l r",   "s l",  "x",    "1=2 r",   "",        "x ^/x", "1=2^/x",    "r^/x"};
-    static const char *const heads[] = {
-        "",       "2",      "2 ", "1 8080=23456",  "1 " HEAD,    "22 " HEAD,    "2  0123456789abcdef0123456789abcdef",
-        HEAD "0", HEAD "r", "2 r", " " HEAD, "2 0123456789ABCDEF0123456789abcdef", "2 ../456789abcdef0123456789abcdef",
-        "2 0123456789abcdef0123456789abcde", "2 0123456789abcdef0123456789abcde 8080=1"};
+    static const char *const heads[] = {"",
+                                        "2",
+                                        "2 ",
+                                        "1 8080=23456",
+                                        "1 " HEAD,
+                                        "22 " HEAD,
+                                        "2  0123456789abcdef0123456789abcdef",
+                                        HEAD "0",
+                                        HEAD "r",
+                                        "2 r",
+                                        " " HEAD,
+                                        "2 0123456789ABCDEF0123456789abcdef",
+                                        "2 ../456789abcdef0123456789abcdef",
+                                        "2 0123456789abcdef0123456789abcde",
+                                        "2 0123456789abcdef0123456789abcde 8080=1"};
     for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
         snprintf(text, sizeof text, "%s %s", HEAD, bad[i]);
         check(!reads(text), "\"%s\"", text);
@@ -197,7 +208,8 @@ TEST("what is no such text is refused")
     }
 }
 
-static const char good[] = HEAD " r l s 8080=23456 9000-9010=20000/u 56379=20011~20012 65530-65535=1/t ^/a/b ^/c/d";
+static const char good[] =
+    HEAD " r l s 8080=23456 9000-9010=20000/u 56379=20011~20012 65530-65535=1/t ^/a/b ^/c/d";
 
 /* Reads a text in memory of its own, so that nothing behind its end is read unseen. */
 static bool reads_alone(const char *from)
@@ -233,7 +245,8 @@ TEST("a text in which characters were changed is refused or says ports, never an
         for (unsigned changes = 1 + below(4); changes > 0; changes--)
             text[below(sizeof good - 1)] = of[below(sizeof of - 1)];
         if (reads_alone(text)) /* take() checks */
-            check(strlen(head.secret) == SECRET_SIZE - 1 && strspn(head.secret, "0123456789abcdef") == SECRET_SIZE - 1,
+            check(strlen(head.secret) == SECRET_SIZE - 1 &&
+                      strspn(head.secret, "0123456789abcdef") == SECRET_SIZE - 1,
                   "\"%s\"", head.secret);
     }
 }

@@ -73,7 +73,8 @@ static int error_of_joining(void)
     int error = join(&map);
     if (error == 0)
         files_close(&map);
-    check(map.fd == -1 && map.head == NULL && map.notes == NULL && map.late == NULL, "something is left open");
+    check(map.fd == -1 && map.head == NULL && map.notes == NULL && map.late == NULL,
+          "something is left open");
     return error;
 }
 
@@ -84,7 +85,8 @@ static int error_of_joining_own(void)
     int judge, error = files_join_own(&map, run_path, path, &judge);
     if (error == 0)
         files_close(&map);
-    check(map.fd == -1 && map.head == NULL && map.notes == NULL && map.late == NULL, "something is left open");
+    check(map.fd == -1 && map.head == NULL && map.notes == NULL && map.late == NULL,
+          "something is left open");
     return error;
 }
 
@@ -294,7 +296,8 @@ TEST("joining and making leave no descriptor open but that of a head that may be
     files_close(&opened);
     equal(files_open(&opened, AT_FDCWD, run_path), 0);
     equal(open_files(), before + 1);
-    check((fcntl(opened.fd, F_GETFD) & FD_CLOEXEC) != 0 && (fcntl(map->fd, F_GETFD) & FD_CLOEXEC) != 0, "exec");
+    check((fcntl(opened.fd, F_GETFD) & FD_CLOEXEC) != 0 && (fcntl(map->fd, F_GETFD) & FD_CLOEXEC) != 0,
+          "exec");
     files_close(&opened);
     files_close(map);
     files_close(&joined);
@@ -418,8 +421,8 @@ static void claim_discovering(const char *path)
     write_at(path, offsetof(struct map_head, discover), "\1", 1);
 }
 
-static void open_damaged(const struct damage *damages, unsigned count, struct files_kind kind, const char *name,
-                         bool joins)
+static void open_damaged(const struct damage *damages, unsigned count, struct files_kind kind,
+                         const char *name, bool joins)
 {
     for (unsigned i = 0; i < count; i++) {
         struct map map;
@@ -448,9 +451,13 @@ static void open_damaged(const struct damage *damages, unsigned count, struct fi
 TEST("a head that is none is not opened, and says why")
 {
     static const struct damage damages[] = {
-        {"empty", empty, -ENODATA},        {"a byte short", shorten, PORTMAP_ETORN}, {"gone", drop, -ENOENT},
-        {"link", replace_by_link, -ELOOP}, {"FIFO", replace_by_fifo, PORTMAP_EFOREIGN},
-        {"directory", replace_by_directory, -EISDIR}, {"another's", give_away, PORTMAP_EFOREIGN},
+        {"empty", empty, -ENODATA},
+        {"a byte short", shorten, PORTMAP_ETORN},
+        {"gone", drop, -ENOENT},
+        {"link", replace_by_link, -ELOOP},
+        {"FIFO", replace_by_fifo, PORTMAP_EFOREIGN},
+        {"directory", replace_by_directory, -EISDIR},
+        {"another's", give_away, PORTMAP_EFOREIGN},
         {"more than the file has", claim_many, PORTMAP_ETORN},
     };
     enter_new_directory();
@@ -487,9 +494,13 @@ TEST("a head that lost its late part is torn")
 TEST("notes that are none are not opened, and say why")
 {
     static const struct damage damages[] = {
-        {"empty", empty, -ENODATA},        {"a byte short", shorten, PORTMAP_ETORN}, {"gone", drop, -ENOENT},
-        {"link", replace_by_link, -ELOOP}, {"FIFO", replace_by_fifo, PORTMAP_EFOREIGN},
-        {"directory", replace_by_directory, -EISDIR}, {"another's", give_away, PORTMAP_EFOREIGN},
+        {"empty", empty, -ENODATA},
+        {"a byte short", shorten, PORTMAP_ETORN},
+        {"gone", drop, -ENOENT},
+        {"link", replace_by_link, -ELOOP},
+        {"FIFO", replace_by_fifo, PORTMAP_EFOREIGN},
+        {"directory", replace_by_directory, -EISDIR},
+        {"another's", give_away, PORTMAP_EFOREIGN},
     };
     struct map map;
     enter_new_directory();
@@ -505,9 +516,13 @@ TEST("notes that are none are not opened, and say why")
 TEST("late tables that are none are not opened, and say why")
 {
     static const struct damage damages[] = {
-        {"empty", empty, -ENODATA},        {"a byte short", shorten, PORTMAP_ETORN}, {"gone", drop, -ENOENT},
-        {"link", replace_by_link, -ELOOP}, {"FIFO", replace_by_fifo, PORTMAP_EFOREIGN},
-        {"directory", replace_by_directory, -EISDIR}, {"another's", give_away, PORTMAP_EFOREIGN},
+        {"empty", empty, -ENODATA},
+        {"a byte short", shorten, PORTMAP_ETORN},
+        {"gone", drop, -ENOENT},
+        {"link", replace_by_link, -ELOOP},
+        {"FIFO", replace_by_fifo, PORTMAP_EFOREIGN},
+        {"directory", replace_by_directory, -EISDIR},
+        {"another's", give_away, PORTMAP_EFOREIGN},
     };
     enter_new_directory();
     open_damaged(EACH_OF(damages), late, ".late", false);
@@ -516,9 +531,13 @@ TEST("late tables that are none are not opened, and say why")
 TEST("texts that are none are not opened, and say why")
 {
     static const struct damage damages[] = {
-        {"empty", empty, -ENODATA},        {"a byte short", shorten, PORTMAP_ETORN}, {"gone", drop, -ENOENT},
-        {"link", replace_by_link, -ELOOP}, {"zeroes", clear, PORTMAP_ETORN},
-        {"directory", replace_by_directory, PORTMAP_EFOREIGN}, {"another's", give_away, PORTMAP_EFOREIGN},
+        {"empty", empty, -ENODATA},
+        {"a byte short", shorten, PORTMAP_ETORN},
+        {"gone", drop, -ENOENT},
+        {"link", replace_by_link, -ELOOP},
+        {"zeroes", clear, PORTMAP_ETORN},
+        {"directory", replace_by_directory, PORTMAP_EFOREIGN},
+        {"another's", give_away, PORTMAP_EFOREIGN},
         {"long", lengthen_much, PORTMAP_ETORN},
     };
     enter_new_directory();
@@ -710,16 +729,15 @@ static void execute(void)
     _exit(1);
 }
 
-TEST("a forked child is seen when its parent has left, without descriptors, after chroot and setuid, until it "
-     "ends or executes a program")
+TEST(
+    "a forked child is seen when its parent has left, without descriptors, after chroot and setuid, until it "
+    "ends or executes a program")
 {
     static const struct {
         void (*does)(void);
         int seen;
-    } children[] = {{keep_the_map, F_RDLCK},
-                    {close_descriptors, F_RDLCK},
-                    {become_nobody, F_RDLCK},
-                    {execute, F_UNLCK}};
+    } children[] = {
+        {keep_the_map, F_RDLCK}, {close_descriptors, F_RDLCK}, {become_nobody, F_RDLCK}, {execute, F_UNLCK}};
     struct map *map = make(late);
     files_close(map);
     for (unsigned i = 0; i < 4; i++) {
@@ -778,9 +796,9 @@ static void check_without_traces(struct map *map)
     equal(atomic_load(&map->head->alias_count), 0);
     equal(map_start_count(map), 0);
     for (unsigned port = 0; port < PORT_COUNT; port++)
-        check(map_to_kernel(map, port) == 0 && map_to_program(map, port) == 0 && map_protocols(map, port) == 0 &&
-                  map_late_protocols(map, port) == 0 && !map_late_is_listed(map, port) &&
-                  !map_was_bound(map, port) && !map_was_given(map, port),
+        check(map_to_kernel(map, port) == 0 && map_to_program(map, port) == 0 &&
+                  map_protocols(map, port) == 0 && map_late_protocols(map, port) == 0 &&
+                  !map_late_is_listed(map, port) && !map_was_bound(map, port) && !map_was_given(map, port),
               "%u", port);
     check(!map_any_bound(map), "bound");
     for (unsigned i = 0; i < MAP_STOCK; i++)
@@ -898,7 +916,8 @@ TEST("who may not open the notes joins without them, and assigns late placeholde
     for (unsigned i = 0; i < 3; i++) {
         if (i == 0)
             enter_new_directory();
-        check(system("rm -rf 0123456789abcd") == 0 && mkdir(run_path, 0711) == 0 && chmod(run_path, 0711) == 0,
+        check(system("rm -rf 0123456789abcd") == 0 && mkdir(run_path, 0711) == 0 &&
+                  chmod(run_path, 0711) == 0,
               "%m");
         struct map *map = malloc(sizeof *map);
         equal(create(map, run_id, kinds[i]), 0);
@@ -965,7 +984,8 @@ TEST("when a file cannot be made nothing stays open or locked, and no signal com
     check(rmdir(file_named("map")) == 0, "%m");
     check(setrlimit(RLIMIT_FSIZE, &small) == 0, "%m");
     equal(create(&other, run_id, late), -EFBIG);
-    check(other.fd == -1 && other.head == NULL && other.notes == NULL && other.late == NULL, "something is left");
+    check(other.fd == -1 && other.head == NULL && other.notes == NULL && other.late == NULL,
+          "something is left");
     equal(open_files(), before);
 }
 
@@ -974,7 +994,8 @@ static void fill_the_disk(void)
     struct map map;
     char bytes[MAP_PAGE] = {0};
     check(unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0, "%m");
-    check(mkdir("disk", 0755) == 0 && mount("tmpfs", "disk", "tmpfs", 0, "size=64k") == 0 && chdir("disk") == 0,
+    check(mkdir("disk", 0755) == 0 && mount("tmpfs", "disk", "tmpfs", 0, "size=64k") == 0 &&
+              chdir("disk") == 0,
           "%m");
     snprintf(directory, sizeof directory, "."); /* the child's own: it does not clear up */
     check(mkdir(run_path, 0711) == 0, "%m");

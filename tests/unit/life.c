@@ -157,7 +157,8 @@ static pid_t start_judge(uint64_t id)
         _exit(life_settled(&home, id));
     }
     check(waitpid(pid, &status, 0) == pid && WIFSTOPPED(status), "it does not stop");
-    check(ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)(PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL)) == 0, "%m");
+    check(ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)(PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL)) == 0,
+          "%m");
     return pid;
 }
 
@@ -238,7 +239,8 @@ TEST("wherever a judge is when a process joins, either that is told that the run
         joins += error == 0;
         refusals += error == PORTMAP_EENDED;
     }
-    check(places >= 3 && joins > 0 && refusals > 0, "%u places, %u joins, %u refusals", places, joins, refusals);
+    check(places >= 3 && joins > 0 && refusals > 0, "%u places, %u joins, %u refusals", places, joins,
+          refusals);
 }
 
 TEST("wherever a judge was killed, the next one decides, whether there are processes or not")
@@ -332,7 +334,7 @@ static void run_race(struct race *race, unsigned lateness)
     check(pipe(race->start) == 0 && pipe(race->finish) == 0 && pipe(race->findings) == 0, "%m");
     fflush(stdout);
     for (unsigned i = 0; i < RACERS; i++)
-        start_racer(race, i < JOINERS, lateness > 0 ? below(lateness) : 0);
+        start_racer(race, i<JOINERS, lateness> 0 ? below(lateness) : 0);
     close(race->findings[1]);
     close(race->start[0]);
     close(race->finish[0]);
@@ -364,7 +366,8 @@ TEST("of processes that join and others that judge at once, all join and find th
     for (unsigned round = 0; round < 150; round++) {
         struct race race;
         struct map *run = orphan();
-        /* No program was executed, nor was it found with processes lately: the first who judges may decide. */
+        /* No program was executed, nor was it found with processes lately: the first who judges may decide.
+         */
         atomic_store(&run->head->dead_since, process_clock() - 2 * LIFE_GRACE);
         race.id = leave(run, race.path);
         run_race(&race, round % 4 * 2000);

@@ -60,7 +60,8 @@ TEST("what is taken back is gone, and nothing else is")
             equal(map_real(map, pairs[i].placeholder), 0);
             equal(map_protocols(map, pairs[i].placeholder), 0);
             equal(map_alias(map, pairs[i].placeholder), 0);
-            check(map_entry_port(map_to_program(map, pairs[i].real)) != pairs[i].placeholder, "%u", pairs[i].real);
+            check(map_entry_port(map_to_program(map, pairs[i].real)) != pairs[i].placeholder, "%u",
+                  pairs[i].real);
             equal(map_start(map, i).real, 0);
             equal(map_pair_entry(map_start(map, i)), 0);
         }
@@ -324,8 +325,8 @@ TEST("the log keeps the newest records, and knows who joined since")
         map_log(map, MAP_EVENT_REFUSED, 2, 8080, 20000, EACCES);
         check(!map_was_joined(map, from), "nobody has joined");
         struct map_record record = map_log_record(map, from);
-        check(record.pid == 2 && record.placeholder == 8080 && record.real == 20000 && record.error == EACCES &&
-                  record.event == MAP_EVENT_REFUSED,
+        check(record.pid == 2 && record.placeholder == 8080 && record.real == 20000 &&
+                  record.error == EACCES && record.event == MAP_EVENT_REFUSED,
               "pid %d", record.pid);
         for (unsigned i = 0; i < size; i++) {
             map_log(map, MAP_EVENT_LATE, 3 + (int)i, 8080, 20000, 0);
@@ -370,8 +371,8 @@ static unsigned few_port(void)
 /* Something that is nearly an entry. */
 static uint32_t any_entry(void)
 {
-    static const uint32_t flags[] = {MAP_ALIAS, MAP_LATE,    MAP_LATE, MAP_LATE,    MAP_LATE, MAP_INHERITED,
-                                     MAP_USED,  MAP_CHOSEN, MAP_CHOSEN, 1 << 23, 1u << 31};
+    static const uint32_t flags[] = {MAP_ALIAS, MAP_LATE,   MAP_LATE,   MAP_LATE, MAP_LATE, MAP_INHERITED,
+                                     MAP_USED,  MAP_CHOSEN, MAP_CHOSEN, 1 << 23,  1u << 31};
     uint32_t entry = few_port() | below(4) << MAP_PROTOCOLS_SHIFT | MAP_LATE;
     for (unsigned i = below(4); i > 0; i--)
         entry ^= flags[below(sizeof flags / sizeof *flags)];
@@ -431,8 +432,8 @@ static void check_all(const struct map *map, const struct map *start)
     }
     for (unsigned i = 0; i < MAP_STOCK; i++) {
         unsigned port = map_stock(map, i);
-        check(port == 0 || portbits_has((const struct portbits *)(const void *)map->head->granted, port), "%u",
-              port);
+        check(port == 0 || portbits_has((const struct portbits *)(const void *)map->head->granted, port),
+              "%u", port);
     }
 }
 
@@ -538,7 +539,8 @@ TEST("what cannot be an entry is no obstacle to one")
     atomic_store(&map->late->given[EPHEMERAL_LAST / 64], 0); /* which can keep a port from being chosen */
     check(map_choose_late(map, 8081, EPHEMERAL_LAST, (entry = 0, &entry)), "not chosen");
     equal(map_real(map, 8081), EPHEMERAL_LAST);
-    equal(map_share_late(map, 8081), EPHEMERAL_LAST | PORTMAP_TCP << MAP_PROTOCOLS_SHIFT | MAP_LATE | MAP_CHOSEN);
+    equal(map_share_late(map, 8081),
+          EPHEMERAL_LAST | PORTMAP_TCP << MAP_PROTOCOLS_SHIFT | MAP_LATE | MAP_CHOSEN);
     assign(map, 9090, 20003, PORTMAP_BOTH);
     equal(map_real(map, 9090), 20003);
     equal(map_entry_port(map_to_program(map, 20003)), 9090);
@@ -571,8 +573,9 @@ TEST("a chosen port is believed only where the kernel chooses, and an alias is n
     static const struct {
         unsigned port;
         bool believed;
-    } ports[] = {{999, false}, {1000, false}, {1023, false}, {1024, true}, {EPHEMERAL_LAST, true},
-                 {EPHEMERAL_LAST + 1, false}, {0, false}, {65535, false}};
+    } ports[] = {{999, false}, {1000, false},          {1023, false},
+                 {1024, true}, {EPHEMERAL_LAST, true}, {EPHEMERAL_LAST + 1, false},
+                 {0, false},   {65535, false}};
     for (unsigned i = 0; i < sizeof ports / sizeof *ports; i++) {
         unsigned port = ports[i].port;
         atomic_store(&map->late->to_kernel[8080], port | flags | MAP_CHOSEN);
@@ -601,7 +604,8 @@ TEST("whatever is in the notes, the log has events that there are, and looking a
         fill(map->notes, size);
         uint32_t next = map_log_next(map);
         for (uint32_t i = 0; i < 2 * map_log_size(map); i++)
-            check(map_log_record(map, next - i).event < MAP_EVENTS, "%u", map_log_record(map, next - i).event);
+            check(map_log_record(map, next - i).event < MAP_EVENTS, "%u",
+                  map_log_record(map, next - i).event);
         for (unsigned i = 0; i < 4; i++)
             map_was_joined(map, i == 0 ? next : i == 1 ? next - 1 : any_word());
         map_log(map, MAP_EVENT_REFUSED, 4711, 8080, 20000, EACCES);

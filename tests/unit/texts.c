@@ -66,8 +66,8 @@ TEST("what was added is read back in its order, by whoever writes it and by whoe
 
 TEST("a value may be anything: other keys, equals signs, newlines, bytes of no character")
 {
-    static const char *const values[] = {"file=/not one", "=", "==", "\n", "a\nfile=/b\n", " ", "\xff\xfe", "secret=1",
-                                         "run"};
+    static const char *const values[] = {"file=/not one", "=",        "==", "\n", "a\nfile=/b\n", " ",
+                                         "\xff\xfe",      "secret=1", "run"};
     enum { VALUES = sizeof values / sizeof *values };
     struct map map = {.fd = -1}, opened = {.fd = -1};
     int fd = new_directory();

@@ -101,7 +101,8 @@ TEST("so it is while late placeholders get ports, others and aliases, beside tho
                     map_choose_late(map, port, number, &entry);
                 break;
             case 2:
-                if (back(&view, number) == 0 && there(&view, number) == 0 && map_late_protocols(map, number) == 0)
+                if (back(&view, number) == 0 && there(&view, number) == 0 &&
+                    map_late_protocols(map, number) == 0)
                     put_in_stock(map, number);
                 break;
             case 3:
@@ -110,7 +111,8 @@ TEST("so it is while late placeholders get ports, others and aliases, beside tho
                 break;
             case 4: /* one that a command adds: with other numbers than placeholders and real ports have */
                 port = numbers[100 + below(FEW - 100)];
-                if (map_protocols(map, port) == 0 && view.to_kernel[port] == 0 && view.to_program[number] == 0 &&
+                if (map_protocols(map, port) == 0 && view.to_kernel[port] == 0 &&
+                    view.to_program[number] == 0 &&
                     (back(&view, number) == 0 || map_real(map, back(&view, number)) != number))
                     assign(map, port, number, PORTMAP_BOTH);
                 break;
@@ -188,7 +190,8 @@ TEST("an assignment that was copied is passed over in the map, whose numbers sti
     add(&view, map);
     equal(map_to_kernel(map, 8080), 0);
     equal(map_to_program(map, EPHEMERAL_FIRST), 0);
-    static const unsigned known[] = {EPHEMERAL_FIRST, EPHEMERAL_LAST, EPHEMERAL_LAST - 1, 20000, 20001, 20002};
+    static const unsigned known[] = {EPHEMERAL_FIRST, EPHEMERAL_LAST, EPHEMERAL_LAST - 1,
+                                     20000,           20001,          20002};
     set_ephemeral(map, 20000, EPHEMERAL_LAST);
     for (unsigned i = 0; i < sizeof known / sizeof *known; i++)
         check(!map_choose_late(map, 9090, known[i], &entry) && entry == 0, "%u", known[i]);
