@@ -109,3 +109,26 @@ different_namespaces() {
     homes "$uid"
     roots_runs_start
 }
+
+@test "others may pass through a home, also one that version 0.1 made, but not list or change it" {
+    as_root || skip 'only root has a /tmp of its own to try that in'
+    mkdir -m 777 open
+    as_user mkdir -m 700 "/tmp/portshim-$uid" "/tmp/portshim-$uid/runs" open/own
+    as_user portshim run -p 80 -- true
+    run stat -c '%a %n' "tmp/portshim-$uid" "tmp/portshim-$uid"/*
+    assert_output "711 tmp/portshim-$uid
+600 tmp/portshim-$uid/leases
+700 tmp/portshim-$uid/names
+711 tmp/portshim-$uid/runs"
+    run stat -c %a "tmp/portshim-$uid"/runs/*
+    assert_output 711
+    as_user env "PORTSHIM_HOME=$PWD/open/own" portshim run -p 80 -- true
+    run stat -c %a open/own open/own/runs open/own/names
+    assert_output $'700\n711\n700'
+    for mode in 750 740 720 705 702 777; do
+        chmod "$mode" open/own
+        fails_with 'not a private directory' as_user env "PORTSHIM_HOME=$PWD/open/own" portshim run -p 80 -- true
+    done
+    chmod 711 open/own
+    as_user env "PORTSHIM_HOME=$PWD/open/own" portshim run -p 80 -- true
+}

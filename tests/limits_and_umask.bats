@@ -103,5 +103,5 @@ to_end_of() {
     "${as_user[@]}" portshim pick
     "${as_user[@]}" portshim ports --write -- "$ROOT/build/tests/one_bind" 8080
     "${as_user[@]}" portshim run -- true
-    [[ $("${as_user[@]}" stat -c %a home home/runs home/leases | sort -u) == $'600\n700' ]]
+    [[ $("${as_user[@]}" stat -c %a home home/runs home/leases | sort -u) == $'600\n711' ]]
 }

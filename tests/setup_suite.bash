@@ -5,7 +5,7 @@ setup_suite() {
     chmod 755 "$SUITE_DIR"
     local build=${PORTSHIM_BUILD:-$BATS_TEST_DIRNAME/../build}
     cp "$build/portshim" "$build/libportshim.so" "$SUITE_DIR"
-    mkdir -m 700 "$SUITE_DIR/home"
+    mkdir -m 711 "$SUITE_DIR/home"
     # Lease ports in the user's own home for this shell, so that neither the user's runs nor another suite get them.
     env -i PATH="$PATH" "$SUITE_DIR/portshim" pick -n 1500 $$ 0 >"$SUITE_DIR/ports"
     paste -sd , "$SUITE_DIR/ports" >"$SUITE_DIR/pool"

@@ -73,6 +73,7 @@ static int home_path(struct home *home, char *const *env)
 {
     const char *given = environment_get_nonempty(env, "PORTSHIM_HOME");
     struct text path = text_in(home->path, sizeof home->path);
+    home->given = given != NULL;
     if (given == NULL) {
         uid_t number;
         int unknown = home_number(kernel_euid(), &number);
@@ -89,9 +90,12 @@ static int home_path(struct home *home, char *const *env)
     return home->path[strspn(home->path, plain)] == '\0' ? 0 : PORTMAP_EPATH;
 }
 
+/* What a directory of the home lets others do. */
+enum { PRIVATE = 0700, PASSABLE = 0711 };
+
 /* Another process of portshim may just have made the directory, under a umask that denies even its owner:
  * gives the owner access. False when it is not ours or cannot be changed; errno is EACCES then. */
-static bool let_owner_in(int dir, const char *name)
+static bool let_owner_in(int dir, const char *name, mode_t mode)
 {
     struct stat st;
     int fd = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -99,18 +103,18 @@ static bool let_owner_in(int dir, const char *name)
                 (st.st_mode & 0700) != 0700 && (st.st_mode & 066) == 0;
     if (fd >= 0)
         close(fd);
-    bool changed = ours && fchmodat(dir, name, 0700, 0) == 0;
+    bool changed = ours && fchmodat(dir, name, mode, 0) == 0;
     errno = EACCES;
     return changed;
 }
 
-/* Whether a directory, or the open one when name is empty, is this user's and no other can read or write it.
- */
-static bool is_private(int dir, const char *name, struct stat *st)
+/* Whether a directory, or the open one when name is empty, is this user's, and no other can do more with it
+ * than the mode says. */
+static bool is_own(int dir, const char *name, mode_t mode, struct stat *st)
 {
     int flags = *name == '\0' ? AT_EMPTY_PATH : AT_SYMLINK_NOFOLLOW;
     return kernel_stat(dir, name, flags, st) == 0 && S_ISDIR(st->st_mode) && st->st_uid == kernel_euid() &&
-           (st->st_mode & 066) == 0;
+           (st->st_mode & 077 & ~mode) == 0;
 }
 
 static int open_directory(int dir, const char *name)
@@ -119,36 +123,40 @@ static int open_directory(int dir, const char *name)
     return fd < 0 ? -errno : fd;
 }
 
-/* Opens a directory below dir that no other user can read or write; makes it if it is missing. */
-static int open_private(int dir, const char *name)
+/* Opens a directory below dir that no other user can read or write; makes it if it is missing. Version 0.1
+ * made them all private: lets others pass as the mode says, unless `keep` says that its mode is the user's
+ * business. */
+static int open_own(int dir, const char *name, mode_t mode, bool keep)
 {
     struct stat st;
     int fd = open_directory(dir, name);
     if (fd == -ENOENT) {
-        if (mkdirat(dir, name, 0700) == 0)
-            fchmodat(dir, name, 0700, 0); /* the umask may have denied some of it */
+        if (mkdirat(dir, name, mode) == 0)
+            fchmodat(dir, name, mode, 0); /* the umask may have denied some of it */
         else if (errno != EEXIST)
             return -errno;
         fd = open_directory(dir, name);
     }
-    if (fd == -EACCES && let_owner_in(dir, name))
+    if (fd == -EACCES && let_owner_in(dir, name, mode))
         fd = open_directory(dir, name);
     if (fd < 0)
         return fd == -ENOTDIR || fd == -ELOOP || fd == -EACCES ? PORTMAP_EFOREIGN : fd;
-    if (!is_private(fd, "", &st)) {
+    if (!is_own(fd, "", mode, &st)) {
         close(fd);
         return PORTMAP_EFOREIGN;
     }
+    if (!keep && (st.st_mode & 0777) != mode)
+        fchmod(fd, mode);
     return fd;
 }
 
-/* Sees to it that a directory of the home is there, and private. */
-static int have_part(int home, const char *name)
+/* Sees to it that a directory of the home is there, with its mode. */
+static int have_part(int home, const char *name, mode_t mode)
 {
     struct stat st;
-    if (is_private(home, name, &st) && (st.st_mode & 0700) == 0700)
+    if (is_own(home, name, mode, &st) && (st.st_mode & 0777) == mode)
         return 0;
-    int fd = open_private(home, name);
+    int fd = open_own(home, name, mode, false);
     if (fd >= 0)
         close(fd);
     return fd < 0 ? fd : 0;
@@ -164,13 +172,16 @@ const char *home_remedy(int error)
 int home_reopen(struct home *home)
 {
     home->fd = -1;
-    int fd = open_private(AT_FDCWD, home->path);
+    int fd = open_own(AT_FDCWD, home->path, PASSABLE, home->given);
     if (fd < 0)
         return fd;
     home->fd = fd;
-    static const char *const parts[] = {"runs", "names"};
+    static const struct {
+        const char *name;
+        mode_t mode;
+    } parts[] = {{"runs", PASSABLE}, {"names", PRIVATE}};
     for (unsigned i = 0; i < 2; i++) {
-        int error = have_part(fd, parts[i]);
+        int error = have_part(fd, parts[i].name, parts[i].mode);
         if (error != 0) {
             home_close(home);
             return error;

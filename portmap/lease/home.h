@@ -1,6 +1,7 @@
 /*
- * The home of portshim: one private directory for each user, which holds the lease table, the runs and their
- * names.
+ * The home of portshim: one directory for each user, which holds the lease table, the runs and their names.
+ * Others can pass through it and through runs/, as processes of a run may change their user, but list and
+ * change nothing: modes 0711. So what they can open is only what they are told the name of, and may read.
  *
  * Its path depends on the effective uid alone (/tmp/portshim-UID), unless PORTSHIM_HOME says another.
  * XDG_RUNTIME_DIR and TMPDIR would not do: they come and go with su, cron and CI, and two homes would have
@@ -19,13 +20,14 @@ enum { RUN_ID_BITS = 56 }; /* of a run's id, by which its directory and the leas
 struct home {
     int fd;              /* of the directory, close-on-exec */
     char path[PATH_MAX]; /* absolute, no trailing slash */
+    bool given;          /* by PORTSHIM_HOME: if it is there, its mode is left as it is */
 };
 
 /*
  * Opens the home that the environment says, and makes what is missing: the directory itself, runs/ and names/
- * in it. 0; PORTMAP_EFOREIGN when one of them is not a directory (no symlink) of this user that is closed to
- * all others; PORTMAP_EPATH when its path has a character that a map file cannot carry; PORTMAP_ENOUID as
- * home_number(); or a negated errno. home->path is set in every case, for messages.
+ * in it. 0; PORTMAP_EFOREIGN when one of them is not a directory (no symlink) of this user that others can
+ * neither list nor change; PORTMAP_EPATH when its path has a character that a map file cannot carry;
+ * PORTMAP_ENOUID as home_number(); or a negated errno. home->path is set in every case, for messages.
  */
 int home_open(struct home *home, char *const *env);
 
