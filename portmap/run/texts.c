@@ -44,7 +44,10 @@ int texts_write(const struct texts *texts, struct map *map, int run_dir)
     int fd = file_share(run_dir, "texts");
     if (fd < 0)
         return fd;
-    int error = ftruncate(fd, 0) < 0 ? -errno : file_write(fd, texts->bytes, texts->size);
+    int error = file_write(fd, texts->bytes, texts->size);
+    /* Not before: ext4 writes a file to the disk at once that was emptied and filled again. */
+    if (error == 0 && ftruncate(fd, (off_t)texts->size) < 0)
+        error = -errno;
     close(fd);
     if (error == 0) {
         map->texts = texts->bytes;
