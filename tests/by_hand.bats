@@ -89,6 +89,12 @@ is_swept() {
     assert_equal "$(grep ^PORTSHIM_PORT_ m.env | cut -d = -f 1)" PORTSHIM_PORT_8080
 }
 
+@test "what is started by hand joins the run of what has just ended, also when somebody has looked meanwhile" {
+    first=$("${by_hand[@]}" PORTSHIM_MAP_FILE=m.env printenv PORTSHIM_RUN)
+    portshim ls
+    assert_equal "$("${by_hand[@]}" PORTSHIM_MAP_FILE=m.env printenv PORTSHIM_RUN)" "$first"
+}
+
 @test "a shell that exports the variables, its server and all its other commands are one run" {
     start_shell 0 PORTSHIM_MAP_FILE=m.env
     shell_did 0

@@ -118,6 +118,10 @@ unit() {
     unit table
 }
 
+@test "clearing up after dead runs" {
+    unit sweep
+}
+
 @test "every program of tests/unit is run here" {
     for program in "$BATS_TEST_DIRNAME"/unit/*.c; do
         grep -qx "    unit $(basename "$program" .c)" "$BATS_TEST_FILENAME" || fail "not run: $program"

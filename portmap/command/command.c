@@ -311,6 +311,8 @@ void command_close_from(int first)
 void command_look_at_run(struct watch *watch)
 {
     int error = watch_find(watch);
+    if (error == 0)
+        error = watch_stay(watch);
     if (error != 0)
         command_fail(portmap_strerror(error), "name a living run, its directory or its map file", "run %s",
                      watch->word);

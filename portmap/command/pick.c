@@ -231,7 +231,7 @@ static void pick(struct picked *p)
     int error = leases_open(&leases, &p->home);
     if (error != 0)
         command_fail(lock_strerror(error), home_remedy(error), "%s", p->home.path);
-    sweep_runs(&p->home, &leases, SWEPT_RUNS, LEASE_FREE_ONLY);
+    sweep_runs(&p->home, &leases, SWEPT_RUNS);
     picking_use(&p->home, &p->pool, &leases);
     error = lease_all(p);
     if (error == 0)

@@ -8,6 +8,7 @@
 #include "error.h"
 #include "observe/holders.h"
 #include "run/add.h"
+#include "run/elder.h"
 #include "run/find.h"
 #include "run/late.h"
 #include "run/life.h"
@@ -151,7 +152,7 @@ static void join(struct run *run, const struct run_options *options, const struc
     if (error == 0)
         error = run_open(run);
     if (error == -ENOENT)
-        error = PORTMAP_EENDED;
+        error = elder_is(means->home, run_id) ? PORTMAP_ETORN : PORTMAP_EENDED;
     if (error != 0)
         command_fail(portmap_strerror(error), remedy, "run %s", options->join);
     check_strict(run->map->head->strict, program);
@@ -244,6 +245,10 @@ static void check_bound(const struct run *run, const struct run_options *options
  * started, with the errno. */
 static int execute(const struct run *run, const struct run_options *options)
 {
+    /* The process that has made the run lives on as the command, and needs no note; any other is in nobody's
+     * sight until it joins. */
+    if (options->join != NULL || options->require_bind)
+        map_note_exec(run->map);
     if (!options->require_bind)
         return command_execute(options->command);
     struct supervised ended = supervise(options->command);

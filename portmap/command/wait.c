@@ -7,6 +7,7 @@
 #include "host/sockdiag.h"
 #include "observe/watch.h"
 #include "run/publish.h"
+#include "run/sweep.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -168,6 +169,13 @@ static bool is_listening(struct waiting *waiting, const char *word)
     return true;
 }
 
+_Noreturn static void end_with_run(struct waiting *waiting)
+{
+    end_telling(waiting);
+    command_fail("the run has ended before it listened", "see what its program said", "%s, port %s",
+                 waiting->watch.word, missing(waiting));
+}
+
 /* Waits until one look finds all ports listening: an earlier listener may be gone by then. */
 static void wait_for_all(struct waiting *waiting)
 {
@@ -180,15 +188,16 @@ static void wait_for_all(struct waiting *waiting)
         while (waiting->words[waiting->done] != NULL && is_listening(waiting, waiting->words[waiting->done]))
             waiting->done++;
         if (waiting->words[waiting->done] == NULL) {
-            end_telling(waiting);
-            return;
+            if (watch_stay(&waiting->watch) == 0) {
+                end_telling(waiting);
+                return;
+            }
+            waiting->done = 0; /* these may have been the ports of another run */
+            end_with_run(waiting);
         }
         tell(waiting);
-        if (!watch_is_alive(&waiting->watch)) {
-            end_telling(waiting);
-            command_fail("the run has ended before it listened", "see what its program said", "%s, port %s",
-                         waiting->watch.word, missing(waiting));
-        }
+        if (!watch_is_alive(&waiting->watch))
+            end_with_run(waiting);
         map_wait(map, seen, nap(waiting, NAP_MILLISECONDS));
     }
 }
@@ -232,6 +241,7 @@ int command_wait(int argc, char **argv)
     waiting.watch.home = &home;
     waiting.watch.word = argv[optind];
     waiting.words = argv + optind + 1;
+    sweep_home(&home);
     waiting.diag = sockdiag_open();
     if (waiting.diag < 0)
         command_fail(portmap_strerror(waiting.diag), "enable the kernel's inet_diag",

@@ -249,6 +249,8 @@ static bool is_there(pid_t pid)
 bool process_is_alive(pid_t pid, uint64_t start_time)
 {
     struct stat_line line;
+    if (!is_there(pid))
+        return false; /* one call instead of five */
     if (!read_stat(pid, &line))
         return is_there(pid);
     return has_start(&line, start_time) && is_living(&line);

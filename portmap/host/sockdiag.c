@@ -170,6 +170,34 @@ int sockdiag_every(int fd, sockdiag_visit *visit, void *context)
     return error;
 }
 
+struct holding {
+    unsigned port, held, left_over;
+};
+
+/* A socket that belongs to no process has no inode: the kernel alone still needs it. */
+static bool count_held(const struct inet_diag_msg *m, int protocol, void *context)
+{
+    struct holding *holding = context;
+    (void)protocol;
+    if (ntohs(m->id.idiag_sport) == holding->port)
+        ++*(m->idiag_inode != 0 ? &holding->held : &holding->left_over);
+    return true;
+}
+
+int sockdiag_is_held(unsigned port)
+{
+    struct holding holding = {.port = port};
+    int fd = sockdiag_open();
+    if (fd < 0)
+        return fd;
+    int error = ask_all(fd, port, ~0U, count_held, &holding);
+    close(fd);
+    if (error != 0)
+        return error;
+    /* What cannot be bound, and is not shown, is a socket that older kernels do not show. */
+    return holding.held > 0 || holding.left_over == 0;
+}
+
 int sockdiag_only_time_wait(unsigned port)
 {
     struct sockdiag_port found;

@@ -49,6 +49,10 @@ int sockdiag_each(int fd, sockdiag_visit *visit, void *context);
 enum { SOCKDIAG_MOST = 8192 };
 int sockdiag_every(int fd, sockdiag_visit *visit, void *context);
 
+/* Whether a process has a socket with this port, which could not be bound: 1; 0 when all there is is left
+ * over from connections, in TIME_WAIT and such states; or a negated errno. */
+int sockdiag_is_held(unsigned port);
+
 /* 1 when only connections in TIME_WAIT keep the port taken, 0 when not, or a negated errno. */
 int sockdiag_only_time_wait(unsigned port);
 

@@ -42,13 +42,15 @@ struct lease_file {
     char magic[8];
     uint32_t version;
     uint32_t size;
-    char boot_id[BOOT_ID_SIZE];
-    _Atomic uint16_t cursor; /* the port after the last one leased, where the next search starts */
+    _Atomic uint64_t sweep_position; /* lease_sweep_position() */
+    char unused[30];                 /* older versions wrote a text from here and from the field above on */
+    _Atomic uint16_t cursor;         /* the port after the last one leased, where the next search starts */
     _Atomic uint64_t namespaces[NAMESPACES]; /* of owners that are processes, packed; 0: no entry */
     _Atomic uint64_t owner[PORT_COUNT];
     _Atomic uint32_t released[PORT_COUNT]; /* seconds since boot; 0: never */
 };
 
+_Static_assert(offsetof(struct lease_file, cursor) == 54, "the layout of the lease table is a file format");
 _Static_assert(sizeof(struct lease_file) == 56 + 8 * NAMESPACES + 12 * PORT_COUNT,
                "the layout of the lease table is a file format");
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "claims are shared between processes: they must be lock-free");
@@ -274,10 +276,19 @@ static uint32_t seconds(uint64_t clock)
     return (uint32_t)(clock / 1000000000);
 }
 
+/* In the place of two unknown namespaces, as no entry is 0. */
+enum { UNKNOWN_NAMESPACES = 1 };
+
 void lease_enter_namespaces(struct lease_table *table)
 {
     uint64_t namespaces = (uint64_t)process_pid_namespace() << 32 | process_net_namespace();
-    table->namespaces = namespaces != 0 ? namespaces : 1;
+    table->namespaces = namespaces != 0 ? namespaces : UNKNOWN_NAMESPACES;
+}
+
+void lease_namespaces(const struct lease_table *table, uint32_t *pid, uint32_t *net)
+{
+    *pid = (uint32_t)(table->namespaces >> 32);
+    *net = table->namespaces != UNKNOWN_NAMESPACES ? (uint32_t)table->namespaces : 0;
 }
 
 static int map_file(struct lease_table *table, int fd, const struct stat *st)
@@ -339,7 +350,6 @@ int lease_draft(struct lease_table *table, const struct home *home)
     memcpy(file->magic, magic, sizeof magic);
     file->version = LEASE_VERSION;
     file->size = sizeof *file;
-    process_boot_id(file->boot_id);
     /* A multiplicative hash of the uid: users who share no port server start far apart. */
     atomic_store(&file->cursor, (uint16_t)((kernel_euid() + 1) * 40503U));
     return 0;
@@ -389,6 +399,16 @@ lease_owner lease_holder(const struct lease_table *table, unsigned port)
 uint32_t lease_released_at(const struct lease_table *table, unsigned port)
 {
     return atomic_load(&table->file->released[port]);
+}
+
+uint64_t lease_sweep_position(const struct lease_table *table)
+{
+    return atomic_load(&table->file->sweep_position);
+}
+
+void lease_set_sweep_position(struct lease_table *table, uint64_t position)
+{
+    atomic_store(&table->file->sweep_position, position);
 }
 
 bool lease_is_table(int fd)

@@ -96,6 +96,9 @@ int lease_install(const struct home *home);
 
 void lease_close(struct lease_table *table);
 
+/* This process's pid and network namespaces, as in host/process.h, without asking again. */
+void lease_namespaces(const struct lease_table *table, uint32_t *pid, uint32_t *net);
+
 /* Looks up again which namespaces this process is in: those of a forked child may not be its parent's. */
 void lease_enter_namespaces(struct lease_table *table);
 
@@ -141,6 +144,11 @@ lease_owner lease_holder(const struct lease_table *table, unsigned port);
 
 /* When a port was given back last, in seconds since boot; 0 when it never was. */
 uint32_t lease_released_at(const struct lease_table *table, unsigned port);
+
+/* Where among the run directories the next command looks for dead runs, for run/sweep.h. Any number at first.
+ */
+uint64_t lease_sweep_position(const struct lease_table *table);
+void lease_set_sweep_position(struct lease_table *table, uint64_t position);
 
 /* Whether an open file is a lease table of this version, maybe another user's. It is neither trusted nor
  * mapped. */

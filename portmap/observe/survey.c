@@ -115,6 +115,8 @@ int survey_run(struct survey *survey, const struct home *home, uint64_t run_id)
     error = look_at_ports(survey, have_table ? &leases : NULL);
     if (have_table)
         lease_close(&leases);
+    if (error == 0 && !life_has_head(&survey->map, run_id))
+        error = PORTMAP_EENDED;
     if (error != 0)
         survey_end(survey);
     return error;
@@ -152,12 +154,8 @@ static int by_age(const void *a, const void *b)
 
 int survey_all(struct survey *surveys, unsigned most, const struct home *home)
 {
-    struct lease_table leases;
     struct collecting c = {.home = home, .surveys = surveys, .most = most};
-    if (lease_open_existing(&leases, home) == 0) {
-        sweep_runs(home, &leases, SWEEP_SOME, LEASE_FREE_ONLY);
-        lease_close(&leases);
-    }
+    sweep_home(home);
     int error = rundir_each(home, collect, &c);
     if (error != 0)
         return error;

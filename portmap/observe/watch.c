@@ -3,6 +3,7 @@
 #include "error.h"
 #include "host/sockdiag.h"
 #include "lease/pool.h"
+#include "run/elder.h"
 #include "run/find.h"
 #include "run/late.h"
 #include "run/life.h"
@@ -32,7 +33,15 @@ int watch_find(struct watch *watch)
         files_close(&watch->opened);
         error = PORTMAP_ENORUN;
     }
-    return error == -ENOENT ? PORTMAP_ENORUN : error;
+    if (error == -ENOENT)
+        error = elder_is(watch->home, watch->run_id) ? PORTMAP_ETORN : PORTMAP_ENORUN;
+    return error;
+}
+
+int watch_stay(struct watch *watch)
+{
+    int error = files_stay(watch->map);
+    return error == 0 && !life_has_head(watch->map, watch->run_id) ? PORTMAP_EENDED : error;
 }
 
 static void publish_late(const struct watch *watch)

@@ -31,6 +31,12 @@ struct watch {
 int watch_find(struct watch *watch);
 
 /*
+ * Keeps a run that was found from ending, so that its files stay its own while they are read: 0; or
+ * PORTMAP_EENDED, and what was read before may have been another run's, which has taken them over.
+ */
+int watch_stay(struct watch *watch);
+
+/*
  * Does for the run what its own processes cannot: writes late assignments into the map files, and fills the
  * stock of ports for more of them. Ignores errors: the next command tries again.
  */

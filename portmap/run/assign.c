@@ -4,7 +4,6 @@
 #include "error.h"
 #include "run/leases.h"
 #include "run/rundir.h"
-#include "run/sweep.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -94,8 +93,8 @@ int assign_begin(struct assigning *a, unsigned most)
         assign_avoid(a, a->ports->fixed[i].real);
     a->problem->step = RUN_STEP_TABLE;
     int error = leases_open(&a->leases, a->means->home);
-    if (error == 0)
-        sweep_runs(a->means->home, &a->leases, SWEEP_SOME, LEASE_FREE_ONLY);
+    if (error == 0 && a->vacancy != NULL)
+        sweep_turn(a->means->home, &a->leases, a->vacancy);
     return error;
 }
 

@@ -9,6 +9,7 @@
 #include "run/obtain.h"
 #include "run/portset.h"
 #include "run/run.h"
+#include "run/sweep.h"
 
 /* Ports leased for a placeholder that is not in the map yet. For the stock, placeholder is 0. */
 struct addition {
@@ -28,6 +29,8 @@ struct assigning {
     struct addition *added;
     unsigned added_count;
     struct lease_table leases;
+    struct vacancy
+        *vacancy; /* for the directory of a run that is to be made, after a look at others; else NULL */
     struct portbits avoid; /* the run's placeholders, and numbers that it uses already */
     struct portbits first; /* placeholders that are assigned at once */
     struct map *outer;     /* of the run around this one, with its texts; NULL: none */

@@ -81,7 +81,7 @@ static void describe(struct map_head *head, uint64_t run_id, struct files_kind k
     head->ephemeral_first = (uint16_t)ephemeral.first;
     head->ephemeral_last = (uint16_t)ephemeral.last;
     memcpy(head->magic, magic, sizeof magic);
-    atomic_store(&head->life, run_id << 8 | MAP_LIVES);
+    atomic_store(&head->life, run_id << MAP_LIFE_BITS | MAP_LIVES);
 }
 
 static int create_head(struct map *map, int run_dir, const char *secret, bool late)
@@ -187,7 +187,7 @@ static int open_own(int dir, const char *name, size_t size)
     return error;
 }
 
-static int check_head(const struct map_head *head)
+int files_check_head(const struct map_head *head)
 {
     if (head->magic[0] == '\0')
         return -ENODATA;
@@ -203,7 +203,7 @@ static int check_whole_head(const struct map_head *head, int fd)
     uint32_t count = atomic_load(&head->start_count);
     size_t size =
         offsetof(struct map_head, start) + (count < MAP_START_MAX ? count : MAP_START_MAX) * sizeof(uint64_t);
-    int error = check_head(head);
+    int error = files_check_head(head);
     return error == 0 ? check_file(fd, head->has_late ? sizeof *head : size) : error;
 }
 
@@ -287,7 +287,8 @@ static int check_life(const struct map_head *head, uint64_t run_id, int *judge)
 {
     const struct timespec pause = {.tv_nsec = 1000000};
     uint64_t life, deadline = 0;
-    while ((life = atomic_load(&head->life)) == (head->run_id << 8 | MAP_DECIDING)) {
+    while (map_life_run(life = atomic_load(&head->life)) == head->run_id &&
+           map_life_state(life) == MAP_DECIDING) {
         uint64_t now = process_clock();
         deadline = deadline == 0 ? now + FILES_DECIDE : deadline;
         *judge = atomic_load(&head->judge);
@@ -295,8 +296,8 @@ static int check_life(const struct map_head *head, uint64_t run_id, int *judge)
             return PORTMAP_EUNDECIDED;
         nanosleep(&pause, NULL);
     }
-    bool lives = life == (head->run_id << 8 | MAP_LIVES) && (run_id == 0 || run_id == head->run_id);
-    return lives ? 0 : PORTMAP_EENDED;
+    bool same = map_life_run(life) == head->run_id && (run_id == 0 || run_id == head->run_id);
+    return same && map_life_state(life) == MAP_LIVES ? 0 : PORTMAP_EENDED;
 }
 
 /* Leaves the descriptor in map->fd. */
@@ -310,7 +311,7 @@ static int join_head(struct map *map, const char *path, bool check_size)
     void *head = error == 0 ? mmap(NULL, sizeof *map->head, PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
     if (head != MAP_FAILED) {
         map->head = head;
-        error = check_size ? check_whole_head(map->head, fd) : check_head(map->head);
+        error = check_size ? check_whole_head(map->head, fd) : files_check_head(map->head);
     } else if (error == 0) {
         error = -errno;
     }

@@ -64,6 +64,9 @@ int files_join_own(struct map *map, const char *run, char path[static PATH_MAX],
 /* Takes the lock of a process of the run for a map of files_open(). 0; PORTMAP_EENDED; PORTMAP_EUNDECIDED. */
 int files_stay(struct map *map);
 
+/* Whether this is a head of this version: 0, PORTMAP_ETORN or -ENODATA as above. */
+int files_check_head(const struct map_head *head);
+
 /* Closes and unmaps everything, and gives the lock up. */
 void files_close(struct map *map);
 

@@ -67,8 +67,23 @@ static inline uint32_t map_pair_entry(struct map_pair pair)
     return pair.real != 0 ? pair.real | flags : 0;
 }
 
-/* The state in the life word: see run/life.h. */
+/*
+ * The life word: the run's id, and below it whether the run is over (run/life.h). Each change but that to
+ * MAP_DEAD, the last one, also counts up the bits between the two: so a judge who was stopped in the middle
+ * cannot take a later state for the one that he knows.
+ */
 enum map_life { MAP_LIVES = 1, MAP_DECIDING, MAP_DEAD };
+enum { MAP_LIFE_STATE = 3, MAP_LIFE_BITS = 8 };
+
+static inline uint64_t map_life_run(uint64_t life)
+{
+    return life >> MAP_LIFE_BITS;
+}
+
+static inline enum map_life map_life_state(uint64_t life)
+{
+    return (enum map_life)(life & MAP_LIFE_STATE);
+}
 
 struct map_head {
     /* Written once, before the file gets its final name. */
@@ -91,14 +106,16 @@ struct map_head {
     uint16_t ephemeral_first, ephemeral_last; /* pool_ephemeral_range() */
     uint16_t padding2[3];
 
-    _Atomic uint64_t life;           /* run_id << 8 | enum map_life */
+    _Atomic uint64_t life;           /* see above */
     _Atomic uint64_t dead_since;     /* process_clock() when it was first found without any process, else 0 */
     _Atomic int32_t judge;           /* pid of the process that decides whether the run is over, for people */
     _Atomic uint32_t ready;          /* all that is known at start has been entered */
     _Atomic uint32_t late_published; /* how many late assignments are in the map files */
     _Atomic uint32_t start_count;    /* of start[] */
     _Atomic uint32_t alias_count;    /* how many of start[] have had an alias */
-    uint32_t padding3[29];
+    uint32_t padding3;
+    _Atomic uint64_t dead_mark; /* under what circumstances it was found so: run/life.c */
+    uint32_t padding5[26];
 
     _Atomic uint64_t start[MAP_START_MAX]; /* struct map_pair */
     uint64_t padding4[484];

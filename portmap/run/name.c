@@ -7,6 +7,7 @@
 #include "run/life.h"
 #include "run/rundir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -85,6 +86,28 @@ void name_forget(const struct home *home, const char *name, uint64_t run_id)
     if (name_find(home, name) == run_id)
         unlinkat(home->fd, link, 0);
     lock_release(lock);
+}
+
+void name_forget_run(const struct home *home, uint64_t run_id)
+{
+    union {
+        struct dirent64 entry;
+        char bytes[4096];
+    } buffer;
+    ssize_t got;
+    int lock = lock_names(home, LOCK_BRIEF);
+    while (lock >= 0 && (got = getdents64(lock, &buffer, sizeof buffer)) > 0)
+        for (ssize_t at = 0; at < got;) {
+            const struct dirent64 *entry = (const void *)(buffer.bytes + at);
+            char target[RUNDIR_NAME_SIZE] = "";
+            uint64_t named;
+            at += entry->d_reclen;
+            if (readlinkat(lock, entry->d_name, target, sizeof target - 1) > 0 && rundir_id(target, &named) &&
+                named == run_id)
+                unlinkat(lock, entry->d_name, 0);
+        }
+    if (lock >= 0)
+        lock_release(lock);
 }
 
 void name_forget_all(const struct home *home, const struct map *map)

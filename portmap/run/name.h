@@ -30,7 +30,10 @@ int name_claim(const struct home *home, const char *name, uint64_t run_id);
 /* Removes the name if this run has it. */
 void name_forget(const struct home *home, const char *name, uint64_t run_id);
 
-/* The same for all names that the map says the run has. */
+/* The same for all names that lead to a run. */
+void name_forget_run(const struct home *home, uint64_t run_id);
+
+/* The same for all names that the texts of a map say the run has. */
 void name_forget_all(const struct home *home, const struct map *map);
 
 #endif

@@ -68,7 +68,7 @@ static int claim_patiently(struct obtaining *o, unsigned port, enum lease_effort
             return error;
         if (run_id != 0 && life_of(o->means.home, run_id) == RUN_ALIVE)
             return error;
-        sweep_runs(o->means.home, o->leases, SWEEP_ALL, effort);
+        sweep_runs(o->means.home, o->leases, SWEEP_ALL);
         if (lease_holder(o->leases, port) != 0)
             pause_briefly();
     }
@@ -142,7 +142,7 @@ static int ask_patiently(struct obtaining *o)
             return port;
         struct sweep swept = {.dying = 1};
         while (swept.dying > 0 && swept.freed == 0 && may_wait(o, deadline)) {
-            swept = sweep_runs(o->means.home, o->leases, SWEEP_ALL, LEASE_FREE_ONLY);
+            swept = sweep_runs(o->means.home, o->leases, SWEEP_ALL);
             if (swept.dying + swept.freed > 0)
                 hope = process_clock() + SERVER_FOLLOWS;
             if (process_clock() < hope)
@@ -160,14 +160,13 @@ static int take_reclaimed(struct obtaining *o)
     uint64_t deadline = process_clock() + o->means.patience;
     struct sweep swept;
     do {
-        swept = sweep_runs(o->means.home, o->leases, SWEEP_ALL, LEASE_FREE_ONLY);
+        swept = sweep_runs(o->means.home, o->leases, SWEEP_ALL);
         int port = lease_take(o->leases, o->means.pool, &free_only);
         if (port != PORTMAP_EXHAUSTED)
             return port;
         if (swept.dying > 0)
             pause_briefly();
     } while (swept.dying > 0 && may_wait(o, deadline));
-    sweep_runs(o->means.home, o->leases, SWEEP_ALL, LEASE_TIME_WAIT);
     return lease_take(o->leases, o->means.pool, &time_wait);
 }
 

@@ -370,7 +370,7 @@ static void clear_up_run(struct lease_table *table, uint64_t run_id)
     if (open_home(&home) != 0)
         return;
     if (life_of(&home, run_id) != RUN_ALIVE)
-        sweep_runs(&home, table, SWEEP_ALL, LEASE_TIME_WAIT);
+        sweep_runs(&home, table, SWEEP_ALL);
     home_close(&home);
 }
 

@@ -9,12 +9,14 @@
 #include "run/compact.h"
 #include "run/late.h"
 #include "run/leases.h"
+#include "run/life.h"
 #include "run/name.h"
 #include "run/rundir.h"
 #include "run/sweep.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 /* The protocols for which a port is assigned late. */
@@ -132,6 +134,8 @@ static int furnish(struct assigning *a)
     head->reveal = a->wish->reveal;
     head->strict = a->wish->strict;
     head->required = server != NULL && server->required;
+    if (a->wish->command == NULL) /* by hand: whoever is executed next joins by itself */
+        map_note_exec(a->map);
     list_late(a);
     int error = inherit(a);
     assign_avoid_known(a);
@@ -166,71 +170,91 @@ static int open_outer(struct assigning *a)
     return error;
 }
 
-/* Makes the files of a run in its directory. */
-static int create_files(struct assigning *a, uint64_t run_id)
+/* Makes the files of a run in its directory, in place of those of a dead run if there are any. */
+static int create_files(struct assigning *a, int dir, uint64_t run_id, struct files_kind kind)
 {
     static struct texts texts;
-    char name[RUNDIR_NAME_SIZE], secret[SECRET_SIZE];
+    char secret[SECRET_SIZE];
     struct run *run = a->run;
     int error = files_secret(secret);
     if (error != 0)
         return error;
-    rundir_name(name, run_id);
     texts_begin(&texts, run_id, secret);
     error = describe(a, &texts);
     if (error != 0)
         return error;
     a->problem->step = RUN_STEP_DIRECTORY;
-    int fd = openat(a->means->home->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
+    if (a->vacancy->secret[0] != '\0' && renameat(dir, a->vacancy->secret, dir, secret) < 0)
         return -errno;
     run->map = &run->opened;
-    const struct files_kind kind = {.late = any_late(a), .discover = a->wish->discover};
-    error = files_create(run->map, fd, run_id, secret, kind);
-    if (error == 0)
-        error = texts_write(&texts, run->map, fd);
-    close(fd);
+    error = files_create(run->map, dir, run_id, secret, kind);
+    if (error != 0)
+        return error;
+    error = texts_write(&texts, run->map, dir);
+    if (error != 0)
+        files_close(run->map);
     return error;
 }
 
-/* Makes and furnishes the map of a run directory; removes both if that fails. */
-static int make_run(struct assigning *a, uint64_t run_id)
+/* Makes a directory with the files of a new run, or takes that of a dead run over. Nothing is left if that
+ * fails. */
+static int create_run(struct assigning *a)
 {
     const struct home *home = a->means->home;
-    struct run *run = a->run;
-    int error = rundir_path(home, run_id, run->path);
-    if (error == 0)
-        error = create_files(a, run_id);
-    if (error != 0) {
-        rundir_remove(home, run_id);
+    const struct files_kind kind = {.late = any_late(a), .discover = a->wish->discover};
+    struct rundir *dir = &a->vacancy->dir;
+    uint64_t run_id;
+    if (kind.late || kind.discover) /* needs other files */
+        rundir_remove(home, dir);
+    if (dir->fd < 0)
+        a->vacancy->secret[0] = '\0';
+    int error = dir->fd < 0 ? rundir_create(home, dir) : 0;
+    if (error != 0)
         return error;
-    }
+    error = rundir_new_id(&run_id);
+    if (error == 0)
+        error = rundir_path(home, run_id, a->run->path);
+    if (error == 0)
+        error = create_files(a, dir->fd, run_id, kind);
+    if (error == 0 && (error = rundir_rename(home, dir, run_id)) != 0)
+        files_close(a->run->map);
+    if (error != 0)
+        rundir_remove(home, dir);
+    return error;
+}
+
+static int make_run(struct assigning *a)
+{
+    int error = open_outer(a);
+    if (error != 0)
+        return error;
+    a->problem->step = RUN_STEP_DIRECTORY;
+    error = create_run(a);
+    if (error != 0)
+        return error;
+    rundir_unlock(&a->vacancy->dir);
     assign_set_map(a);
     a->means->pool->ephemeral =
         (struct ephemeral_range){a->map->head->ephemeral_first, a->map->head->ephemeral_last};
     error = furnish(a);
     if (error != 0)
-        run_discard(run, home);
+        run_discard(a->run, a->means->home);
     return error;
 }
 
 static int try_create(void *context)
 {
     struct assigning *a = context;
-    uint64_t run_id;
+    struct vacancy vacancy = {.dir.fd = -1};
+    a->vacancy = &vacancy;
     int error = assign_begin(a, PORTSET_START);
-    if (error != 0)
-        return error;
-    error = open_outer(a);
     if (error == 0) {
-        a->problem->step = RUN_STEP_DIRECTORY;
-        error = rundir_create(a->means->home, &run_id);
+        error = make_run(a);
+        files_close(&a->outer_map);
+        a->outer = NULL;
+        lease_close(&a->leases);
     }
-    if (error == 0)
-        error = make_run(a, run_id);
-    files_close(&a->outer_map);
-    a->outer = NULL;
-    lease_close(&a->leases);
+    rundir_remove(a->means->home, &vacancy.dir); /* unless it has become the run's */
     return error;
 }
 
@@ -304,7 +328,7 @@ void run_discard(struct run *run, const struct home *home)
     uint64_t run_id = run->map->head->run_id;
     publish_withdraw(run->map, run->path);
     name_forget_all(home, run->map);
-    atomic_store(&run->map->head->life, run_id << 8 | MAP_DEAD);
+    life_end(run->map);
     files_close(run->map);
     if (lease_open_existing(&leases, home) == 0) {
         sweep_discard(home, &leases, run_id);

@@ -1,114 +1,259 @@
 #include "run/sweep.h"
 
-#include "host/probe.h"
+#include "base/kernel.h"
+#include "host/held.h"
 #include "host/process.h"
-#include "host/sockdiag.h"
 #include "run/life.h"
-#include "run/map.h"
 #include "run/name.h"
-#include "run/rundir.h"
+#include "run/texts.h"
 
-/* Whether a dead run's port may go to somebody else; also when it cannot be probed, in another namespace. */
-static bool is_free_again(const struct life_look *look, unsigned port, enum lease_effort effort)
-{
-    if (look->map.head != NULL && process_is_other_network(look->map.head->net_namespace))
-        return true;
-    return probe_port(port) == PROBE_FREE ||
-           (effort == LEASE_TIME_WAIT && sockdiag_only_time_wait(port) == 1);
-}
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
 
-/* Clears up a dead run. */
-static void end_run(const struct home *home, struct lease_table *leases, struct life_look *look,
-                    enum lease_effort effort, struct sweep *sweep)
-{
-    lease_owner owner = lease_run_owner(look->run_id);
-    bool all_free = true;
-    for (unsigned port = 1; port < PORT_COUNT; port++) {
-        if (lease_holder(leases, port) != owner)
-            continue;
-        if (is_free_again(look, port, effort)) {
-            lease_release(leases, port, owner);
-            sweep->freed++;
-        } else {
-            all_free = false;
-        }
-    }
-    if (!all_free)
-        return;
-    if (look->map.head != NULL)
-        name_forget_all(home, &look->map);
-    rundir_remove(home, look->run_id);
-    sweep->removed++;
-}
+/* How many looks a start takes. */
+enum { TURN_LOOKS = 2 };
 
 struct sweeping {
     const struct home *home;
     struct lease_table *leases;
-    enum lease_effort effort;
-    unsigned skip, left; /* runs to pass over first, then to look at */
+    struct life_judge judge;
+    struct vacancy *vacancy; /* NULL: every dead run's directory is removed */
+    uint64_t position;
+    uint64_t deadline; /* process_clock(); 0: none */
+    unsigned left;     /* runs to look at */
+    unsigned dead;     /* how many were found dead */
+    bool remove;       /* false: only gives leases back */
     struct sweep result;
 };
 
-static bool count_run(uint64_t run_id, void *context)
+/* Gives back all leases of a run that the table knows of. With `careful` only those of ports that no process
+ * holds; false when some are left. */
+static bool give_back_all(struct sweeping *s, uint64_t run_id, bool careful)
 {
-    (void)run_id;
-    ++*(unsigned *)context;
-    return true;
+    lease_owner owner = lease_run_owner(run_id);
+    bool all = true;
+    for (unsigned port = 1; port < PORT_COUNT; port++) {
+        if (lease_holder(s->leases, port) != owner)
+            continue;
+        if (careful && held_port(port))
+            all = false;
+        else
+            s->result.freed += lease_release(s->leases, port, owner);
+    }
+    return all;
 }
 
-static bool sweep_run(uint64_t run_id, void *context)
+/* Gives back what a dead run has leased by its head: no process holds these ports, or it would be alive. */
+static void give_back(struct sweeping *s, const struct life_look *look)
 {
-    struct sweeping *sweeping = context;
-    if (sweeping->skip > 0) {
-        sweeping->skip--;
+    lease_owner owner = lease_run_owner(look->run_id);
+    struct portbits ports;
+    life_ports(look, &ports);
+    for (unsigned word = 0; word < PORTBITS_WORDS; word++)
+        for (uint64_t left = ports.word[word]; left != 0; left &= left - 1)
+            s->result.freed += lease_release(s->leases, word * 64 + (unsigned)__builtin_ctzll(left), owner);
+}
+
+/* Gives back the leases of a dead run. If its maker was killed before it had entered everything in the head,
+ * or if there is none, the table tells. False when some must be kept. */
+static bool settle_leases(struct sweeping *s, const struct life_look *look)
+{
+    if (look->files == LIFE_WHOLE && atomic_load(&look->map.head->ready)) {
+        give_back(s, look);
         return true;
     }
-    struct life_look look = life_look(sweeping->home, run_id);
-    if (look.state == RUN_DEAD)
-        end_run(sweeping->home, sweeping->leases, &look, sweeping->effort, &sweeping->result);
-    sweeping->result.dying += look.state == RUN_DYING;
+    return give_back_all(s, look->run_id, look->files != LIFE_WHOLE);
+}
+
+/* Whether the texts of a run in a locked directory are short, as most are, and have no name. */
+static bool has_no_name(const struct rundir *dir)
+{
+    static const char key[] = "\0name=";
+    char texts[1024], secret[SECRET_SIZE];
+    uint64_t run_id;
+    int fd = openat(dir->fd, "texts", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool known = life_read_texts(fd, &run_id, secret) == 0;
+    ssize_t got = kernel_pread(fd, texts, sizeof texts, 0);
+    close(fd);
+    return known && got > 0 && got < (ssize_t)sizeof texts &&
+           memmem(texts, (size_t)got, key, sizeof key - 1) == NULL;
+}
+
+static void forget_names(struct sweeping *s, const struct life_look *look, const struct rundir *dir)
+{
+    char name[RUNDIR_NAME_SIZE];
+    struct map map = look->map;
+    if (has_no_name(dir))
+        return;
+    rundir_name(name, look->run_id);
+    bool known = look->files == LIFE_WHOLE && texts_open(&map, s->home->fd, name) == 0;
+    if (known && texts_get(&map, TEXT_SECRET, 0) != NULL)
+        name_forget_all(s->home, &map);
+    else
+        name_forget_run(s->home, look->run_id);
+    if (known)
+        texts_close(&map);
+}
+
+/* Whether a new run may have the files of this one: they are no larger than those of others. */
+static bool is_vacant(const struct sweeping *s, const struct life_look *look)
+{
+    return s->vacancy != NULL && s->vacancy->dir.fd < 0 && look->files == LIFE_WHOLE &&
+           !look->map.head->has_late && !look->map.head->discover;
+}
+
+static void offer(struct sweeping *s, const struct life_look *look, const struct rundir *dir)
+{
+    s->vacancy->dir = *dir;
+    memcpy(s->vacancy->secret, look->secret, SECRET_SIZE);
+    /* A command that still has it mapped sees that this is another run's now. */
+    atomic_store(&look->map.head->life, MAP_DEAD);
+}
+
+/* Whether a run that was found dead has left what the look has shown. Before the directory was locked,
+ * another run may have taken it over; or have been about to, so that it looked broken. */
+static bool is_still_there(struct sweeping *s, struct life_look *look)
+{
+    if (look->files == LIFE_WHOLE && life_has_head(&look->map, look->run_id))
+        return true;
+    life_look_away(look);
+    *look = life_look(s->home, look->run_id, &s->judge);
+    return look->state == RUN_DEAD;
+}
+
+/* Clears up what a dead run has left. */
+static void clear_up(struct sweeping *s, struct life_look *look)
+{
+    struct rundir dir;
+    if (rundir_lock(s->home, &(struct rundir_entry){.run_id = look->run_id}, &dir) != 0)
+        return; /* somebody else is doing it */
+    bool over = is_still_there(s, look) && settle_leases(s, look);
+    if (over)
+        forget_names(s, look, &dir);
+    if (over && is_vacant(s, look)) {
+        offer(s, look, &dir);
+        return;
+    }
+    if (over) {
+        rundir_remove(s->home, &dir);
+        s->result.removed++;
+    }
+    rundir_unlock(&dir);
+}
+
+static void sweep_draft(struct sweeping *s, const struct rundir_entry *entry)
+{
+    struct rundir dir;
+    if (rundir_lock(s->home, entry, &dir) == 0) /* else it is being made */
+        rundir_remove(s->home, &dir);
+}
+
+static void look_at_run(struct sweeping *s, uint64_t run_id)
+{
+    struct life_look look = life_look(s->home, run_id, &s->judge);
+    bool dead = look.state == RUN_DEAD;
+    s->dead += dead;
+    s->result.dying += look.state == RUN_DYING && !s->remove;
+    if (dead && s->remove)
+        clear_up(s, &look);
+    else if (dead && look.files == LIFE_WHOLE)
+        settle_leases(s, &look);
     life_look_away(&look);
-    return --sweeping->left > 0;
+}
+
+static bool has_time(const struct sweeping *s)
+{
+    return s->deadline == 0 || process_clock() < s->deadline;
+}
+
+static bool sweep_run(const struct rundir_entry *entry, void *context)
+{
+    struct sweeping *s = context;
+    if (entry->draft)
+        sweep_draft(s, entry);
+    else
+        look_at_run(s, entry->run_id);
+    bool offered = s->vacancy != NULL && s->vacancy->dir.fd >= 0;
+    return --s->left > 0 && !offered && has_time(s);
 }
 
 /* Gives back the leases of runs whose directory somebody has removed by hand. */
-static void sweep_orphans(struct sweeping *sweeping)
+static void sweep_orphans(struct sweeping *s)
 {
     uint64_t last = 0;
     bool gone = false;
-    struct life_look nothing = {.map.fd = -1};
     for (unsigned port = 1; port < PORT_COUNT; port++) {
-        lease_owner owner = lease_holder(sweeping->leases, port);
+        lease_owner owner = lease_holder(s->leases, port);
         uint64_t run_id = lease_owner_run(owner);
         if (run_id != 0 && run_id != last) {
-            gone = life_of(sweeping->home, run_id) == RUN_GONE;
+            gone = life_of(s->home, run_id) == RUN_GONE;
             last = run_id;
         }
-        if (run_id != 0 && gone && is_free_again(&nothing, port, sweeping->effort)) {
-            lease_release(sweeping->leases, port, owner);
-            sweeping->result.freed++;
-        }
+        if (run_id != 0 && gone && !held_port(port))
+            s->result.freed += lease_release(s->leases, port, owner);
     }
 }
 
-struct sweep sweep_runs(const struct home *home, struct lease_table *leases, unsigned most,
-                        enum lease_effort effort)
+/* A judge in the namespaces of this process, which the table knows already. */
+static struct life_judge judge_of(const struct lease_table *leases)
 {
-    struct sweeping sweeping = {.home = home, .leases = leases, .effort = effort, .left = most};
-    unsigned runs = 0;
-    rundir_each(home, count_run, &runs);
-    if (runs > most)
-        sweeping.skip = (unsigned)(process_clock() / 1000 % (runs - most + 1));
-    rundir_each(home, sweep_run, &sweeping);
+    uint32_t pid, net;
+    lease_namespaces(leases, &pid, &net);
+    return (struct life_judge){.placed = true, .pid_namespace = pid, .net_namespace = net};
+}
+
+struct sweep sweep_runs(const struct home *home, struct lease_table *leases, unsigned most)
+{
+    struct sweeping s = {.home = home, .leases = leases, .judge = judge_of(leases), .left = most};
+    s.deadline = most == SWEEP_ALL ? 0 : process_clock() + SWEEP_LOOKING;
+    s.position = lease_sweep_position(leases);
+    uint64_t begin = s.position;
+    rundir_each_from(home, &s.position, false, sweep_run, &s);
+    if (s.dead > 0) {
+        s.left = most;
+        s.position = begin;
+        s.remove = true;
+        s.deadline = most == SWEEP_ALL ? 0 : process_clock() + SWEEP_REMOVING;
+        rundir_each_from(home, &s.position, false, sweep_run, &s);
+    }
+    lease_set_sweep_position(leases, s.position);
     if (most == SWEEP_ALL)
-        sweep_orphans(&sweeping);
-    return sweeping.result;
+        sweep_orphans(&s);
+    return s.result;
+}
+
+void sweep_home(const struct home *home)
+{
+    struct lease_table leases;
+    if (lease_open_existing(&leases, home) != 0)
+        return;
+    sweep_runs(home, &leases, SWEEP_SOME);
+    lease_close(&leases);
+}
+
+void sweep_turn(const struct home *home, struct lease_table *leases, struct vacancy *vacancy)
+{
+    struct sweeping s = {.home = home,
+                         .leases = leases,
+                         .judge = judge_of(leases),
+                         .vacancy = vacancy,
+                         .left = TURN_LOOKS,
+                         .remove = true};
+    if (vacancy != NULL)
+        vacancy->dir.fd = -1;
+    s.position = lease_sweep_position(leases);
+    rundir_each_from(home, &s.position, true, sweep_run, &s);
+    lease_set_sweep_position(leases, s.position);
 }
 
 void sweep_discard(const struct home *home, struct lease_table *leases, uint64_t run_id)
 {
-    lease_owner owner = lease_run_owner(run_id);
-    for (unsigned port = 1; port < PORT_COUNT; port++)
-        lease_release(leases, port, owner);
-    rundir_remove(home, run_id);
+    struct sweeping s = {.home = home, .leases = leases};
+    struct rundir dir;
+    give_back_all(&s, run_id, false);
+    if (rundir_lock(home, &(struct rundir_entry){.run_id = run_id}, &dir) == 0)
+        rundir_remove(home, &dir);
 }

@@ -666,7 +666,7 @@ void serve_leases_tick(struct serve_leases *l)
         follow_home(l);
     /* Busy ports may be those of dead runs in this table, which perhaps nobody else sweeps. */
     if (l->busy.count > 0)
-        sweep_runs(&l->home, &l->table, SWEEP_SOME, LEASE_FREE_ONLY);
+        sweep_runs(&l->home, &l->table, SWEEP_SOME);
     struct lease_look look = {.table = &l->table};
     unsigned looks = 0;
     for (uint32_t i = 0; i < l->tenant_mark && looks < TICK_LOOKS; i++) {

@@ -26,9 +26,12 @@ static void begin(void)
 {
     static struct texts texts;
     struct map map;
+    struct rundir made;
     uint64_t id;
     fuzz_open_home(&home);
-    must(rundir_create(&home, &id) == 0 && files_secret(secret) == 0);
+    must(rundir_create(&home, &made) == 0 && rundir_new_id(&id) == 0 && files_secret(secret) == 0);
+    must(rundir_rename(&home, &made, id) == 0);
+    rundir_unlock(&made);
     rundir_name(name, id);
     snprintf(late_name, sizeof late_name, "%s.late", secret);
     snprintf(path, sizeof path, "%s/%s/%s", home.path, name, secret);

@@ -28,14 +28,12 @@ static struct part {
 
 static void make(struct part *part, const struct home *home, bool discover)
 {
-    char name[RUNDIR_NAME_SIZE], secret[SECRET_SIZE];
-    uint64_t id;
-    must(rundir_create(home, &id) == 0 && files_secret(secret) == 0);
-    rundir_name(name, id);
-    int dir = openat(home->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char secret[SECRET_SIZE];
+    struct rundir dir;
     struct files_kind kind = {.late = true, .discover = discover};
-    must(dir >= 0 && files_create(&part->map, dir, id, secret, kind) == 0);
-    close(dir);
+    must(rundir_create(home, &dir) == 0 && files_secret(secret) == 0);
+    must(files_create(&part->map, dir.fd, dir.entry.run_id, secret, kind) == 0);
+    rundir_unlock(&dir);
     part->notes = (char *)part->map.notes;
     part->notes_size = discover ? sizeof(struct map_large_notes) : sizeof(struct map_notes);
     struct map_head *head = part->map.head;
