@@ -1,8 +1,10 @@
 #include "serve/keep.h"
 
 #include "base/text.h"
+#include "host/held.h"
 #include "lease/home.h"
 #include "lease/table.h"
+#include "run/life.h"
 #include "run/rundir.h"
 
 #include <dirent.h>
@@ -56,18 +58,46 @@ static bool lacks_means(void)
     return errno == EMFILE || errno == ENFILE || errno == ENOMEM;
 }
 
-/* Tests the lock without mapping the map, as map_open() would: its owner may truncate it at any time. */
-static bool is_locked(int home, uid_t uid, uint64_t run_id)
+/* Opens a file of a run. Returns -1 when it is not a regular one of this user. */
+static int open_file(const struct serve_keep *keep, uint64_t run_id, const char *file)
 {
-    char name[RUNDIR_NAME_SIZE], path[RUNDIR_NAME_SIZE + 4];
+    char directory[RUNDIR_NAME_SIZE], path[RUNDIR_NAME_SIZE + SECRET_SIZE];
     struct stat st;
-    rundir_name(name, run_id);
-    snprintf(path, sizeof path, "%s/map", name);
-    int fd = open_below(home, path, O_RDONLY);
+    rundir_name(directory, run_id);
+    snprintf(path, sizeof path, "%s/%s", directory, file);
+    int fd = open_below(keep->home, path, O_RDONLY);
+    if (fd < 0 || (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == keep->uid))
+        return fd;
+    close(fd);
+    errno = EPERM;
+    return -1;
+}
+
+/* Whether a run of version 0.1 has processes: they hold flock(2) on its map. */
+static bool is_elder_locked(const struct serve_keep *keep, uint64_t run_id)
+{
+    int fd = open_file(keep, run_id, "map");
     if (fd < 0)
         return lacks_means();
-    bool regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == uid;
-    bool locked = regular && flock(fd, LOCK_EX | LOCK_NB) < 0;
+    bool locked = flock(fd, LOCK_EX | LOCK_NB) < 0;
+    close(fd);
+    return locked;
+}
+
+/* Whether a run has processes that have its lock. */
+static bool is_locked(const struct serve_keep *keep, uint64_t run_id)
+{
+    char secret[SECRET_SIZE];
+    uint64_t written;
+    int texts = open_file(keep, run_id, "texts");
+    if (texts < 0)
+        return lacks_means() || is_elder_locked(keep, run_id);
+    bool known = life_read_texts(texts, &written, secret) == 0 && written == run_id;
+    close(texts);
+    int fd = known ? open_file(keep, run_id, secret) : -1;
+    if (fd < 0)
+        return known && lacks_means();
+    bool locked = life_is_locked(fd);
     close(fd);
     return locked;
 }
@@ -102,11 +132,11 @@ bool serve_keep_is_needed(struct serve_keep *keep, unsigned port)
     if (run_id == 0)
         return false;
     if (run_id != keep->run_id) {
-        keep->alive = is_locked(keep->home, keep->uid, run_id);
+        keep->alive = is_locked(keep, run_id);
         keep->asked++;
     }
     keep->run_id = run_id;
-    return keep->alive;
+    return keep->alive || held_port(port);
 }
 
 void serve_keep_close(struct serve_keep *keep)

@@ -3,8 +3,9 @@
  *
  * `portshim run` leases for its first process. That process may end before the run does: a server that goes
  * to the background leaves its first process. The run's user has the port in a lease table of their own, in
- * their home. The port server reads that table, and tests the lock on the run's map, which every process of
- * the run holds. Only root, or a server of the same user, may read there.
+ * their home. The port server reads that table, and asks for the lock on the run's head, which every process
+ * of the run holds; a process that could not open the head has the port bound. Only root, or a server of the
+ * same user, may read there. Nothing of another user's is mapped: its owner may truncate it at any time.
  */
 #ifndef PORTMAP_SERVE_KEEP_H
 #define PORTMAP_SERVE_KEEP_H
