@@ -53,3 +53,19 @@ young() {
         young home/leases || fail "portshim $command"
     done
 }
+
+# kept NAME: whether all files of the run are young, after a command has looked at some runs.
+kept() {
+    portshim ls >ls.out
+    young home/runs/* home/runs/*/* home/names/* && (($(stat -c %X map.json) > $(date +%s) - 3600))
+}
+
+@test "and the files of living runs, their names and map files" {
+    own_pool 4
+    start run portshim run -n one -p 8080 -m map.json -- sleep infinity
+    within 10 portshim ls one
+    as_old home/names/one map.json home/runs/*/* home/runs/*
+    within 10 kept
+    # For its readers the map file has not changed.
+    (($(stat -c %Y map.json) < $(date +%s) - 3600))
+}

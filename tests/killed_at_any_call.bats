@@ -40,7 +40,7 @@ nothing_is_left() {
 }
 
 teardown() {
-    [[ -n $BATS_TEST_COMPLETED ]] || { find . && portshim ls; }
+    [[ -n $BATS_TEST_COMPLETED ]] || { find . && portshim ls; cat runs_before; }
     end_started
 }
 
@@ -72,4 +72,22 @@ teardown() {
     within 20 nothing_is_left
     # What was leased for this shell stays with it; all other ports are free.
     xargs portshim release <killed.out
+}
+
+@test "a run whose map file nobody writes again" {
+    local call
+    portshim pick $$ 0 # makes the home
+    calls_of portshim run -q -p 8080 -m only.json -- true >calls
+    call=$(grep -m 1 '^rename.*only\.json' trace | grep -o '^[a-z0-9]*')
+    strace -o /dev/null -e "inject=$call:signal=KILL:when=$(grep "^$call(" trace | grep -n only | cut -d : -f 1)" \
+        portshim run -q -p 8080 -m only.json -- true 2>killed.err 3>&- || :
+    find . -name 'only.json.portshim-*' | grep .
+    find home/runs -mindepth 1 -maxdepth 1 >runs_before
+    within 20 no_draft_is_left
+}
+
+# no_draft_is_left: after a command that has nothing to do with the map file.
+no_draft_is_left() {
+    portshim ls >ls.out
+    ! find . -name '*.portshim-*' | grep -q .
 }

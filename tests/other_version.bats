@@ -275,3 +275,26 @@ served_for() {
 @test "a port server of the other version keeps the ports of a run of this one" {
     served_for "$other_version" "$new_version"
 }
+
+@test "this version clears up after an ended run of the other one" {
+    start_run "$other_version" 8079,8080
+    spare=$(tell_port 8079)
+    ends=("$(<server.pid)" "$runner")
+    for one in "${ends[@]}"; do
+        kill "$one"
+        within 5 gone "$one"
+    done
+    echo home/runs/* >runs_before
+    within 20 cleared_up
+}
+
+# cleared_up: after a few commands of this version, the run is gone, and its ports are free for others.
+cleared_up() {
+    by "$new_version" portshim run -q -p 8080 -- true
+    by "$new_version" portshim ls >ls.out
+    [[ ! -e $(<runs_before) ]] || return 1
+    : >picked
+    while by "$new_version" portshim pick $$ 0 >>picked 2>pick.err; do :; done
+    xargs portshim release <picked
+    grep -qwx "$spare" picked && grep -qwx "$real" picked
+}

@@ -368,6 +368,15 @@ void publish_clear(const struct map *map)
         draft_clear(file);
 }
 
+void publish_keep_young(const struct map *map, const char *run_path)
+{
+    static const struct timespec access_alone[] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_OMIT}};
+    const char *file;
+    for (unsigned i = 0; (file = texts_get(map, TEXT_FILE, i)) != NULL; i++)
+        if (names_run(file, run_path))
+            utimensat(AT_FDCWD, file, access_alone, AT_SYMLINK_NOFOLLOW);
+}
+
 void publish_withdraw(const struct map *map, const char *run_path)
 {
     const char *file;

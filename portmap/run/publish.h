@@ -34,6 +34,9 @@ int publish_files(const struct map *map, const char *run_path, enum publish_occa
 /* Removes what killed processes have left of drafts of the run's map files. */
 void publish_clear(const struct map *map);
 
+/* Sets the time of last access of those map files that name the run: see run/young.h. */
+void publish_keep_young(const struct map *map, const char *run_path);
+
 /* Removes those of the run's map files that still name the run. */
 void publish_withdraw(const struct map *map, const char *run_path);
 

@@ -5,7 +5,9 @@
 #include "host/process.h"
 #include "run/life.h"
 #include "run/name.h"
+#include "run/publish.h"
 #include "run/texts.h"
+#include "run/young.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -66,10 +68,10 @@ static bool settle_leases(struct sweeping *s, const struct life_look *look)
     return give_back_all(s, look->run_id, look->files != LIFE_WHOLE);
 }
 
-/* Whether the texts of a run in a locked directory are short, as most are, and have no name. */
-static bool has_no_name(const struct rundir *dir)
+/* Whether the texts of a run in a locked directory are short, as most are, and have no name or map file. */
+static bool has_no_more(const struct rundir *dir)
 {
-    static const char key[] = "\0name=";
+    static const char name[] = "\0name=", file[] = "\0file=";
     char texts[1024], secret[SECRET_SIZE];
     uint64_t run_id;
     int fd = openat(dir->fd, "texts", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -79,14 +81,16 @@ static bool has_no_name(const struct rundir *dir)
     ssize_t got = kernel_pread(fd, texts, sizeof texts, 0);
     close(fd);
     return known && got > 0 && got < (ssize_t)sizeof texts &&
-           memmem(texts, (size_t)got, key, sizeof key - 1) == NULL;
+           memmem(texts, (size_t)got, name, sizeof name - 1) == NULL &&
+           memmem(texts, (size_t)got, file, sizeof file - 1) == NULL;
 }
 
-static void forget_names(struct sweeping *s, const struct life_look *look, const struct rundir *dir)
+/* Removes what the texts of a dead run lead to: its names, and drafts of its map files. */
+static void forget_texts(struct sweeping *s, const struct life_look *look, const struct rundir *dir)
 {
     char name[RUNDIR_NAME_SIZE];
     struct map map = look->map;
-    if (has_no_name(dir))
+    if (has_no_more(dir))
         return;
     rundir_name(name, look->run_id);
     bool known = look->files == LIFE_WHOLE && texts_open(&map, s->home->fd, name) == 0;
@@ -94,8 +98,10 @@ static void forget_names(struct sweeping *s, const struct life_look *look, const
         name_forget_all(s->home, &map);
     else
         name_forget_run(s->home, look->run_id);
-    if (known)
+    if (known) {
+        publish_clear(&map);
         texts_close(&map);
+    }
 }
 
 /* Whether a new run may have the files of this one: they are no larger than those of others. */
@@ -132,7 +138,7 @@ static void clear_up(struct sweeping *s, struct life_look *look)
         return; /* somebody else is doing it */
     bool over = is_still_there(s, look) && settle_leases(s, look);
     if (over)
-        forget_names(s, look, &dir);
+        forget_texts(s, look, &dir);
     if (over && is_vacant(s, look)) {
         offer(s, look, &dir);
         return;
@@ -161,6 +167,8 @@ static void look_at_run(struct sweeping *s, uint64_t run_id)
         clear_up(s, &look);
     else if (dead && look.files == LIFE_WHOLE)
         settle_leases(s, &look);
+    if (look.state == RUN_ALIVE)
+        young_keep(s->home, run_id);
     life_look_away(&look);
 }
 
