@@ -164,7 +164,7 @@ check-long: check
 	$(MAKE) B=$S/command STATIC= CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all" $S/command/portshim
 	$(MAKE) B=$S/library CFLAGS="-O1 -g -fsanitize=undefined -fno-sanitize=alignment -fsanitize-undefined-trap-on-error" $S/library/libportshim.so
 	mkdir -p $S/both && cp $S/command/portshim $S/library/libportshim.so $S/both
-	ASAN_OPTIONS=verify_asan_link_order=0 PORTSHIM_BUILD=$(CURDIR)/$S/both \
+	ASAN_OPTIONS=verify_asan_link_order=0 PORTSHIM_HOSTILE_ROUNDS=10000 PORTSHIM_BUILD=$(CURDIR)/$S/both \
 		$(BATS) tests
 	$(MAKE) B=$S/threads CFLAGS="-O1 -g -fsanitize=thread" $S/threads/libportmap.so.$(ABI)
 	$(CC) $(STANDARD) -O1 -g -fsanitize=thread -I. -o $S/threads/c_api tests/programs/c_api/c_api.c \
