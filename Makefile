@@ -218,7 +218,7 @@ install: all
 	sed 's|@prefix@|$(PREFIX)|; s|@libdir@|$(LIBDIR)|; s|@includedir@|$(INCLUDEDIR)|; s|@version@|$(VERSION)|' \
 		portmap/portmap.pc.in >"$(DESTDIR)$(LIBDIR)/pkgconfig/portmap.pc"
 	install -m 644 docs/ls.schema.json "$D/share/portshim"
-	install -m 644 docs/limits.md "$(DESTDIR)$(DOCDIR)"
+	install -m 644 docs/limits.md docs/SECURITY.md "$(DESTDIR)$(DOCDIR)"
 	install -m 644 docs/tmpfiles.conf "$(DESTDIR)$(TMPFILESDIR)/portshim.conf"
 	install -m 644 $(wildcard docs/*.1) "$(DESTDIR)$(MANDIR)/man1"
 	install -m 644 $(wildcard docs/*.3) "$(DESTDIR)$(MANDIR)/man3"

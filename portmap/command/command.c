@@ -12,9 +12,11 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -106,6 +108,25 @@ void command_outlive_file_limit(void)
 {
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGXFSZ, &ignore, &file_limit_before);
+}
+
+/* Puts an empty page where a mapped file has ended before its time. */
+static void fill_in(int number, siginfo_t *info, void *context)
+{
+    uintptr_t size = (uintptr_t)sysconf(_SC_PAGESIZE), page = (uintptr_t)info->si_addr / size * size;
+    (void)context;
+    if (info->si_code != BUS_ADRERR || mmap((void *)page, size, PROT_READ | PROT_WRITE,
+                                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+        signal(number, SIG_DFL); /* it comes again, and ends the command */
+}
+
+void command_outlive_cut_files(void)
+{
+    struct sigaction handle = {.sa_sigaction = fill_in, .sa_flags = SA_SIGINFO}, before;
+    sigemptyset(&handle.sa_mask);
+    /* What is ignored has to stay so, as the command that is executed inherits it. */
+    if (sigaction(SIGBUS, &handle, &before) == 0 && before.sa_handler == SIG_IGN)
+        sigaction(SIGBUS, &before, NULL);
 }
 
 static char found_program[PATH_MAX]; /* the file of the command, from command_find_program() */

@@ -45,6 +45,7 @@ int main(int argc, char **argv)
                     {"ports", command_ports}, {"pick", command_pick}, {"release", command_release},
                     {"serve", command_serve}};
     command_outlive_file_limit();
+    command_outlive_cut_files();
     const char *word = argc > 1 ? argv[1] : "--help";
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
         command_help(help);
