@@ -87,6 +87,15 @@ not_for_nobody() {
     stop "$pid"
 }
 
+@test "a strict run starts what it should, whatever a worker notes of a program" {
+    need_root
+    cp /usr/bin/env honest_env
+    keeper -p 8080 --strict
+    inside keeper sh -c './honest_env true; true'
+    inside keeper "$member" spoil honest_env
+    inside keeper sh -c './honest_env true'
+}
+
 @test "a worker can use up the pool" {
     need_root
     keeper -p all

@@ -10,6 +10,10 @@
  * PORTs and privileged ones. Prints "filling", how many bytes it has filled in the first
  * round, and "done" at the end.
  *
+ *     hostile_member spoil NAME
+ *
+ * drops its user, and notes of the program of that name, which the run remembers, that it is static.
+ *
  *     hostile_member use FIRST LAST FOREIGN...
  *
  * binds ports from FIRST to LAST, connects to them and asks for names, until SIGTERM. Prints what must not
@@ -169,12 +173,17 @@ static void cut_short(const struct part *part)
         exit(2);
 }
 
+static bool become_nobody(void)
+{
+    return setgroups(0, NULL) == 0 && setgid(NOBODY) == 0 && setuid(NOBODY) == 0;
+}
+
 static int fill_all(unsigned long rounds, bool nobody, bool paths, bool cut, const char *text)
 {
     const char *run = getenv("PORTSHIM_RUN");
     if (run == NULL)
         return 2;
-    if (nobody && (setgroups(0, NULL) < 0 || setgid(NOBODY) < 0 || setuid(NOBODY) < 0))
+    if (nobody && !become_nobody())
         return 2;
     find_parts(run, paths);
     size_t bytes = 0;
@@ -191,6 +200,22 @@ static int fill_all(unsigned long rounds, bool nobody, bool paths, bool cut, con
         usleep(200); /* so that the others do something between two rounds */
     }
     printf("done\n");
+    return 0;
+}
+
+/* In a struct map_program (run/map.h) the kind, which is 1 for a static program, is right before the name. */
+static int spoil(const char *name)
+{
+    const uint32_t is_static = 1;
+    char *found = NULL;
+    if (!become_nobody())
+        return 2;
+    find_parts(getenv("PORTSHIM_RUN"), false);
+    for (unsigned i = 0; i < part_count && found == NULL; i++)
+        found = memmem(parts[i].at, parts[i].size, name, strlen(name) + 1);
+    if (found == NULL)
+        return 3;
+    memcpy(found - sizeof is_static, &is_static, sizeof is_static);
     return 0;
 }
 
@@ -274,6 +299,8 @@ int main(int argc, char **argv)
     state = (uint64_t)getpid() * UINT64_C(0x9e3779b97f4a7c15) | 1;
     if (argc >= 4 && strcmp(argv[1], "use") == 0)
         return use_all((unsigned)atoi(argv[2]), (unsigned)atoi(argv[3]), argv + 4);
+    if (argc == 3 && strcmp(argv[1], "spoil") == 0)
+        return spoil(argv[2]);
     if (argc < 3 || strcmp(argv[1], "fill") != 0)
         return 2;
     bool nobody = false, paths = false, cut = false;
