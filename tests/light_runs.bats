@@ -312,3 +312,31 @@ nothing_left_after_ls() {
     kill "$(sed -n 1p hidden.out)"
     within 10 nothing_left_after_ls
 }
+
+@test "on overlayfs, where no lock is kept, a daemon has time to bind its port" {
+    as_root || skip 'only root can mount one'
+    mkdir -p lower upper
+    cat >in_overlay.sh <<'END'
+set -e
+mount -t tmpfs none upper
+mkdir -m 711 upper/upper upper/work
+mount -t overlay -o lowerdir=lower,upperdir=upper/upper,workdir=upper/work none home
+portshim run -q -p 8080 -n daemon -- /usr/bin/python3 -c '
+import os, socket, time
+if os.fork() == 0:
+    time.sleep(1) # as a database that recovers first
+    server = socket.create_server(("127.0.0.1", 8080))
+    time.sleep(60)' 3>&- >daemon.out 2>&1
+portshim ls
+portshim run -q -p 9090 -- true
+before=$(portshim ls --json daemon | jq -r '.. | .real? // empty' | head -n 1)
+after=$(portshim wait -t 20 daemon 8080)
+echo "$before $after"
+portshim ls >ls.out
+kill "$(ss -Hlntp "sport = $after" | sed -n 's/.*pid=\([0-9]*\).*/\1/p')"
+END
+    run -0 --separate-stderr unshare -m bash in_overlay.sh
+    [[ ${lines[-1]} =~ ^([0-9]+)\ ([0-9]+)$ ]]
+    assert_equal "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
+    grep -q daemon ls.out
+}
