@@ -10,13 +10,13 @@ other_commit=0123336c028e2c3abfc63ea68490183e9c754cc0
 # Builds the other version below build/, where it stays. Sets the reason to skip where its sources are not to be had.
 setup_file() {
     export OTHER=$ROOT/build/other SKIPPED=
+    local err=$BATS_FILE_TMPDIR/err
     if [[ ! -e $OTHER/Makefile ]]; then
-        mkdir -p "$OTHER"
-        git -C "$ROOT" archive "$other_commit" 2>"$OTHER/err" | tar x -C "$OTHER" 2>/dev/null ||
-            SKIPPED="no sources of the other version: $(head -n 1 "$OTHER/err")"
+        { mkdir -p "$OTHER" && git -C "$ROOT" archive "$other_commit" | tar x -C "$OTHER"; } 2>"$err" ||
+            SKIPPED="no sources of the other version: $(head -n 1 "$err")"
     fi
-    [[ -n $SKIPPED ]] || make -s -C "$OTHER" -j2 CFLAGS=-O1 build/portshim build/libportshim.so ||
-        SKIPPED='the other version does not build here'
+    [[ -n $SKIPPED ]] || make -s -C "$OTHER" -j2 CFLAGS=-O1 build/portshim build/libportshim.so 2>"$err" ||
+        SKIPPED="the other version does not build here: $(head -n 1 "$err")"
 }
 
 setup() {
