@@ -45,6 +45,19 @@ state() {
     nothing_left
 }
 
+@test "a loop of runs beside many living ones uses one directory over and over, too" {
+    local i
+    own_pool 100
+    for ((i = 0; i < 30; i++)); do
+        start "living.$i" portshim run -q -n "living-$i" -p 8080 -- sleep infinity
+        within 10 portshim port "living-$i" 8080
+    done
+    for ((i = 0; i < 20; i++)); do
+        portshim run -p 8080 -- true
+    done
+    (($(runs) <= 32)) || fail "$(runs)"
+}
+
 @test "a run that takes a directory over leaves nothing of the dead one's in it" {
     portshim run -p 8080-8083 -n before -m before.json -- true
     # shellcheck disable=SC2016 # expanded there

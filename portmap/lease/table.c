@@ -43,7 +43,8 @@ struct lease_file {
     uint32_t version;
     uint32_t size;
     _Atomic uint64_t sweep_position; /* lease_sweep_position() */
-    char unused[30];                 /* older versions wrote a text from here and from the field above on */
+    _Atomic uint64_t last_run;       /* lease_last_run() */
+    char unused[22];                 /* older versions wrote a text over the two fields above and this one */
     _Atomic uint16_t cursor;         /* the port after the last one leased, where the next search starts */
     _Atomic uint64_t namespaces[NAMESPACES]; /* of owners that are processes, packed; 0: no entry */
     _Atomic uint64_t owner[PORT_COUNT];
@@ -409,6 +410,16 @@ uint64_t lease_sweep_position(const struct lease_table *table)
 void lease_set_sweep_position(struct lease_table *table, uint64_t position)
 {
     atomic_store(&table->file->sweep_position, position);
+}
+
+uint64_t lease_last_run(const struct lease_table *table)
+{
+    return atomic_load(&table->file->last_run);
+}
+
+void lease_set_last_run(struct lease_table *table, uint64_t run_id)
+{
+    atomic_store(&table->file->last_run, run_id);
 }
 
 bool lease_is_table(int fd)

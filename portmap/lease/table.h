@@ -150,6 +150,10 @@ uint32_t lease_released_at(const struct lease_table *table, unsigned port);
 uint64_t lease_sweep_position(const struct lease_table *table);
 void lease_set_sweep_position(struct lease_table *table, uint64_t position);
 
+/* The id of the run that was made last, for run/sweep.h. Any number at first. */
+uint64_t lease_last_run(const struct lease_table *table);
+void lease_set_last_run(struct lease_table *table, uint64_t run_id);
+
 /* Whether an open file is a lease table of this version, maybe another user's. It is neither trusted nor
  * mapped. */
 bool lease_is_table(int fd);

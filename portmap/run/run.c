@@ -233,6 +233,7 @@ static int make_run(struct assigning *a)
     if (error != 0)
         return error;
     rundir_unlock(&a->vacancy->dir);
+    lease_set_last_run(&a->leases, a->run->map->head->run_id);
     assign_set_map(a);
     a->means->pool->ephemeral =
         (struct ephemeral_range){a->map->head->ephemeral_first, a->map->head->ephemeral_last};

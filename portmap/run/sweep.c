@@ -13,8 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How many looks a start takes. */
-enum { TURN_LOOKS = 2 };
+/* How many looks in turn a start takes. */
+enum { TURN_LOOKS = 1 };
 
 struct sweeping {
     const struct home *home;
@@ -255,6 +255,9 @@ void sweep_turn(const struct home *home, struct lease_table *leases, struct vaca
     s.position = lease_sweep_position(leases);
     rundir_each_from(home, &s.position, true, sweep_run, &s);
     lease_set_sweep_position(leases, s.position);
+    /* Among many living runs the one that was made last is often the only one that has ended. */
+    if (vacancy != NULL && vacancy->dir.fd < 0)
+        look_at_run(&s, lease_last_run(leases));
 }
 
 void sweep_discard(const struct home *home, struct lease_table *leases, uint64_t run_id)
