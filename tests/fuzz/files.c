@@ -6,6 +6,7 @@
 
 #include "error.h"
 #include "run/files.h"
+#include "run/life.h"
 #include "run/name.h"
 #include "run/publish.h"
 #include "run/rundir.h"
@@ -19,6 +20,8 @@ static char name[RUNDIR_NAME_SIZE], secret[SECRET_SIZE], late_name[SECRET_SIZE +
 static const char *const files[] = {"texts", "map", secret, late_name};
 static char *good[4];
 static off_t good_size[4];
+enum { HEAD = 2 };
+static uint64_t id;
 static int dir;
 
 /* Makes a run and keeps a copy of its files. */
@@ -27,7 +30,6 @@ static void begin(void)
     static struct texts texts;
     struct map map;
     struct rundir made;
-    uint64_t id;
     fuzz_open_home(&home);
     must(rundir_create(&home, &made) == 0 && rundir_new_id(&id) == 0 && files_secret(secret) == 0);
     must(rundir_rename(&home, &made, id) == 0);
@@ -118,6 +120,18 @@ static void look_at_map(const struct map *map)
     map_log_record(map, 0);
 }
 
+/* Judges the run, as each command does with some, and reads which ports it gives back. */
+static void look_at_life(void)
+{
+    static struct portbits ports;
+    struct life_judge judge = {0};
+    struct life_look look = life_look(&home, id, &judge);
+    must(look.state <= RUN_GONE && look.files <= LIFE_OTHER);
+    if (look.fd >= 0)
+        must(life_ports(&look, &ports) <= PORT_COUNT && !portbits_has(&ports, 0));
+    life_look_away(&look);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct map map;
@@ -130,6 +144,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         change_texts(data, size);
     else
         is_cut = change_file(i, data, size);
+    look_at_life();
     if (files_open(&map, home.fd, name) == 0) {
         look_at_texts(&map);
         look_at_map(&map);
@@ -141,5 +156,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         files_close(&map);
     }
     write_file(i, good[i], good_size[i]);
+    write_file(HEAD, good[HEAD], good_size[HEAD]); /* whoever judges a run writes there */
     return 0;
 }
