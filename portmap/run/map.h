@@ -351,18 +351,26 @@ void map_note_bound(struct map *map, unsigned placeholder);
 bool map_was_bound(const struct map *map, unsigned placeholder);
 bool map_any_bound(const struct map *map);
 
+/* Sets a note that may be set already. A write to a page of a file costs much more than a look, in each
+ * process that writes first. */
+static inline void map_note_once(_Atomic uint32_t *note)
+{
+    if (atomic_load_explicit(note, memory_order_relaxed) == 0)
+        atomic_store_explicit(note, 1, memory_order_relaxed);
+}
+
 /* Notes that a process of the run executes a program, which joins the run a moment later. */
 static inline void map_note_exec(struct map *map)
 {
     if (map->notes != NULL)
-        atomic_store_explicit(&map->notes->execs, 1, memory_order_relaxed);
+        map_note_once(&map->notes->execs);
 }
 
 /* The same for a program that does not join, as the library is not in it. What it starts may join. */
 static inline void map_note_unreached(struct map *map)
 {
     if (map->notes != NULL)
-        atomic_store_explicit(&map->notes->unreached, 1, memory_order_relaxed);
+        map_note_once(&map->notes->unreached);
 }
 
 #endif

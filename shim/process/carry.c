@@ -18,6 +18,8 @@
 #define RUN "PORTSHIM_RUN="
 #define COMPACT COMPACT_VARIABLE "="
 
+APART char carry_outer[PATH_MAX]; /* not on the stack, which may be small */
+
 /*
  * Copies, as the program may overwrite the environment that it was started with (setproctitle(3)). They lie
  * one after the other, so that most processes touch one page.
@@ -75,7 +77,6 @@ bool carry_run(const char *run_path, const char *compact)
 
 bool carry_map(const char *run_path, const struct map *map, const char *secret, const char *around)
 {
-    static char outer[PATH_MAX]; /* not on the stack, which may be small */
     if (!set_run(run_path))
         return false;
     struct text t = copy_after(run_variable);
@@ -87,7 +88,7 @@ bool carry_map(const char *run_path, const struct map *map, const char *secret, 
     const char *head = NULL;
     for (unsigned n = 0; fits; n++) {
         if (around != NULL)
-            head = compact_outer(around, n, outer) ? outer : NULL;
+            head = compact_outer(around, n, carry_outer) ? carry_outer : NULL;
         else
             head = texts_get(map, TEXT_AROUND, n);
         if (head == NULL)
