@@ -23,10 +23,15 @@ int file_create(int dir, const char *name)
 int file_share(int dir, const char *name)
 {
     const int how = O_RDWR | O_NOFOLLOW | O_CLOEXEC;
-    int fd = file_create(dir, name);
-    if (fd != -EEXIST)
+    int fd = openat(dir, name, how);
+    if (fd >= 0)
         return fd;
-    fd = openat(dir, name, how);
+    if (errno == ENOENT) {
+        fd = file_create(dir, name);
+        if (fd != -EEXIST)
+            return fd;
+        fd = openat(dir, name, how);
+    }
     /* Under a tight umask the file has no permissions until its maker has called file_let_owner(). We may set
      * them as well: no other user can make files in the directory. */
     if (fd < 0 && errno == EACCES && fchmodat(dir, name, 0600, 0) == 0)

@@ -84,16 +84,33 @@ static void describe(struct map_head *head, uint64_t run_id, struct files_kind k
     atomic_store(&head->life, run_id << MAP_LIFE_BITS | MAP_LIVES);
 }
 
+/* Opens a file to be written, or makes it, with space for `size` bytes and with this mode. When a dead run's
+ * file is taken over there is nothing to change. Returns the descriptor or a negated errno. */
+static int share_file(int run_dir, const char *name, size_t size, mode_t mode)
+{
+    struct stat st;
+    int fd = file_share(run_dir, name);
+    if (fd < 0)
+        return fd;
+    int error = file_look(fd, &st);
+    if (error == 0 && st.st_size < (off_t)size)
+        error = file_allocate(fd, size);
+    if (error == 0 && (st.st_mode & 0777) != mode && fchmod(fd, mode) < 0)
+        error = -errno;
+    if (error == 0)
+        return fd;
+    close(fd);
+    return error;
+}
+
 static int create_head(struct map *map, int run_dir, const char *secret, bool late)
 {
     const size_t at = offsetof(struct map_head, late), late_size = sizeof *map->head - at;
-    int fd = file_share(run_dir, secret);
+    int fd = share_file(run_dir, secret, MAP_PAGE, 0644);
     if (fd < 0)
         return fd;
-    int error = file_allocate(fd, MAP_PAGE);
-    if (error == 0 && late)
-        error = file_allocate_from(fd, at, late_size);
-    if (error == 0 && (fchmod(fd, 0644) < 0 || !lock_head(fd)))
+    int error = late ? file_allocate_from(fd, at, late_size) : 0;
+    if (error == 0 && !lock_head(fd))
         error = -errno;
     void *head =
         error == 0 ? mmap(NULL, sizeof *map->head, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
@@ -112,14 +129,9 @@ static int create_head(struct map *map, int run_dir, const char *secret, bool la
 static int create_notes(struct map *map, int run_dir, bool discover)
 {
     size_t size = notes_size(discover);
-    int fd = file_share(run_dir, "map");
+    int fd = share_file(run_dir, "map", size, 0600);
     if (fd < 0)
         return fd;
-    int error = file_allocate(fd, size);
-    if (error != 0) {
-        close(fd);
-        return error;
-    }
     map->notes = map_and_close(fd, size, PROT_READ | PROT_WRITE);
     if (map->notes == NULL)
         return -errno;

@@ -41,12 +41,15 @@ bool texts_add(struct texts *texts, enum text_key key, const char *value)
 
 int texts_write(const struct texts *texts, struct map *map, int run_dir)
 {
+    struct stat st;
     int fd = file_share(run_dir, "texts");
     if (fd < 0)
         return fd;
     int error = file_write(fd, texts->bytes, texts->size);
+    if (error == 0)
+        error = file_look(fd, &st);
     /* Not before: ext4 writes a file to the disk at once that was emptied and filled again. */
-    if (error == 0 && ftruncate(fd, (off_t)texts->size) < 0)
+    if (error == 0 && st.st_size > (off_t)texts->size && ftruncate(fd, (off_t)texts->size) < 0)
         error = -errno;
     close(fd);
     if (error == 0) {
