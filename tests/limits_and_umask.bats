@@ -22,7 +22,7 @@ limited() (
     run -125 limited 0 portshim run -p 8080 -m m.json -- true # stderr, too, is a file that cannot grow
     [[ ! -e m.json && -z $(find home -mindepth 2) ]]
     run -0 limited 2000 portshim run -p 8080 -m m.json -- true
-    fails_with 'File too large' limited 3 portshim run -p 8080 -- true
+    fails_with 'File too large' limited 10 portshim run -p all -- true
 }
 
 @test "a soft limit on file sizes is not raised, and the command finds it as it was" {
