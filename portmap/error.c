@@ -1,6 +1,39 @@
 #include "error.h"
 
+#include <errno.h>
 #include <string.h>
+
+/* The words of glibc for an errno, where musl, with which the command is linked, has others: they are better
+ * known. */
+static const char *of_the_system(int error)
+{
+    switch (error) {
+    case EADDRINUSE:
+        return "Address already in use";
+    case EADDRNOTAVAIL:
+        return "Cannot assign requested address";
+    case EBUSY:
+        return "Device or resource busy";
+    case EDQUOT:
+        return "Disk quota exceeded";
+    case EIO:
+        return "Input/output error";
+    case ELOOP:
+        return "Too many levels of symbolic links";
+    case EMFILE:
+        return "Too many open files";
+    case ENAMETOOLONG:
+        return "File name too long";
+    case ENOMEM:
+        return "Cannot allocate memory";
+    case EOPNOTSUPP:
+        return "Operation not supported";
+    case ETIMEDOUT:
+        return "Connection timed out";
+    default:
+        return strerror(error);
+    }
+}
 
 const char *portmap_strerror(int code)
 {
@@ -46,6 +79,6 @@ const char *portmap_strerror(int code)
     case PORTMAP_ELOCKED:
         return "another process, maybe a stopped one, does not give its lock back";
     default:
-        return strerror(-code);
+        return of_the_system(-code);
     }
 }

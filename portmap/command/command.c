@@ -57,9 +57,9 @@ void command_fail_of(const struct problem *problem)
 void command_end_unstarted(int error, const char *command)
 {
     if (error < 0)
-        command_fail(strerror(-error), "end some processes, or close some descriptors", "a parent for %s",
-                     command);
-    command_end(error == ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE, strerror(error),
+        command_fail(portmap_strerror(error), "end some processes, or close some descriptors",
+                     "a parent for %s", command);
+    command_end(error == ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE, portmap_strerror(-error),
                 "name a program", "%s", command);
 }
 
@@ -131,11 +131,32 @@ void command_outlive_cut_files(void)
 
 static char found_program[PATH_MAX]; /* the file of the command, from command_find_program() */
 
+/* Has the shell execute a file that the kernel knows no format of, as execvp(3) of glibc does and that of
+ * musl does not. */
+static void execute_as_script(char *file, char **words)
+{
+    static char shell[] = "/bin/sh";
+    size_t count = 0;
+    while (words[count] != NULL)
+        count++;
+    char **all = calloc(count + 2, sizeof *all);
+    if (all == NULL)
+        return;
+    all[0] = shell;
+    all[1] = file;
+    memcpy(all + 2, words + 1, count * sizeof *all);
+    execv(shell, all);
+    free(all);
+    errno = ENOEXEC;
+}
+
 int command_execute(char **words)
 {
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGXFSZ, &file_limit_before, NULL);
     execvp(found_program, words); /* else each directory of PATH before its own would be tried again */
+    if (errno == ENOEXEC)
+        execute_as_script(found_program, words);
     execvp(words[0], words);
     int error = errno;
     sigaction(SIGXFSZ, &ignore, NULL);
@@ -164,9 +185,9 @@ void command_help(const char *text)
     exit(command_printed(EXIT_SUCCESS));
 }
 
-_Noreturn static void refuse_option(char **argv, const char *see_help)
+_Noreturn static void refuse_option(int argc, char **argv, const char *see_help)
 {
-    const char *word = argv[optind - 1];
+    const char *word = argv[optind < argc ? optind - 1 : argc - 1];
     bool is_long = optopt == 0 || optopt > 255 || strncmp(word, "--", 2) == 0;
     if (!is_long)
         command_fail("unknown option, or its argument is missing", see_help, "-%c", optopt);
@@ -181,7 +202,7 @@ int command_option(int argc, char **argv, const char *letters, const struct opti
     if (option == 'h')
         command_help(help);
     if (option == '?')
-        refuse_option(argv, see_help);
+        refuse_option(argc, argv, see_help);
     return option;
 }
 
@@ -295,7 +316,7 @@ char *command_line(char **words)
 {
     char *line = malloc(MOST_OF_LINE);
     if (line == NULL)
-        command_fail(strerror(ENOMEM), "free some memory", "the command line");
+        command_fail(portmap_strerror(-ENOMEM), "free some memory", "the command line");
     struct text t = text_in(line, MOST_OF_LINE);
     for (char **word = words; *word != NULL; word++) {
         text_str(&t, t.used > 0 ? " " : "");

@@ -62,7 +62,7 @@ __attribute__((format(printf, 4, 5))) static void say(enum verdict verdict, cons
     va_list arguments;
     va_start(arguments, format);
     if (vasprintf(&finding, format, arguments) < 0)
-        command_fail(strerror(ENOMEM), "free some memory", "%s", what);
+        command_fail(portmap_strerror(-ENOMEM), "free some memory", "%s", what);
     va_end(arguments);
     if (verdict > report.worst)
         report.worst = verdict;
@@ -289,7 +289,7 @@ static void check_dynamic(const struct reach *program)
         say(DOCTOR_OK, "command", NULL, "%s is ld.so, which preloads for what it loads", program->path);
     else if (access(linker, X_OK) < 0)
         say(DOCTOR_FAIL, "command", "install that libc", "%s needs %s: %s", program->path, linker,
-            strerror(errno));
+            portmap_strerror(-errno));
     else if (strstr(linker, "ld-musl") != NULL)
         say(DOCTOR_FAIL, "command", "use a build for glibc, or give it its port as an option",
             "%s is linked to musl, the library to glibc", program->path);
@@ -334,10 +334,10 @@ static void check_unknown(const char *path, const char *file)
 {
     if (access(file, F_OK) < 0)
         say(DOCTOR_FAIL, "command", "install that interpreter, or write another after #!", "%s: %s", file,
-            strerror(errno));
+            portmap_strerror(-errno));
     else if (access(file, R_OK) < 0)
         say(DOCTOR_FAIL, "command", "let this user read it, or ask as root", "%s cannot be read: %s", file,
-            strerror(errno));
+            portmap_strerror(-errno));
     else if (strcmp(path, file) == 0 && is_for_the_shell(file)) {
         say(DOCTOR_OK, "command", NULL, "%s has no #!, so it is a script for /bin/sh", file);
         check_command("/bin/sh");

@@ -59,7 +59,7 @@ bool library_look(char path[static PATH_MAX], struct problem *problem)
     const char *given = secure_getenv("PORTSHIM_LIB");
     bool is_given = given != NULL && *given != '\0';
     if (is_given && realpath(given, path) == NULL)
-        return is_wrong(problem, given, strerror(errno), "let PORTSHIM_LIB name libportshim.so");
+        return is_wrong(problem, given, portmap_strerror(-errno), "let PORTSHIM_LIB name libportshim.so");
     int fd = is_given ? open(path, O_RDONLY | O_CLOEXEC) : open_beside_program(path);
     int error = is_given && fd < 0 ? -errno : fd;
     if (!is_given && (error == -ENOENT || error == -ENOTDIR))
@@ -92,7 +92,7 @@ static void preload(const char *path)
     size_t size = strlen(path) + strlen(list) + 2;
     char *value = malloc(size);
     if (value == NULL)
-        command_fail(strerror(ENOMEM), "free some memory", "LD_PRELOAD");
+        command_fail(portmap_strerror(-ENOMEM), "free some memory", "LD_PRELOAD");
     struct text t = text_in(value, size);
     preload_write(&t, path, path, list);
     setenv("LD_PRELOAD", value, 1);
@@ -106,6 +106,6 @@ bool library_enter_run(const char *path, const struct run *run)
         return false;
     preload(path);
     if (setenv("PORTSHIM_RUN", run->path, 1) < 0 || setenv(COMPACT_VARIABLE, compact, 1) < 0)
-        command_fail(strerror(ENOMEM), "free some memory", "the environment");
+        command_fail(portmap_strerror(-ENOMEM), "free some memory", "the environment");
     return true;
 }

@@ -129,7 +129,7 @@ static void print_port(const struct survey *run, const struct survey_port *port,
         command = process_command(port->owners[0].pid);
     if (asprintf(&line, "  %-9s  %5u  %-9s  %-*s  %-*s  %s", number, port->real, state_name(run, port),
                  table->lease, port->lease, table->pid, pids, command != NULL ? command : "-") < 0)
-        command_fail(strerror(ENOMEM), "free some memory", "the list of runs");
+        command_fail(portmap_strerror(-ENOMEM), "free some memory", "the list of runs");
     print_line(line, table);
     free(line);
     free(command);
@@ -435,7 +435,7 @@ static void collect_pids(struct pids *pids, const struct survey *run, const stru
         unsigned asked = portset_listed(ports, port->placeholder) & port->used, seen = 0;
         pids->list = reallocarray(pids->list, pids->count + port->owner_count + 1, sizeof *pids->list);
         if (pids->list == NULL)
-            command_fail(strerror(ENOMEM), "free some memory", "the list of processes");
+            command_fail(portmap_strerror(-ENOMEM), "free some memory", "the list of processes");
         for (unsigned i = 0; i < port->owner_count; i++) {
             if ((port->owners[i].serves & asked) != 0)
                 pids->list[pids->count++] = port->owners[i].pid;
@@ -483,7 +483,8 @@ static void print_record(uint64_t made, const struct map_record *record)
                record->real);
         break;
     case MAP_EVENT_REFUSED:
-        printf("refused: %u -> %u: %s\n", record->placeholder, record->real, strerror(record->error));
+        printf("refused: %u -> %u: %s\n", record->placeholder, record->real,
+               portmap_strerror(-record->error));
         break;
     case MAP_EVENT_EMPTY:
         printf("refused: no real port was left for %u\n", record->placeholder);
@@ -571,7 +572,7 @@ int command_ls(int argc, char **argv)
     command_open_home(&home);
     struct survey *runs = calloc(MOST_RUNS, sizeof *runs);
     if (runs == NULL)
-        command_fail(strerror(ENOMEM), "free some memory", "the list of runs");
+        command_fail(portmap_strerror(-ENOMEM), "free some memory", "the list of runs");
     unsigned count = survey(&home, words > 0 ? argv[optind] : NULL, runs);
     if (kind != LS_LOG)
         look_at_sockets(runs, count);

@@ -145,7 +145,7 @@ static void write_settings(void)
     if (fd >= 0)
         out = fdopen(fd, "w");
     if (out == NULL)
-        command_fail(strerror(errno), "remove it, or go to another directory", "%s", settings_file);
+        command_fail(portmap_strerror(-errno), "remove it, or go to another directory", "%s", settings_file);
     fprintf(out, "# fixed ports that portshim ports has seen bound\n");
     for (unsigned port = 1; port < PORT_COUNT; port++) {
         unsigned bound = used[port].bound | used[port].refused;
@@ -157,7 +157,7 @@ static void write_settings(void)
                                        : "");
     }
     if (fclose(out) == EOF)
-        command_fail(strerror(errno), "make room", "%s", settings_file);
+        command_fail(portmap_strerror(-errno), "make room", "%s", settings_file);
 }
 
 struct discovering {
@@ -185,7 +185,8 @@ static void parse_options(struct discovering *d, int argc, char **argv)
     if (d->write && access(settings_file, F_OK) == 0)
         command_fail("it is there already", "remove it, or leave --write away", "%s", settings_file);
     if (d->write && access(".", W_OK) < 0)
-        command_fail(strerror(errno), "go to another directory, or leave --write away", "%s", settings_file);
+        command_fail(portmap_strerror(-errno), "go to another directory, or leave --write away", "%s",
+                     settings_file);
 }
 
 /* The descriptor that a name such as /dev/stdout or /dev/fd/3 means, -1 for other names. Opening the name
@@ -227,7 +228,7 @@ static FILE *open_output(struct discovering *d)
     d->made_output = fd < 0 && access(d->output, F_OK) < 0;
     FILE *out = fd < 0 ? fopen(d->output, "we") : fdopen(fcntl(fd, F_DUPFD_CLOEXEC, 0), "w");
     if (out == NULL)
-        command_fail(strerror(errno), "name a file that can be written", "%s", d->output);
+        command_fail(portmap_strerror(-errno), "name a file that can be written", "%s", d->output);
     return out;
 }
 

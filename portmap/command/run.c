@@ -196,7 +196,7 @@ static void set_environment(struct run *run, const struct home *home, const char
     }
     forget_variables(run->map);
     if (publish_variables(run->map, PUBLISH_VARIABLES, set_variable, NULL) != 0)
-        command_fail(strerror(ENOMEM), "free some memory", "the environment");
+        command_fail(portmap_strerror(-ENOMEM), "free some memory", "the environment");
 }
 
 static void tell(const struct run *run)

@@ -102,7 +102,7 @@ static void add_ports(struct run_options *options, const char *spec)
     command_add_ports(&options->ports, spec);
     if (asprintf(&options->ports_text, "%s%s%s", before != NULL ? before : "", before != NULL ? "," : "",
                  spec) < 0)
-        command_fail(strerror(ENOMEM), "list fewer placeholders", "the placeholders");
+        command_fail(portmap_strerror(-ENOMEM), "list fewer placeholders", "the placeholders");
     free(before);
 }
 
@@ -222,7 +222,7 @@ static void take_file(struct run_options *options, struct settings_file *file, i
         used += got > 0 ? (size_t)got : 0;
     }
     if (got < 0)
-        command_fail(strerror(errno), "name a file that can be read", "%s", file->name);
+        command_fail(portmap_strerror(-errno), "name a file that can be read", "%s", file->name);
     if (used == sizeof text || memchr(text, '\0', used) != NULL)
         command_fail("too long, or not a text", "name a file of settings", "%s", file->name);
     text[used] = '\0';
@@ -241,7 +241,7 @@ static void take_named_file(struct run_options *options)
     struct settings_file file = {.name = options->settings_file, .source = RUN_FROM_FILE};
     int fd = open(file.name, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        command_fail(strerror(errno), "name a file that can be read", "%s", file.name);
+        command_fail(portmap_strerror(-errno), "name a file that can be read", "%s", file.name);
     take_file(options, &file, fd);
     close(fd);
 }
@@ -255,7 +255,7 @@ static void take_found_file(struct run_options *options)
     int fd = open(found_file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT)
         return;
-    const char *why = fd < 0 ? strerror(errno) : "not this user's own file";
+    const char *why = fd < 0 ? portmap_strerror(-errno) : "not this user's own file";
     /* fstat() checks the file, lstat() a link to it, which another user may have made. */
     bool ours = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
                 (st.st_mode & S_IWOTH) == 0 && lstat(found_file, &st) == 0 && st.st_uid == geteuid();

@@ -175,10 +175,10 @@ static int become_daemon(struct serving *s)
 {
     int ready[2], nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (nothing < 0 || pipe2(ready, O_CLOEXEC) < 0)
-        command_fail(strerror(errno), "close some descriptors", "the background");
+        command_fail(portmap_strerror(-errno), "close some descriptors", "the background");
     pid_t pid = fork();
     if (pid < 0)
-        command_fail(strerror(errno), "use --foreground", "the background");
+        command_fail(portmap_strerror(-errno), "use --foreground", "the background");
     if (pid > 0) {
         close(ready[1]);
         await(ready[0]);
@@ -186,7 +186,7 @@ static int become_daemon(struct serving *s)
     close(ready[0]);
     setsid();
     if (chdir("/") < 0 || serve_listen_again(&s->listener) != 0)
-        command_fail(strerror(errno), "use --foreground", "the background");
+        command_fail(portmap_strerror(-errno), "use --foreground", "the background");
     dup2(nothing, STDIN_FILENO);
     dup2(nothing, STDOUT_FILENO);
     return ready[1];

@@ -196,7 +196,7 @@ static uint32_t own_namespace(const char *path, unsigned long request)
     int pidfd = inode == 0 ? (int)kernel_call(SYS_pidfd_open, getpid(), 0) : -1;
     if (pidfd < 0)
         return inode;
-    int fd = ioctl(pidfd, request, 0);
+    int fd = (int)kernel_call(SYS_ioctl, pidfd, request, 0);
     if (fd >= 0 && fstat(fd, &st) == 0)
         inode = (uint32_t)st.st_ino;
     if (fd >= 0)
@@ -359,7 +359,7 @@ static bool look_through(struct process_elsewhere *wanted, unsigned count)
     int fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return false;
-    while (known && (got = getdents64(fd, &buffer, sizeof buffer)) > 0)
+    while (known && (got = getdents64(fd, (void *)&buffer, sizeof buffer)) > 0)
         for (ssize_t at = 0; known && at < got;) {
             const struct dirent64 *entry = (const void *)(buffer.bytes + at);
             const char *digits = entry->d_name;

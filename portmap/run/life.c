@@ -85,7 +85,7 @@ static bool find_secret(int dir, char secret[static SECRET_SIZE])
         char bytes[2048];
     } buffer;
     ssize_t got;
-    while ((got = getdents64(dir, &buffer, sizeof buffer)) > 0)
+    while ((got = getdents64(dir, (void *)&buffer, sizeof buffer)) > 0)
         for (ssize_t at = 0; at < got;) {
             const struct dirent64 *entry = (const void *)(buffer.bytes + at);
             at += entry->d_reclen;

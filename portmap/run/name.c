@@ -96,7 +96,7 @@ void name_forget_run(const struct home *home, uint64_t run_id)
     } buffer;
     ssize_t got;
     int lock = lock_names(home, LOCK_BRIEF);
-    while (lock >= 0 && (got = getdents64(lock, &buffer, sizeof buffer)) > 0)
+    while (lock >= 0 && (got = getdents64(lock, (void *)&buffer, sizeof buffer)) > 0)
         for (ssize_t at = 0; at < got;) {
             const struct dirent64 *entry = (const void *)(buffer.bytes + at);
             char target[RUNDIR_NAME_SIZE] = "";

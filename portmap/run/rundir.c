@@ -113,7 +113,7 @@ static int walk_on(struct walk *w)
         return fd;
     /* A position from another file system, or from before a change, may not be one. */
     if (*w->position == 0 || lseek64(fd, (off64_t)*w->position, SEEK_SET) >= 0)
-        while (more && (got = getdents64(fd, &buffer, w->size)) > 0)
+        while (more && (got = getdents64(fd, (void *)&buffer, w->size)) > 0)
             more = visit_found(w, buffer.bytes, got);
     close(fd);
     return more;
@@ -244,7 +244,7 @@ static void remove_files(int fd)
         char bytes[MANY_BYTES];
     } buffer;
     ssize_t got;
-    while ((got = getdents64(fd, &buffer, sizeof buffer)) > 0)
+    while ((got = getdents64(fd, (void *)&buffer, sizeof buffer)) > 0)
         for (ssize_t at = 0; at < got;) {
             const struct dirent64 *entry = (const void *)(buffer.bytes + at);
             at += entry->d_reclen;

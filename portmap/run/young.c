@@ -21,7 +21,7 @@ static void touch_entries(int dir, const char *target)
         struct dirent64 entry;
         char bytes[4096];
     } buffer;
-    for (ssize_t got; (got = getdents64(dir, &buffer, sizeof buffer)) > 0;)
+    for (ssize_t got; (got = getdents64(dir, (void *)&buffer, sizeof buffer)) > 0;)
         for (ssize_t at = 0; at < got;) {
             const struct dirent64 *entry = (const void *)(buffer.bytes + at);
             char leads[RUNDIR_NAME_SIZE] = "";
