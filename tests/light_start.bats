@@ -19,7 +19,8 @@ starts() {
     starts -p 2000-2399 -- true
     (($(grep -c '^bind(' calls) < 60)) || skip "the kernel does not show all sockets: $(uname -r)"
     (($(grep -c '^sendto(' calls) < 6))
-    starts -p 2000-2009 -- true
+    # A start in the same home looks at the ports of the first run as well, which is over.
+    PORTSHIM_HOME=$PWD/another starts -p 2000-2009 -- true
     assert_equal "$(grep -c '^bind(' calls)" 20
     refute grep '^sendto(' calls
 }

@@ -129,6 +129,7 @@ static int create_head(struct map *map, int run_dir, const char *secret, bool la
 static int create_notes(struct map *map, int run_dir, bool discover)
 {
     size_t size = notes_size(discover);
+    map->has_large_notes = discover;
     int fd = share_file(run_dir, "map", size, 0600);
     if (fd < 0)
         return fd;
@@ -162,7 +163,6 @@ int files_create(struct map *map, int run_dir, uint64_t run_id, const char *secr
     *map = (struct map){.fd = -1};
     int error = create_head(map, run_dir, secret, kind.late);
     if (error == 0) {
-        map->head->discover = kind.discover; /* by which files_close() knows the size of the notes */
         error = create_notes(map, run_dir, kind.discover);
     }
     if (error == 0 && kind.late)
@@ -234,7 +234,8 @@ static int open_head(struct map *map, int run_dir, const char *secret)
 static int open_rest(struct map *map, int run_dir, const char *secret)
 {
     char name[LATE_NAME_SIZE];
-    size_t size = notes_size(map->head->discover);
+    map->has_large_notes = map->head->discover;
+    size_t size = notes_size(map->has_large_notes);
     int fd = open_own(run_dir, "map", size);
     if (fd >= 0)
         map->notes = map_and_close(fd, size, PROT_READ | PROT_WRITE);
@@ -330,17 +331,24 @@ static int join_head(struct map *map, const char *path, bool check_size)
     return error;
 }
 
-/* Maps another file of the run, if this process may write it. */
-static void *join_file(const char *path, size_t size)
+/* Maps the late tables, if this process may write them. A process of another user may have cut them short. */
+static struct map_late *join_late(const char *path)
 {
+    struct stat st;
     int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-    return fd < 0 ? NULL : map_and_close(fd, size, PROT_READ | PROT_WRITE);
+    if (fd < 0)
+        return NULL;
+    if (kernel_stat(fd, "", AT_EMPTY_PATH, &st) == 0 && st.st_size >= (off_t)sizeof(struct map_late))
+        return map_and_close(fd, sizeof(struct map_late), PROT_READ | PROT_WRITE);
+    close(fd);
+    return NULL;
 }
 
 /* Maps the notes and closes their file, and that of the head with it. */
 static void join_notes(struct map *map, const char *path)
 {
-    size_t size = notes_size(map->head->discover);
+    map->has_large_notes = map->head->discover;
+    size_t size = notes_size(map->has_large_notes);
     int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 && errno == EMFILE) { /* one descriptor was left */
         kernel_close(map->fd);
@@ -365,7 +373,7 @@ static void join_rest(struct map *map, const char *path, size_t directory)
     struct text late = text_in(other, sizeof other);
     text_str(&late, path);
     text_str(&late, late_ending);
-    map->late = join_file(other, sizeof *map->late);
+    map->late = join_late(other);
 }
 
 static int join(struct map *map, const char *path, int *judge, bool check_size)
@@ -416,7 +424,7 @@ void files_close(struct map *map)
     if (map->fd >= 0)
         close(map->fd);
     if (map->notes != NULL)
-        munmap(map->notes, notes_size(map->head->discover));
+        munmap(map->notes, notes_size(map->has_large_notes));
     if (map->late != NULL)
         munmap(map->late, sizeof *map->late);
     if (map->head != NULL)

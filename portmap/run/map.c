@@ -482,7 +482,7 @@ static struct log log_of(const struct map *map)
 {
     if (map->notes == NULL)
         return (struct log){.records = NULL};
-    if (map->head->discover)
+    if (map->has_large_notes)
         return (struct log){map->large_notes->log,
                             sizeof map->large_notes->log / sizeof *map->large_notes->log};
     return (struct log){map->notes->log, sizeof map->notes->log / sizeof *map->notes->log};

@@ -203,8 +203,9 @@ struct map {
     struct map_head *head; /* never NULL; read-only unless an owner's command has opened it */
     union {                /* NULL when this process cannot open them */
         struct map_notes *notes;
-        struct map_large_notes *large_notes; /* when head->discover */
+        struct map_large_notes *large_notes; /* when has_large_notes */
     };
+    bool has_large_notes;  /* as head->discover was when they were opened */
     struct map_late *late; /* NULL when there are none, or when this process cannot open them */
     uint32_t known;        /* lookups pass over this many of start[]: the caller has copied them */
     const char *texts;     /* NULL when this process has not opened them: run/texts.h */

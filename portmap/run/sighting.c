@@ -29,7 +29,7 @@ static struct room room_of(const struct map *map)
     struct map_large_notes *large = map->large_notes;
     if (small == NULL)
         return (struct room){.count = 0};
-    if (map->head->discover)
+    if (map->has_large_notes)
         return (struct room){large->programs, large->sightings,
                              sizeof large->programs / sizeof *large->programs,
                              sizeof large->sightings / sizeof *large->sightings, true};
