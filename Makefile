@@ -112,7 +112,7 @@ JOINING = $(patsubst %,$B/%.o,$(addprefix shim/process/,attach once loaded memor
 	$(addprefix portmap/base/,text environment kernel) portmap/program/preload)
 CONSTANTS = .rodata $(addprefix .rodata.,str1.1 str1.4 str1.8 str1.16 str1.32 cst4 cst8 cst16 cst32)
 $B/libportshim.joining.o: $(JOINING)
-	$(CC) $(CFLAGS) -nostdlib -r -o $@ $^
+	$(CC) $(CFLAGS) $(if $(findstring -flto,$(CFLAGS)),-flinker-output=nolto-rel) -nostdlib -r -o $@ $^
 	$(OBJCOPY) $(foreach name,$(CONSTANTS),--rename-section $(name)=.text.hot$(name),alloc,load,readonly,code,contents) $@
 
 $B/libportshim.so: $B/libportshim.joining.o $(SHIM_OBJECTS) $B/libportshim.map
