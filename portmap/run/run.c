@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /* The protocols for which a port is assigned late. */
@@ -339,10 +340,15 @@ void run_discard(struct run *run, const struct home *home)
 
 int run_open(struct run *run)
 {
+    uint64_t run_id = 0;
     run->map = &run->opened;
+    rundir_id(strrchr(run->path, '/') + 1, &run_id);
     int error = files_open(run->map, AT_FDCWD, run->path);
     if (error == 0)
         error = files_stay(run->map);
+    /* While they were opened, another run may have taken the files over. */
+    if (error == 0 && !life_has_head(run->map, run_id))
+        error = PORTMAP_EENDED;
     if (error != 0)
         files_close(run->map);
     return error;

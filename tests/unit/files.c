@@ -3,6 +3,7 @@
 
 #include "error.h"
 #include "lease/pool.h"
+#include "run/run.h"
 #include "run/sighting.h"
 
 #include <errno.h>
@@ -594,6 +595,9 @@ TEST("a head that is another run's by now is not joined: by its life word, by it
     equal(error_of_joining(), 0);
     check(rename(run_path, "0123456789abce") == 0, "%m");
     equal(files_join(&other, in_directory("0123456789abce/%s", secret), &judge), PORTMAP_EENDED);
+    struct run run;
+    check(realpath("0123456789abce", run.path) != NULL, "%m");
+    equal(run_open(&run), PORTMAP_EENDED);
     check(rename("0123456789abce", ".0123456789abcd") == 0, "%m"); /* a draft, whose maker may join it */
     equal(files_join(&other, in_directory(".0123456789abcd/%s", secret), &judge), 0);
     files_close(map);
