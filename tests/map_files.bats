@@ -62,6 +62,32 @@ keep() {
     assert_equal "$PORTSHIM_PORT_80 $PORTSHIM_PORT_443" "$(portshim port "$PORTSHIM_RUN" 80 443 | paste -sd ' ')"
 }
 
+# The shell's run has told its own secret in another variable, which a .env file knows nothing of.
+@test "what a program of one run finds in the .env file of another puts it into that other run" {
+    keep -p 8080 -m m.env
+    within 5 test -e m.env
+    for ending in '' / //; do
+        # shellcheck disable=SC2016 # expanded there
+        run -0 --separate-stderr portshim run --reveal -p 8080 -- sh -c '
+            echo "$PORTSHIM_PORT_8080"; set -a; . ./m.env; PORTSHIM_RUN=$PORTSHIM_RUN$1
+            exec /usr/bin/python3 -c "$2" m' sh "$ending" '
+import os, socket
+s = socket.socket()
+s.bind(("127.0.0.1", 8080))
+s.listen()
+inode = str(os.fstat(s.fileno()).st_ino)
+print([int(words[1].split(":")[1], 16) for words in map(str.split, open("/proc/net/tcp")) if words[9] == inode][0])'
+        assert_not_equal "${lines[0]}" "$(portshim port m.env 8080)"
+        assert_equal "${lines[1]}" "$(portshim port m.env 8080)"
+    done
+    stop "$keeper"
+    within 10 gone "$keeper"
+    for ending in '' /; do
+        fails_with 'the run has ended' env PORTSHIM_RUN="$PORTSHIM_HOME/runs/aaaaaaaaaaaaaa$ending" LD_PRELOAD="$PORTSHIM_LIB" \
+            PORTSHIM_COMPACT='2 0123456789abcdef0123456789abcdef 8080=34567' true
+    done
+}
+
 @test "a map file with any other ending has a line for each port" {
     keep -p 80,443 -m ports.txt -m .json -m .env
     within 5 test -e .env

@@ -120,7 +120,11 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
     start server portshim run -p all -m deep.json -- "${deep[@]}" /usr/bin/python3 -m http.server 8080
     run portshim wait -t 10 deep.json 8080
     assert_success
-    run portshim run -p all -- "${deep[@]}" "${deep[@]}" true
+    # shellcheck disable=SC2016 # expanded there
+    run portshim run -p all -- sh -c 'echo "$PORTSHIM_COMPACT"; exec "$@"' sh "${deep[@]}" "${deep[@]}" true
     assert_failure 125
     assert_output --partial 'nest fewer runs'
+    read -r _ secret _ <<<"${lines[0]}"
+    [[ $secret =~ ^[0-9a-f]{32}$ ]]
+    refute_line --partial --index $((${#lines[@]} - 1)) "$secret"
 }

@@ -43,7 +43,8 @@ static void add_outer(void)
             return;
         if (view_add_map(&own_view, map))
             continue;
-        if (map->late != NULL) /* they would be missed; inner runs have copied the others */
+        *strrchr(head, '/') = '\0'; /* the secret is for nobody to read */
+        if (map->late != NULL)      /* they would be missed; inner runs have copied the others */
             die(head, "too many runs are inside of this one, which has late placeholders", "nest fewer runs");
         files_close(map);
     }
@@ -103,6 +104,17 @@ static void join_apart(const char *run_path, const char *text, const struct comp
         warn(run_path, why, "let the program see that directory, or list the ports by number");
 }
 
+/* Joins as a process of the run's owner. */
+static void join_own(const char *run_path)
+{
+    int judge = 0, error = files_join_own(&maps[0], run_path, head, &judge);
+    if (error == 0)
+        error = texts_open(&maps[0], AT_FDCWD, run_path);
+    if (error != 0)
+        die_of_run(run_path, error, judge);
+    use_map(&maps[0], run_path, strrchr(head, '/') + 1, NULL);
+}
+
 /* Joins as a process that was told the secret. */
 static void join_told(const char *run_path, const char *text)
 {
@@ -117,6 +129,8 @@ static void join_told(const char *run_path, const char *text)
     int error = t.cut ? -ENAMETOOLONG : files_join(&maps[0], head, &judge);
     if (error == 0)
         use_map(&maps[0], run_path, compact.secret, text);
+    else if (error == -ENOENT && access(run_path, F_OK) == 0) /* the text is another run's */
+        join_own(run_path);
     else if (error == PORTMAP_EENDED || error == PORTMAP_ETORN || error == PORTMAP_EUNDECIDED ||
              has_ended(run_path))
         die_of_run(run_path, error, judge);
@@ -124,21 +138,19 @@ static void join_told(const char *run_path, const char *text)
         join_apart(run_path, text, &compact);
 }
 
-/* Joins as a process of the run's owner. */
-static void join_own(const char *run_path)
-{
-    int judge = 0, error = files_join_own(&maps[0], run_path, head, &judge);
-    if (error == 0)
-        error = texts_open(&maps[0], AT_FDCWD, run_path);
-    if (error != 0)
-        die_of_run(run_path, error, judge);
-    use_map(&maps[0], run_path, strrchr(head, '/') + 1, NULL);
-}
-
 static void join(const char *run_path, const char *compact)
 {
+    static char trimmed[PATH_MAX];
+    size_t length = strlen(run_path);
     if (*run_path != '/')
         die(run_path, "PORTSHIM_RUN is not an absolute path", end_remedy);
+    if (run_path[length - 1] == '/') { /* the names of the directories around it are taken from the path */
+        struct text t = text_in(trimmed, sizeof trimmed);
+        while (length > 1 && run_path[length - 1] == '/')
+            length--;
+        text_bytes(&t, run_path, length);
+        run_path = trimmed;
+    }
     if (compact != NULL)
         join_told(run_path, compact);
     else
