@@ -353,3 +353,28 @@ END
     assert_equal "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
     grep -q daemon ls.out
 }
+
+@test "on overlayfs no run takes over what a daemon that nobody sees still has mapped" {
+    as_root || skip 'only root can mount one'
+    mkdir -p lower upper
+    cat >in_overlay.sh <<'END'
+set -e
+mount -t tmpfs none upper
+mkdir -m 711 upper/upper upper/work
+mount -t overlay -o lowerdir=lower,upperdir=upper/upper,workdir=upper/work none home
+portshim run -q -p 8080 -m daemon.json -- /usr/bin/python3 -c '
+import os, time
+if os.fork() == 0:
+    print(os.getpid(), flush=True)
+    time.sleep(60)' 3>&- >daemon.out 2>&1
+run=$(jq -r .run daemon.json)
+exec 9<"$run"
+while [[ -e $run ]]; do
+    portshim run -q -p 9090 -- true 9<&-
+done
+readlink /proc/self/fd/9
+kill "$(<daemon.out)"
+END
+    run -0 --separate-stderr timeout 30 unshare -m bash in_overlay.sh
+    assert_output --partial '(deleted)'
+}

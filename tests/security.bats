@@ -152,6 +152,44 @@ nothing_of() {
     [[ ! -e $PORTSHIM_HOME/names/$1 ]]
 }
 
+# leaves WHAT COMMAND...: starts a run whose only process leaves it, and keeps WHAT open or mapped.
+leaves() {
+    local what=$1
+    shift
+    cp "$PROGRAMS/leaves.py" . # other users cannot enter the sources
+    portshim run -q -p 8080 -- "$@" /usr/bin/python3 leaves.py "$what" >leaves.out 3>&-
+    read -r left run_directory inode <leaves.out
+    STARTED+=("$left")
+}
+
+@test "who has left a run, and kept its files, has nothing of the next one" {
+    need_root
+    local next
+    for what in notes head; do
+        leaves "$what"
+        assert_equal "$(ls "$PORTSHIM_HOME/runs")" "${run_directory##*/}"
+        find "$run_directory" -inum "$inode" | grep .
+        start next portshim run -m "$what.json" -p 8080 -- sleep infinity
+        next=$pid
+        within 10 test -s "$what.json"
+        within 10 eval "portshim run -q -p 8080 -- true; [[ ! -e $run_directory ]]"
+        assert_equal "$(find "$PORTSHIM_HOME" -inum "$inode")" ''
+        kill "$left"
+        stop "$next"
+        within 10 eval "portshim ls >ls.out; rmdir '$PORTSHIM_HOME/runs' 2>ls.err"
+    done
+}
+
+@test "a path to the head can be kept, and tells the numbers of the run that has the files next" {
+    need_root
+    leaves path "${nobody[@]}"
+    within 10 eval "portshim run -q -p 8080 -- true; [[ ! -e $run_directory ]]"
+    fd=$(find "/proc/$left/fd" -lname "$PORTSHIM_HOME/runs/*" ! -lname "$run_directory/*")
+    run -0 "${nobody[@]}" od -An -tx1 -N 6 "$fd"
+    assert_output ' 70 73 68 65 61 64'
+    not_for_nobody cat "$PORTSHIM_HOME"/runs/*/texts "$PORTSHIM_HOME"/runs/*/map
+}
+
 @test "whoever is the user of a member can be one" {
     need_root
     keeper -p 8080

@@ -10,10 +10,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -172,6 +175,30 @@ int files_create(struct map *map, int run_dir, uint64_t run_id, const char *secr
     else
         files_close(map);
     return error;
+}
+
+bool files_keep_locks(int fd)
+{
+    struct statfs system;
+    return fstatfs(fd, &system) == 0 && system.f_type != OVERLAYFS_SUPER_MAGIC;
+}
+
+/* The kernel gives a lease for writing to those who alone have the file open; a mapping counts as that.
+ * Whoever opens it in that moment causes a signal, SIGIO if no other is named, which would end this process.
+ */
+static bool is_free(int run_dir, const char *name)
+{
+    int fd = openat(run_dir, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    bool free = fd >= 0 && files_keep_locks(fd) && fcntl(fd, F_SETSIG, SIGURG) == 0 &&
+                fcntl(fd, F_SETLEASE, F_WRLCK) == 0;
+    if (fd >= 0)
+        close(fd);
+    return free;
+}
+
+bool files_are_free(int run_dir, const char *secret)
+{
+    return is_free(run_dir, secret) && is_free(run_dir, "map");
 }
 
 /* 0 for a regular file of this user that has at least `size` bytes. */

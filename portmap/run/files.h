@@ -40,6 +40,17 @@ struct files_kind {
 int files_create(struct map *map, int run_dir, uint64_t run_id, const char *secret, struct files_kind kind);
 
 /*
+ * Whether nobody has the head or the notes of a dead run open, or mapped: only then they may become another
+ * run's. A process that has become another user can have left the run and kept them. False where that cannot
+ * be told. Who has opened the head with O_PATH is not noticed: he can read it later, and take its lock.
+ */
+bool files_are_free(int run_dir, const char *secret);
+
+/* Whether a mapping of an open file keeps its lock. On overlayfs, which most containers have below /tmp, it
+ * is a mapping of another file below, and the lock goes with the descriptor. */
+bool files_keep_locks(int fd);
+
+/*
  * Opens all files of a run of this user to be written, by its directory, a path relative to `dir`. Takes no
  * lock. 0; PORTMAP_ETORN when they are not files of this version; -ENODATA when nothing was written to one,
  * as after a power cut; PORTMAP_EFOREIGN when one is not a regular file of this user; -ENOENT when there is

@@ -10,11 +10,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -161,14 +159,6 @@ bool life_is_locked(int fd)
 {
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     return fcntl(fd, F_OFD_GETLK, &whole) < 0 || whole.l_type != F_UNLCK;
-}
-
-/* Whether a mapping keeps the lock of an open file. On overlayfs, which most containers have below /tmp, it
- * is a mapping of another file below, and the lock goes with the descriptor. */
-static bool keeps_locks(int fd)
-{
-    struct statfs system;
-    return fstatfs(fd, &system) == 0 && system.f_type != OVERLAYFS_SUPER_MAGIC;
 }
 
 static void place(struct life_judge *judge)
@@ -326,7 +316,7 @@ static enum run_state judge_head(const struct home *home, struct life_look *look
             return RUN_ALIVE;
         }
         struct notes notes = read_notes(home, look->run_id);
-        bool may_be_unseen = (notes.execs | notes.unreached) != 0 || !keeps_locks(look->fd);
+        bool may_be_unseen = (notes.execs | notes.unreached) != 0 || !files_keep_locks(look->fd);
         if (may_be_unseen && !was_empty_before(look, notes.log_next))
             return RUN_DYING;
         enum run_state state = decide(home, look, life, &notes);

@@ -172,21 +172,16 @@ static int open_outer(struct assigning *a)
 }
 
 /* Makes the files of a run in its directory, in place of those of a dead run if there are any. */
-static int create_files(struct assigning *a, int dir, uint64_t run_id, struct files_kind kind)
+static int create_files(struct assigning *a, int dir, uint64_t run_id, const char *secret,
+                        struct files_kind kind)
 {
     static struct texts texts;
-    char secret[SECRET_SIZE];
     struct run *run = a->run;
-    int error = files_secret(secret);
-    if (error != 0)
-        return error;
     texts_begin(&texts, run_id, secret);
-    error = describe(a, &texts);
+    int error = describe(a, &texts);
     if (error != 0)
         return error;
     a->problem->step = RUN_STEP_DIRECTORY;
-    if (a->vacancy->secret[0] != '\0' && renameat(dir, a->vacancy->secret, dir, secret) < 0)
-        return -errno;
     run->map = &run->opened;
     error = files_create(run->map, dir, run_id, secret, kind);
     if (error != 0)
@@ -197,6 +192,13 @@ static int create_files(struct assigning *a, int dir, uint64_t run_id, struct fi
     return error;
 }
 
+/* Gives the head of a dead run its new name. False when another run's processes must not have these files. */
+static bool take_files(const struct vacancy *vacancy, const char *secret)
+{
+    return renameat(vacancy->dir.fd, vacancy->secret, vacancy->dir.fd, secret) == 0 &&
+           files_are_free(vacancy->dir.fd, secret);
+}
+
 /* Makes a directory with the files of a new run, or takes that of a dead run over. Nothing is left if that
  * fails. */
 static int create_run(struct assigning *a)
@@ -204,19 +206,23 @@ static int create_run(struct assigning *a)
     const struct home *home = a->means->home;
     const struct files_kind kind = {.late = any_late(a), .discover = a->wish->discover};
     struct rundir *dir = &a->vacancy->dir;
+    char secret[SECRET_SIZE];
     uint64_t run_id;
-    if (kind.late || kind.discover) /* needs other files */
+    int error = files_secret(secret);
+    /* Late tables, and the notes of discovered ports, are other files. */
+    if (error == 0 && (kind.late || kind.discover || (dir->fd >= 0 && !take_files(a->vacancy, secret)))) {
         rundir_remove(home, dir);
-    if (dir->fd < 0)
-        a->vacancy->secret[0] = '\0';
-    int error = dir->fd < 0 ? rundir_create(home, dir) : 0;
+        error = files_secret(secret); /* whoever has kept an old file sees its new name */
+    }
+    if (error == 0 && dir->fd < 0)
+        error = rundir_create(home, dir);
     if (error != 0)
         return error;
     error = rundir_new_id(&run_id);
     if (error == 0)
         error = rundir_path(home, run_id, a->run->path);
     if (error == 0)
-        error = create_files(a, dir->fd, run_id, kind);
+        error = create_files(a, dir->fd, run_id, secret, kind);
     if (error == 0 && (error = rundir_rename(home, dir, run_id)) != 0)
         files_close(a->run->map);
     if (error != 0)
