@@ -402,6 +402,15 @@ uint32_t lease_released_at(const struct lease_table *table, unsigned port)
     return atomic_load(&table->file->released[port]);
 }
 
+bool lease_was_released(const struct lease_table *table, uint32_t most)
+{
+    uint32_t last = 0, now = seconds(process_clock());
+    for (unsigned port = 1; port < PORT_COUNT; port++)
+        if (lease_released_at(table, port) > last)
+            last = lease_released_at(table, port);
+    return last != 0 && now - last <= most;
+}
+
 uint64_t lease_sweep_position(const struct lease_table *table)
 {
     return atomic_load(&table->file->sweep_position);

@@ -145,6 +145,9 @@ lease_owner lease_holder(const struct lease_table *table, unsigned port);
 /* When a port was given back last, in seconds since boot; 0 when it never was. */
 uint32_t lease_released_at(const struct lease_table *table, unsigned port);
 
+/* Whether any port was given back in the last `most` seconds. */
+bool lease_was_released(const struct lease_table *table, uint32_t most);
+
 /* Where among the run directories the next command looks for dead runs, for run/sweep.h. Any number at first.
  */
 uint64_t lease_sweep_position(const struct lease_table *table);

@@ -132,14 +132,17 @@ static int ask_server(struct obtaining *o)
 }
 
 /* Asks the server. If it is required and has no port, waits for those of runs that are dying: until they are
- * freed in our table, and then until the server sees, a moment later, that they are free. */
+ * freed in our table, and then until the server sees, a moment later, that they are free. They may have been
+ * freed just before. */
 static int ask_patiently(struct obtaining *o)
 {
     uint64_t deadline = process_clock() + o->means.patience, hope = 0;
-    for (;;) {
+    for (bool first = true;; first = false) {
         int port = ask_server(o);
         if (port != PORTMAP_EREFUSED || !o->means.server->required)
             return port;
+        if (first && lease_was_released(o->leases, SERVER_FOLLOWS / 1000000000))
+            hope = process_clock() + SERVER_FOLLOWS;
         struct sweep swept = {.dying = 1};
         while (swept.dying > 0 && swept.freed == 0 && may_wait(o, deadline)) {
             swept = sweep_runs(o->means.home, o->leases, SWEEP_ALL);
