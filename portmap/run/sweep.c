@@ -13,8 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How many looks in turn a start takes. */
-enum { TURN_LOOKS = 1 };
+/* How many looks in turn a start takes; and how many more it may take when they find runs that are just
+ * dying. With one alone a loop of runs, which dies for two seconds each, would find too few dead ones: it
+ * adds one run each time. */
+enum { TURN_LOOKS = 1, TURN_PASSES = 3 };
 
 struct sweeping {
     const struct home *home;
@@ -24,6 +26,7 @@ struct sweeping {
     uint64_t position;
     uint64_t deadline; /* process_clock(); 0: none */
     unsigned left;     /* runs to look at */
+    unsigned passes;   /* beside that many dying ones */
     unsigned dead;     /* how many were found dead */
     bool remove;       /* false: only gives leases back */
     struct sweep result;
@@ -157,7 +160,7 @@ static void sweep_draft(struct sweeping *s, const struct rundir_entry *entry)
         rundir_remove(s->home, &dir);
 }
 
-static void look_at_run(struct sweeping *s, uint64_t run_id)
+static enum run_state look_at_run(struct sweeping *s, uint64_t run_id)
 {
     struct life_look look = life_look(s->home, run_id, &s->judge);
     bool dead = look.state == RUN_DEAD;
@@ -170,6 +173,7 @@ static void look_at_run(struct sweeping *s, uint64_t run_id)
     if (look.state == RUN_ALIVE)
         young_keep(s->home, run_id);
     life_look_away(&look);
+    return look.state;
 }
 
 static bool has_time(const struct sweeping *s)
@@ -180,12 +184,17 @@ static bool has_time(const struct sweeping *s)
 static bool sweep_run(const struct rundir_entry *entry, void *context)
 {
     struct sweeping *s = context;
+    bool dying = false;
     if (entry->draft)
         sweep_draft(s, entry);
     else
-        look_at_run(s, entry->run_id);
+        dying = look_at_run(s, entry->run_id) == RUN_DYING;
+    if (dying && s->passes > 0)
+        s->passes--;
+    else
+        s->left--;
     bool offered = s->vacancy != NULL && s->vacancy->dir.fd >= 0;
-    return --s->left > 0 && !offered && has_time(s);
+    return s->left > 0 && !offered && has_time(s);
 }
 
 /* Gives back the leases of runs whose directory somebody has removed by hand. */
@@ -249,15 +258,21 @@ void sweep_turn(const struct home *home, struct lease_table *leases, struct vaca
                          .judge = judge_of(leases),
                          .vacancy = vacancy,
                          .left = TURN_LOOKS,
+                         .passes = vacancy != NULL ? TURN_PASSES : 0,
                          .remove = true};
     if (vacancy != NULL)
         vacancy->dir.fd = -1;
     s.position = lease_sweep_position(leases);
     rundir_each_from(home, &s.position, true, sweep_run, &s);
     lease_set_sweep_position(leases, s.position);
-    /* Among many living runs the one that was made last is often the only one that has ended. */
-    if (vacancy != NULL && vacancy->dir.fd < 0)
-        look_at_run(&s, lease_last_run(leases));
+    uint64_t last = lease_last_run(leases);
+    if (vacancy == NULL || (vacancy->dir.fd >= 0 && vacancy->dir.entry.run_id == last))
+        return;
+    /* Among many living runs the one that was made last is often the only one that has ended. If it has to be
+     * found so twice, the first time should be soon: else the turn reaches it twice, and in a loop of runs
+     * more are made than go. */
+    s.remove = vacancy->dir.fd < 0;
+    look_at_run(&s, last);
 }
 
 void sweep_discard(const struct home *home, struct lease_table *leases, uint64_t run_id)

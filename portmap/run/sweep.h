@@ -42,8 +42,8 @@ struct vacancy {
     char secret[SECRET_SIZE]; /* the name of the head in it, under which nobody finds it any more */
 };
 
-/* Looks at a run in turn and, if that is alive, at the run that was made last. If one of them is dead, and
- * has left no more files than any run has, leaves them to the caller; `vacancy` may be NULL. */
+/* Looks at a run in turn, and at the run that was made last. Leaves one of them to the caller if it is dead
+ * and has left no more files than any run has. `vacancy` may be NULL: then it looks at the former alone. */
 void sweep_turn(const struct home *home, struct lease_table *leases, struct vacancy *vacancy);
 
 /* Gives all leases of a run back and removes its directory: for a run that could not be made. */

@@ -249,6 +249,50 @@ TEST("what was not decided by a judge who was killed, the next one decides")
     equal(life_of(&home, id), RUN_DEAD);
 }
 
+TEST("the run that was made last is looked at in each turn, so that its grace begins")
+{
+    begin();
+    struct map *dead = new_orphan(), *last = new_orphan();
+    struct vacancy vacancy;
+    struct life_judge judge = {0};
+    uint64_t id = last->head->run_id, position;
+    map_note_exec(last);
+    drop_map(dead);
+    do {
+        lease_set_last_run(&leases, 0);
+        position = lease_sweep_position(&leases);
+        sweep_turn(&home, &leases, &vacancy);
+    } while (vacancy.dir.fd < 0);
+    rundir_unlock(&vacancy.dir);
+    drop_map(last);
+    lease_set_last_run(&leases, id);
+    lease_set_sweep_position(&leases, position); /* of the dead one */
+    sweep_turn(&home, &leases, &vacancy);
+    check(vacancy.dir.fd >= 0, "none");
+    rundir_unlock(&vacancy.dir);
+    wait_for_grace();
+    struct life_look look = life_look(&home, id, &judge);
+    equal(look.state, RUN_DEAD);
+    life_look_away(&look);
+}
+
+TEST("a turn passes over runs that are just dying, to find a dead one")
+{
+    enum { DYING = 3 };
+    begin();
+    struct map *dead = new_orphan(), *dying[DYING];
+    struct vacancy vacancy;
+    for (unsigned i = 0; i < DYING; i++) {
+        dying[i] = new_orphan();
+        map_note_exec(dying[i]);
+        drop_map(dying[i]);
+    }
+    drop_map(dead);
+    sweep_turn(&home, &leases, &vacancy);
+    check(vacancy.dir.fd >= 0, "none");
+    rundir_unlock(&vacancy.dir);
+}
+
 TEST("a turn offers one dead run's directory, locked, and no living one's")
 {
     begin();
