@@ -56,6 +56,17 @@ has_state() {
         '[[53,["udp"],"assigned","own"],[80,["tcp","udp"],"assigned","own"],[81,["tcp","udp"],"assigned","own"],[443,["tcp"],"assigned","own"]]'
 }
 
+@test "a living run whose files cannot be opened is not listed, which is said" {
+    unshare -m true 2>/dev/null || skip 'no mount namespace can be made here'
+    start_keeper
+    # shellcheck disable=SC2016 # the shell that is meant expands it
+    run -0 --separate-stderr unshare -m sh -ec 'mount --bind "$1" "$1"; mount -o remount,ro,bind "$1"; exec portshim ls' \
+        sh "$PORTSHIM_HOME"
+    assert_output ''
+    assert_equal "$stderr" "portshim: warning: run $(basename "$(jq -r .run m.json)") is not listed: Read-only file system: \
+let this user read and write its files"
+}
+
 @test "one run is listed by its name, its directory and its map file, and without a name by its number" {
     start_keeper
     start other portshim run -p 80 -m other.json -- sleep infinity

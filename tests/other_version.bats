@@ -116,6 +116,7 @@ looked_at_by() {
     # Others' runs are shown all the same.
     run --separate-stderr by "$1" portshim ls
     [[ $1 == "$other_version" ]] && refuses_home && return
+    [[ $1 == "$other_version" || $stderr == 'portshim: warning: run '*' is not listed: '*' another version: '* ]]
     start another env PATH="$1:$PATH" PORTSHIM_LIB="$1/libportshim.so" portshim run -n another -p 8080 -- sleep infinity
     within 10 by "$1" portshim port another 8080 2>port.err
     by "$1" portshim ls >ls.out

@@ -381,16 +381,31 @@ static uint64_t find(const struct home *home, const char *word)
     return run_id;
 }
 
+/* What helps against an error of survey_run(). */
+static const char *remedy_of(int error)
+{
+    if (error == PORTMAP_EENDED || error == PORTMAP_ENORUN)
+        return "see portshim ls";
+    return error == PORTMAP_ETORN ? "use the version that made it, or end its processes"
+                                  : "let this user read and write its files";
+}
+
+static void warn_of_unread(uint64_t run_id, int error)
+{
+    command_warn(portmap_strerror(error), remedy_of(error), "run %014llx is not listed",
+                 (unsigned long long)run_id);
+}
+
 /* Surveys the run that word names, or all runs when word is NULL. Returns how many. */
 static unsigned survey(const struct home *home, const char *word, struct survey *runs)
 {
     int count = 1, error = 0;
     if (word == NULL)
-        count = error = survey_all(runs, MOST_RUNS, home);
+        count = error = survey_all(runs, MOST_RUNS, home, warn_of_unread);
     else
         error = survey_run(runs, home, find(home, word));
     if (error < 0 && word != NULL)
-        command_fail(portmap_strerror(error), "see portshim ls", "run %s", word);
+        command_fail(portmap_strerror(error), remedy_of(error), "run %s", word);
     if (error < 0)
         command_fail(portmap_strerror(error), "check PORTSHIM_HOME", "%s", home->path);
     if (count == MOST_RUNS)

@@ -135,13 +135,24 @@ struct collecting {
     const struct home *home;
     struct survey *surveys;
     unsigned count, most;
+    void (*unread)(uint64_t run_id, int error);
 };
+
+/* Whether the run is over, or was so while it was read: then what was read was no run's. */
+static bool is_over(const struct home *home, uint64_t run_id)
+{
+    enum run_state state = life_of(home, run_id);
+    return state == RUN_DEAD || state == RUN_GONE;
+}
 
 static bool collect(uint64_t run_id, void *context)
 {
     struct collecting *c = context;
-    if (survey_run(&c->surveys[c->count], c->home, run_id) == 0)
+    int error = survey_run(&c->surveys[c->count], c->home, run_id);
+    if (error == 0)
         c->count++;
+    else if (error != PORTMAP_EENDED && error != PORTMAP_ENORUN && !is_over(c->home, run_id))
+        c->unread(run_id, error);
     return c->count < c->most;
 }
 
@@ -152,9 +163,10 @@ static int by_age(const void *a, const void *b)
     return first < second ? -1 : first > second;
 }
 
-int survey_all(struct survey *surveys, unsigned most, const struct home *home)
+int survey_all(struct survey *surveys, unsigned most, const struct home *home,
+               void (*unread)(uint64_t run_id, int error))
 {
-    struct collecting c = {.home = home, .surveys = surveys, .most = most};
+    struct collecting c = {.home = home, .surveys = surveys, .most = most, .unread = unread};
     sweep_home(home);
     int error = rundir_each(home, collect, &c);
     if (error != 0)

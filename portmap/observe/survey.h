@@ -51,8 +51,10 @@ struct survey {
 int survey_run(struct survey *survey, const struct home *home, uint64_t run_id);
 
 /* The same for all living runs of the home, oldest first, at most `most`. Returns how many. Sweeps some dead
- * runs before. */
-int survey_all(struct survey *surveys, unsigned most, const struct home *home);
+ * runs before. Calls unread() for each run that is not known to be dead and cannot be read, with the error.
+ */
+int survey_all(struct survey *surveys, unsigned most, const struct home *home,
+               void (*unread)(uint64_t run_id, int error));
 
 /*
  * Finds the sockets on the ports of all these surveys, and the processes that have them, by one list of the
