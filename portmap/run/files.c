@@ -185,12 +185,12 @@ bool files_keep_locks(int fd)
 
 /* The kernel gives a lease for writing to those who alone have the file open; a mapping counts as that.
  * Whoever opens it in that moment causes a signal, SIGIO if no other is named, which would end this process.
- */
+ * The lease is given back rather than closed: a child that another thread forks has the descriptor, too. */
 static bool is_free(int run_dir, const char *name)
 {
     int fd = openat(run_dir, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     bool free = fd >= 0 && files_keep_locks(fd) && fcntl(fd, F_SETSIG, SIGURG) == 0 &&
-                fcntl(fd, F_SETLEASE, F_WRLCK) == 0;
+                fcntl(fd, F_SETLEASE, F_WRLCK) == 0 && fcntl(fd, F_SETLEASE, F_UNLCK) == 0;
     if (fd >= 0)
         close(fd);
     return free;
@@ -216,7 +216,7 @@ static int check_file(int fd, size_t size)
 /* Opens a file of this user to be written. Returns the descriptor or an error. */
 static int open_own(int dir, const char *name, size_t size)
 {
-    int fd = openat(dir, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    int fd = openat(dir, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC); /* see is_free() */
     if (fd < 0)
         return -errno;
     int error = check_file(fd, size);
