@@ -6,15 +6,11 @@
 
 /* A look at all sockets costs about as much as asking about so many ports, even on an idle host: the kernel
  * goes through a large table of connections. */
-enum { FEW_PORTS = 48, LOOKS = 3 };
+enum { FEW_PORTS = 48 };
 
-/* Another command that probes the port at the same moment has a socket on it, too, for some microseconds. */
 bool held_port(unsigned port)
 {
-    for (unsigned looks = 0; looks < LOOKS; looks++)
-        if (probe_port(port) == PROBE_FREE || sockdiag_is_held(port) == 0)
-            return false;
-    return true;
+    return probe_port(port) != PROBE_FREE && sockdiag_is_held(port) != 0;
 }
 
 /* A socket that no process has, has no inode. */
@@ -49,8 +45,8 @@ bool held_any(const struct portbits *ports, unsigned count, struct held *held)
         look(held);
     if (held->state != HELD_LOOKED)
         return count > 0 && any_of_few(ports);
-    struct portbits seen;
     for (unsigned word = 0; word < PORTBITS_WORDS; word++)
-        seen.word[word] = ports->word[word] & held->ports.word[word];
-    return any_of_few(&seen); /* what was seen may have been a probe */
+        if ((ports->word[word] & held->ports.word[word]) != 0)
+            return true;
+    return false;
 }
