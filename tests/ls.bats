@@ -409,3 +409,11 @@ start_ten() {
     fails_with 'portshim: port: none is given' portshim ls -q web
     fails_with 'too many arguments' portshim ls one two
 }
+
+@test "a run whose processes have ended is not listed, whatever they have executed" {
+    portshim run -q -p 8080 -- sh -c 'true; /bin/true; exec /bin/true'
+    run portshim ls
+    assert_success
+    assert_output ''
+    assert_equal "$(portshim ls --json)" "$(portshim ls --json | jq -c '.runs = []')"
+}

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 const char *survey_state_name(enum survey_state state)
@@ -163,6 +164,29 @@ static int by_age(const void *a, const void *b)
     return first < second ? -1 : first > second;
 }
 
+/* Leaves out the runs that have no process, also a moment later: a process that is just executing a program
+ * has joined again by then. Returns how many are left. */
+static unsigned leave_out_ended(struct survey *surveys, unsigned count, const struct home *home)
+{
+    const struct timespec moment = {.tv_nsec = 20000000};
+    unsigned left = 0;
+    bool waited = false;
+    for (unsigned i = 0; i < count; i++) {
+        if (surveys[i].ending && !waited)
+            nanosleep(&moment, NULL);
+        waited = waited || surveys[i].ending;
+        if (surveys[i].ending && life_of(home, surveys[i].run_id) != RUN_ALIVE) {
+            survey_end(&surveys[i]);
+            continue;
+        }
+        surveys[i].ending = false;
+        if (left != i)
+            surveys[left] = surveys[i];
+        left++;
+    }
+    return left;
+}
+
 int survey_all(struct survey *surveys, unsigned most, const struct home *home,
                void (*unread)(uint64_t run_id, int error))
 {
@@ -171,6 +195,7 @@ int survey_all(struct survey *surveys, unsigned most, const struct home *home,
     int error = rundir_each(home, collect, &c);
     if (error != 0)
         return error;
+    c.count = leave_out_ended(surveys, c.count, home);
     qsort(surveys, c.count, sizeof *surveys, by_age);
     return (int)c.count;
 }

@@ -10,7 +10,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+enum { CLAIM_TRIES = 3 };
 
 enum { LINK_SIZE = NAME_MAX_LENGTH + 8 };
 
@@ -68,11 +71,18 @@ static int claim_locked(const struct home *home, const char *name, uint64_t run_
 
 int name_claim(const struct home *home, const char *name, uint64_t run_id)
 {
-    int lock = lock_names(home, LOCK_PATIENT);
-    if (lock < 0)
-        return lock;
-    int error = claim_locked(home, name, run_id);
-    lock_release(lock);
+    /* A port that another command is just probing looks like a socket of the run that has the name. */
+    const struct timespec moment = {.tv_nsec = 10000000};
+    int error = PORTMAP_ENAME;
+    for (unsigned tries = 0; tries < CLAIM_TRIES && error == PORTMAP_ENAME; tries++) {
+        if (tries > 0)
+            nanosleep(&moment, NULL);
+        int lock = lock_names(home, LOCK_PATIENT);
+        if (lock < 0)
+            return lock;
+        error = claim_locked(home, name, run_id);
+        lock_release(lock);
+    }
     return error;
 }
 
