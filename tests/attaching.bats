@@ -55,7 +55,7 @@ said() {
 @test "a child that is forked meanwhile joins the same run" {
     says fork 'child: bound' 'first: bound' 'main: bound'
     assert_equal "$ended" 0
-    assert_equal "$(portshim ls --json | jq '.runs | length')" 1
+    assert_equal "$(find "$PORTSHIM_HOME/runs" -mindepth 1 | grep -c '/texts$')" 1
 }
 
 @test "a child that is made past libc does so, too" {
