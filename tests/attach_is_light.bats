@@ -6,12 +6,6 @@ setup() {
     cd "$(test_dir)"
 }
 
-# needs_strace: skips the test where strace is missing or may not trace.
-needs_strace() {
-    type -P strace || skip 'strace is not installed'
-    strace -o trace true 2>strace.err || skip "strace may not trace: $(tail -n 1 strace.err)"
-}
-
 # calls_after_loading TRACE: prints the system calls of /bin/true after ld.so has unmapped its cache.
 calls_after_loading() {
     sed 's/^[0-9]* *//; /^+++/d; /^---/d' "$1" | awk 'on; /^munmap/ { on = 1 }'

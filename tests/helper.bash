@@ -93,6 +93,12 @@ listens() {
     ss -Hlnt "sport = $1" | grep -q .
 }
 
+# needs_strace: skips the test where strace is missing or may not trace.
+needs_strace() {
+    type -P strace >/dev/null || skip 'strace is not installed'
+    strace -o trace true 2>strace.err || skip "strace may not trace: $(tail -n 1 strace.err)"
+}
+
 # inside RUN COMMAND...: runs a command in the run.
 inside() {
     local run=$1

@@ -5,7 +5,7 @@ setup() {
     # A leak check and strace cannot both trace a process.
     export ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0
     cd "$(test_dir)"
-    strace -o /dev/null true 2>strace.err || skip "no program can be traced: $(<strace.err)"
+    needs_strace
     own_pool 8
 }
 

@@ -338,12 +338,14 @@ mount -t overlay -o lowerdir=lower,upperdir=upper/upper,workdir=upper/work none 
 portshim run -q -p 8080 -n daemon -- /usr/bin/python3 -c '
 import os, socket, time
 if os.fork() == 0:
-    time.sleep(1) # as a database that recovers first
+    while not os.path.exists("recovered"): # as a database that recovers first
+        time.sleep(0.02)
     server = socket.create_server(("127.0.0.1", 8080))
-    time.sleep(60)' 3>&- >daemon.out 2>&1
+    time.sleep(60) # until it is killed; it ends by itself if the test has failed' 3>&- >daemon.out 2>&1
 portshim ls
 portshim run -q -p 9090 -- true
 before=$(portshim ls --json daemon | jq -r '.. | .real? // empty' | head -n 1)
+touch recovered
 after=$(portshim wait -t 20 daemon 8080)
 echo "$before $after"
 portshim ls >ls.out
@@ -368,7 +370,7 @@ portshim run -q -p 8080 -m daemon.json -- /usr/bin/python3 -c '
 import os, time
 if os.fork() == 0:
     print(os.getpid(), flush=True)
-    time.sleep(60)' 3>&- >daemon.out 2>&1
+    time.sleep(60) # until it is killed; it ends by itself if the test has failed' 3>&- >daemon.out 2>&1
 run=$(jq -r .run daemon.json)
 inode=$(stat -c %i "$run/map")
 while [[ -e $run ]]; do

@@ -7,8 +7,7 @@ setup() {
 
 # starts ARGUMENT...: portshim run ARGUMENT..., with its system calls up to the command in the file `calls`.
 starts() {
-    type -P strace || skip "strace is not installed"
-    strace -o trace true 2>strace.err || skip "strace may not trace: $(tail -n 1 strace.err)"
+    needs_strace
     # A leak check and strace cannot both trace a process.
     ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0 strace -o trace portshim run "$@"
     sed '1d; /^execve(.*= 0$/,$d' trace >calls

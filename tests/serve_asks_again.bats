@@ -7,12 +7,6 @@ setup() {
     own_pool 50
 }
 
-# needs_strace
-needs_strace() {
-    type -P strace >/dev/null || skip 'strace is not installed'
-    strace -o true.trace true 2>strace.err || skip "strace may not trace: $(tail -n 1 strace.err)"
-}
-
 # traced OPTION...: starts a server under strace, with these options of strace; its calls are in `calls`.
 traced() {
     needs_strace
