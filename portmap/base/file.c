@@ -83,6 +83,12 @@ int file_look(int fd, struct stat *st)
     return error;
 }
 
+int file_look_written(int fd, struct stat *st)
+{
+    int error = file_look(fd, st);
+    return error == 0 && st->st_size == 0 ? -ENODATA : error;
+}
+
 void file_let_owner(int fd)
 {
     struct stat st;

@@ -33,6 +33,9 @@ bool file_is_old(const struct stat *file);
 /* Looks at an open file, as kernel_stat(). PORTMAP_EFOREIGN when it is not a regular file of this user. */
 int file_look(int fd, struct stat *st);
 
+/* The same, and -ENODATA when it is empty: nothing was written to it, as after a power cut. */
+int file_look_written(int fd, struct stat *st);
+
 /* Gives the owner permission to read and write an open file, which the umask may have denied. */
 void file_let_owner(int fd);
 

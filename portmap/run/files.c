@@ -205,12 +205,8 @@ bool files_are_free(int run_dir, const char *secret)
 static int check_file(int fd, size_t size)
 {
     struct stat st;
-    int error = file_look(fd, &st);
-    if (error != 0)
-        return error;
-    if (st.st_size == 0)
-        return -ENODATA;
-    return st.st_size >= (off_t)size ? 0 : PORTMAP_ETORN;
+    int error = file_look_written(fd, &st);
+    return error == 0 && st.st_size < (off_t)size ? PORTMAP_ETORN : error;
 }
 
 /* Opens a file of this user to be written. Returns the descriptor or an error. */

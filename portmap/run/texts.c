@@ -63,11 +63,9 @@ int texts_write(const struct texts *texts, struct map *map, int run_dir)
 static int copy_texts(struct map *map, int fd)
 {
     struct stat st;
-    int error = file_look(fd, &st);
+    int error = file_look_written(fd, &st);
     if (error != 0)
         return error;
-    if (st.st_size == 0)
-        return -ENODATA;
     if (st.st_size > TEXTS_MAX)
         return PORTMAP_ETORN;
     /* A copy: when the run has ended, the next one may write its own texts to this file. */
