@@ -46,11 +46,14 @@ JOBS = $(shell nproc)
 # The shell looks for bats when a recipe runs, as scripts/test-deps may install it before.
 BATS = "$$(PATH="$(CURDIR)/build/npm/node_modules/.bin:$$PATH" command -v bats)" --jobs $(JOBS)
 
-# Sources of the command alone. All others are in libportmap and, without its interface, in libportshim.so as well.
+# Sources of the command alone, the trap included. All others of portmap are in libportmap and, without its interface, in
+# libportshim.so as well.
 COMMAND_SOURCES = $(wildcard portmap/command/*.c portmap/observe/*.c portmap/serve/*.c) \
 	portmap/base/json.c portmap/host/socket_owners.c portmap/program/versions.c
 LIBRARY_SOURCES = $(filter-out $(COMMAND_SOURCES),$(wildcard portmap/*.c portmap/*/*.c))
-SHIM_SOURCES = $(wildcard shim/*/*.c)
+SHIM_SOURCES = $(filter-out shim/trap/%,$(wildcard shim/*/*.c))
+# The trap makes other processes' calls, in the command, by the library's rules.
+TRAP_SOURCES = $(wildcard shim/trap/*.c shim/rules/*.c)
 
 COMMAND_OBJECTS = $(COMMAND_SOURCES:%.c=$B/%.o)
 LIBRARY_OBJECTS = $(LIBRARY_SOURCES:%.c=$B/%.o)
@@ -69,7 +72,7 @@ FORCE:
 
 $B/portmap/%.o: portmap/%.c Makefile $B/flags
 	@mkdir -p $(@D)
-	$(COMPILE) -iquote portmap -fPIC -fvisibility=hidden -c -o $@ $<
+	$(COMPILE) -iquote portmap -iquote shim -fPIC -fvisibility=hidden -c -o $@ $<
 
 $B/shim/%.o: shim/%.c Makefile $B/flags
 	@mkdir -p $(@D)
@@ -90,9 +93,9 @@ $B/libportmap.so.$(ABI): $(LIBRARY_OBJECTS)
 # and the unit tests.
 $B/static/%.o: %.c Makefile $B/flags
 	@mkdir -p $(@D)
-	$(COMPILE:$(CC)%=$(COMMAND_CC)%) -iquote portmap -c -o $@ $<
+	$(COMPILE:$(CC)%=$(COMMAND_CC)%) -iquote portmap -iquote shim -c -o $@ $<
 
-$B/portshim: $(COMMAND_SOURCES:%.c=$B/static/%.o) $(LIBRARY_SOURCES:%.c=$B/static/%.o)
+$B/portshim: $(patsubst %.c,$B/static/%.o,$(COMMAND_SOURCES) $(LIBRARY_SOURCES) $(TRAP_SOURCES))
 	$(LINK:$(CC)%=$(COMMAND_CC)%) $(STATIC) -o $@ $^ -pthread
 
 # What libportshim.so exports. The symbols have no version: with one, programs would not bind to them.
@@ -149,9 +152,9 @@ $B/tests/there_and_back: tests/programs/there_and_back.c $(LIBRARY_OBJECTS) $B/s
 	@mkdir -p $(@D)
 	$(TEST_COMPILE) -iquote portmap -iquote shim $(LIBRARY_OBJECTS) $B/shim/rules/view.o
 
-# Unit tests, linked with all of portmap but main(), and with the shim's rules: nothing is intercepted.
+# Unit tests, linked with all of portmap but main(), with the shim's rules and the trap: nothing is intercepted.
 UNIT_OBJECTS = $(filter-out $B/portmap/command/portshim.o,$(COMMAND_OBJECTS)) $(LIBRARY_OBJECTS) \
-	$(patsubst %.c,$B/%.o,$(wildcard shim/rules/*.c))
+	$(TRAP_SOURCES:%.c=$B/%.o)
 $B/tests/unit/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(UNIT_OBJECTS) Makefile $B/flags
 	@mkdir -p $(@D)
 	$(TEST_COMPILE) -iquote portmap -iquote shim $(UNIT_OBJECTS)
@@ -170,7 +173,8 @@ $B/tests/broken/table.o: portmap/lease/table.c Makefile $B/flags
 	@mkdir -p $(@D)
 	$(COMPILE) -DPORTSHIM_BROKEN_CLAIM -iquote portmap -c -o $@ $<
 
-$B/tests/broken/portshim: $(COMMAND_OBJECTS) $(filter-out %/lease/table.o,$(LIBRARY_OBJECTS)) $B/tests/broken/table.o
+$B/tests/broken/portshim: $(COMMAND_OBJECTS) $(filter-out %/lease/table.o,$(LIBRARY_OBJECTS)) $(TRAP_SOURCES:%.c=$B/%.o) \
+	$B/tests/broken/table.o
 	$(LINK) $(STATIC) -o $@ $^ -pthread
 
 check: all $(TEST_PROGRAMS)

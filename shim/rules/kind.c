@@ -65,6 +65,9 @@ void kind_note_got(struct view *view, int fd)
         atomic_store(&view->mixed, true);
 }
 
+/* musl's CMSG_NXTHDR() has such a conversion. */
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+
 void kind_received(struct view *view, struct msghdr *message)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {

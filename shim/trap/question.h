@@ -1,0 +1,43 @@
+/*
+ * What a process asks its supervisor through the trap. The question is a bind(2) of no descriptor: the kernel
+ * itself answers EBADF, so that a process which nobody supervises learns that at the cost of one system call.
+ *
+ * The library asks (process/supervised.c), and the command. Shared by two programs of one version: whatever
+ * changes here changes TRAP_MAGIC.
+ */
+#ifndef SHIM_TRAP_QUESTION_H
+#define SHIM_TRAP_QUESTION_H
+
+#include "base/kernel.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+enum trap_ask {
+    TRAP_HELLO,  /* our library is in this program: it translates addresses, and wants the cookie */
+    TRAP_RUN,    /* a run is made inside of the supervisor's run: processes of it will be served too */
+    TRAP_EXEMPT, /* this program is the command portshim: none of its calls is changed */
+};
+
+#define TRAP_MAGIC "portshim trap 1"
+
+struct trap_question {
+    char magic[16];  /* TRAP_MAGIC */
+    uint32_t ask;    /* enum trap_ask */
+    uint32_t answer; /* set to 1 by the supervisor */
+    uint64_t run_id; /* of the run that this process belongs to, as the supervisor sees it; 0: none */
+    /* The filter lets bind(2), getsockname(2) and getpeername(2) pass that have it as sixth argument. */
+    uint64_t cookie;
+};
+
+/* Asks the supervisor. True when there is one of this version, and the answer is in *question. */
+static inline bool trap_ask(struct trap_question *question, enum trap_ask ask)
+{
+    *question = (struct trap_question){.magic = TRAP_MAGIC, .ask = ask};
+    return kernel_call(SYS_bind, -1, question, sizeof *question, 0, 0, 0) == 0 && question->answer == 1;
+}
+
+#endif
