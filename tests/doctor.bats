@@ -149,7 +149,7 @@ is_told() {
     will_not_work ./program './program needs /lib/ld-none.so: No such file or directory' 'install that libc'
     cp /bin/true ld-musl-x86_64.so.1
     compile "-Wl,--dynamic-linker=$PWD/ld-musl-x86_64.so.1" -o program
-    will_not_work ./program './program is linked to musl, the library to glibc' \
+    will_not_work ./program './program is linked to another libc than glibc, which cannot load the library' \
         'use a build for glibc, or give it its port as an option'
 }
 

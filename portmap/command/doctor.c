@@ -277,6 +277,11 @@ static void check_libc(const char *linker)
     free(real);
 }
 
+static void say_obstacle(const char *path, const struct obstacle *obstacle)
+{
+    say(DOCTOR_FAIL, "command", obstacle->remedy_in_full, "%s is %s", path, obstacle->why_in_full);
+}
+
 /* Checks a dynamic program of the library's ELF class: whether its ld.so is there, and its libc fits. */
 static void check_dynamic(const struct reach *program)
 {
@@ -290,9 +295,8 @@ static void check_dynamic(const struct reach *program)
     else if (access(linker, X_OK) < 0)
         say(DOCTOR_FAIL, "command", "install that libc", "%s needs %s: %s", program->path, linker,
             portmap_strerror(-errno));
-    else if (strstr(linker, "ld-musl") != NULL)
-        say(DOCTOR_FAIL, "command", "use a build for glibc, or give it its port as an option",
-            "%s is linked to musl, the library to glibc", program->path);
+    else if (program->kind == PROGRAM_OTHER_LIBC)
+        say_obstacle(program->path, reach_obstacle(program->kind, false));
     else {
         say(DOCTOR_OK, "command", NULL, "%s is dynamically linked", program->path);
         check_libc(linker);
@@ -345,11 +349,6 @@ static void check_unknown(const char *path, const char *file)
         say(DOCTOR_FAIL, "command", "name a program or a script", "%s is neither", file);
 }
 
-static void say_obstacle(const char *path, const struct obstacle *obstacle)
-{
-    say(DOCTOR_FAIL, "command", obstacle->remedy_in_full, "%s is %s", path, obstacle->why_in_full);
-}
-
 static void check_program(const char *path)
 {
     static struct reach program;
@@ -366,6 +365,7 @@ static void check_program(const char *path)
         say_obstacle(program.path, reach_obstacle(program.kind, true));
     switch (program.kind) {
     case PROGRAM_DYNAMIC:
+    case PROGRAM_OTHER_LIBC:
         check_dynamic(&program);
         break;
     case PROGRAM_PORTSHIM:

@@ -94,25 +94,6 @@ static ElfW(Dyn) dynamic_entry(struct elf *elf, const ElfW(Phdr) * segment, unsi
     return entry;
 }
 
-/* Whether a file without an interpreter is ld.so itself, which preloads for the program that it is told to
- * load. Only ld.so has a name to link to (DT_SONAME): a static PIE has none. */
-static bool is_dynamic_linker(struct elf *elf, const ElfW(Ehdr) * header)
-{
-    ElfW(Phdr) segment;
-    if (header->e_type != ET_DYN || !find_segment(elf, header, PT_DYNAMIC, &segment))
-        return false;
-    ElfW(Dyn) entry = {.d_tag = DT_DEBUG};
-    for (unsigned i = 0; entry.d_tag != DT_NULL && entry.d_tag != DT_SONAME; i++)
-        entry = dynamic_entry(elf, &segment, i);
-    return entry.d_tag == DT_SONAME;
-}
-
-static bool is_dynamic(struct elf *elf, const ElfW(Ehdr) * header)
-{
-    ElfW(Phdr) segment;
-    return find_segment(elf, header, PT_INTERP, &segment) || is_dynamic_linker(elf, header);
-}
-
 void elf_interpreter(int fd, char *path, size_t size)
 {
     struct elf elf;
@@ -135,6 +116,58 @@ static uint64_t offset_of(struct elf *elf, const ElfW(Ehdr) * header, ElfW(Addr)
             segment.p_type == PT_LOAD && address - segment.p_vaddr < segment.p_filesz)
             return address - segment.p_vaddr + segment.p_offset;
     return 0;
+}
+
+/* Whether a path is that of glibc's ld.so, wherever it lies. Its names on all machines: ld-linux.so.2,
+ * ld-linux-x86-64.so.2, ld64.so.1, ld.so.1, ld-lsb.so.3; before glibc 2.34 these led to ld-2.31.so. */
+static bool is_of_glibc(const char *path)
+{
+    static const char *const names[] = {"ld-linux", "ld64.so", "ld.so", "ld-lsb", "ld-2."};
+    const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        if (strncmp(name, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
+}
+
+static enum program_kind judge_interpreter(struct elf *elf, const ElfW(Phdr) * segment)
+{
+    char end[48]; /* of its path: only the last name counts */
+    uint64_t size = segment->p_filesz < sizeof end - 1 ? segment->p_filesz : sizeof end - 1;
+    end[read_some(elf, end, (size_t)size, segment->p_offset + segment->p_filesz - size)] = '\0';
+    return is_of_glibc(end) ? PROGRAM_DYNAMIC : PROGRAM_OTHER_LIBC;
+}
+
+/* What a file without an interpreter is: a static program, or a dynamic linker, which preloads for the
+ * program that it is told to load. A static program that can be loaded at any address is marked as such
+ * (DF_1_PIE) and has no name to link to (DT_SONAME), which glibc's ld.so has. */
+static enum program_kind judge_without_interpreter(struct elf *elf, const ElfW(Ehdr) * header)
+{
+    ElfW(Phdr) segment;
+    ElfW(Dyn) entry;
+    uint64_t strings = 0, flags = 0, name = 0;
+    bool has_name = false;
+    char linker[16];
+    if (header->e_type != ET_DYN || !find_segment(elf, header, PT_DYNAMIC, &segment))
+        return PROGRAM_STATIC;
+    for (unsigned i = 0; (entry = dynamic_entry(elf, &segment, i)).d_tag != DT_NULL; i++)
+        switch (entry.d_tag) {
+        case DT_STRTAB:
+            strings = entry.d_un.d_ptr;
+            break;
+        case DT_SONAME:
+            has_name = true;
+            name = entry.d_un.d_val;
+            break;
+        case DT_FLAGS_1:
+            flags = entry.d_un.d_val;
+            break;
+        }
+    if (!has_name)
+        return (flags & DF_1_PIE) != 0 ? PROGRAM_STATIC : PROGRAM_OTHER_LIBC;
+    name += offset_of(elf, header, (ElfW(Addr))strings);
+    linker[read_some(elf, linker, sizeof linker - 1, name)] = '\0';
+    return is_of_glibc(linker) ? PROGRAM_DYNAMIC : PROGRAM_OTHER_LIBC;
 }
 
 bool elf_needs(int fd, const char *prefix, char *needed, size_t size)
@@ -272,8 +305,14 @@ static void script_interpreter(const char *head, char *path, size_t size)
 
 static enum program_kind judge_ours(struct elf *elf, const ElfW(Ehdr) * header)
 {
-    bool dynamic = is_dynamic(elf, header); /* first: the window is still on the first page */
-    return is_go(elf, header) ? PROGRAM_GO : dynamic ? PROGRAM_DYNAMIC : PROGRAM_STATIC;
+    ElfW(Phdr) segment;
+    /* First, as it is on the first page. */
+    bool has_interpreter = find_segment(elf, header, PT_INTERP, &segment);
+    enum program_kind kind =
+        has_interpreter ? judge_interpreter(elf, &segment) : judge_without_interpreter(elf, header);
+    if (has_interpreter && kind == PROGRAM_OTHER_LIBC)
+        return kind; /* a Go program, too, ends when its libc cannot load our library */
+    return is_go(elf, header) ? PROGRAM_GO : kind;
 }
 
 enum program_kind elf_judge(int fd, char *interpreter, size_t size)

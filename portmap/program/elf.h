@@ -9,10 +9,11 @@
 #include <stddef.h>
 
 enum program_kind {
-    PROGRAM_DYNAMIC,     /* has an interpreter, or is ld.so itself: the library is preloaded */
+    PROGRAM_DYNAMIC,     /* glibc's ld.so is its interpreter, or it is ld.so: the library is preloaded */
     PROGRAM_STATIC,      /* has no interpreter: nothing is preloaded */
     PROGRAM_GO,          /* makes system calls without libc, even if libc is linked in */
     PROGRAM_WRONG_CLASS, /* ELF, but of another class or machine than portshim's library */
+    PROGRAM_OTHER_LIBC,  /* its interpreter is another one, as musl's, or it is that: it cannot load ours */
     PROGRAM_UNKNOWN,     /* not ELF, or unreadable: exec will tell */
     PROGRAM_PORTSHIM,    /* the command portshim, by its ELF note; it makes a run inside of the run */
 };

@@ -89,6 +89,10 @@ const struct obstacle *reach_obstacle(enum program_kind kind, bool is_privileged
         "of another ELF class or machine", "start it by a portshim of its own class",
         "of another ELF class or machine",
         "build portshim for its class: make CC='gcc -m32', and name it in PORTSHIM_LIB"};
+    static const struct obstacle is_of_other_libc = {
+        "linked to another libc", "use a build for glibc",
+        "linked to another libc than glibc, which cannot load the library",
+        "use a build for glibc, or give it its port as an option"};
     static const struct obstacle gives_rights = {
         "set-user-ID, set-group-ID or with capabilities", "run it as its owner",
         "set-user-ID, set-group-ID or has capabilities: ld.so ignores the library",
@@ -102,7 +106,16 @@ const struct obstacle *reach_obstacle(enum program_kind kind, bool is_privileged
         return &is_go;
     case PROGRAM_WRONG_CLASS:
         return &is_foreign;
+    case PROGRAM_OTHER_LIBC:
+        return &is_of_other_libc;
     default:
         return NULL;
     }
+}
+
+enum reach_way reach_way(enum program_kind kind, bool is_privileged)
+{
+    if (reach_obstacle(kind, is_privileged) == NULL)
+        return WAY_LIBRARY;
+    return is_privileged ? WAY_NONE : WAY_TRAP;
 }

@@ -49,7 +49,8 @@ void reach_judge(struct reach *reach, int dirfd, const char *path, int flags,
 /* The same for a path that this process would start from its working directory. */
 void reach_judge_here(struct reach *reach, const char *path);
 
-/* Why the library does not reach a program, and what helps: in short for a line of a list, and in full. */
+/* Why the library does not reach a program, and what helps without the trap: in short for a line of a list,
+ * and in full. */
 struct obstacle {
     const char *why, *remedy;
     const char *why_in_full, *remedy_in_full;
@@ -58,5 +59,27 @@ struct obstacle {
 /* NULL when there is no obstacle: the library reaches the program, or the kernel will not start it, or it is
  * the command portshim, which is static but makes a run inside of the run and binds nothing. */
 const struct obstacle *reach_obstacle(enum program_kind kind, bool is_privileged);
+
+/* By which way the ports of a program are rewritten. */
+enum reach_way {
+    WAY_LIBRARY, /* there is no obstacle */
+    WAY_TRAP,    /* the library does not reach it: it has to be started under the trap */
+    WAY_NONE,    /* neither: under the trap it would not get the rights that its file gives */
+};
+
+enum reach_way reach_way(enum program_kind kind, bool is_privileged);
+
+/* Whether a program is to be started under the trap, where that can be had and is not switched off. */
+static inline bool reach_wants_trap(const struct reach *reach)
+{
+    return reach_way(reach->kind, reach->is_privileged) == WAY_TRAP;
+}
+
+/* Whether ld.so would fail, or complain, if our library stood in LD_PRELOAD of this program: it is to be
+ * taken out. */
+static inline bool reach_refuses_library(const struct reach *reach)
+{
+    return reach->kind == PROGRAM_OTHER_LIBC || reach->kind == PROGRAM_WRONG_CLASS;
+}
 
 #endif

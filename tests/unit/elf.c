@@ -85,16 +85,73 @@ TEST("without an interpreter it is static, unless others may be linked to it: th
     ElfW(Dyn) *entry = (ElfW(Dyn) *)(void *)(image.bytes + segment_of(&image, PT_DYNAMIC)->p_offset);
     while (entry->d_tag != DT_NEEDED)
         entry++;
-    entry->d_tag = DT_SONAME;
+    ElfW(Dyn) *strings = (ElfW(Dyn) *)(void *)(image.bytes + segment_of(&image, PT_DYNAMIC)->p_offset);
+    while (strings->d_tag != DT_STRTAB)
+        strings++;
+    entry->d_tag = DT_SONAME; /* the first segment lies in the file as in memory */
+    char *name = image.bytes + strings->d_un.d_ptr + entry->d_un.d_val;
+    strcpy(name, "ld64.so");
     header_of(&image)->e_type = ET_DYN;
     equal(judge(&image), PROGRAM_DYNAMIC);
+    strcpy(name, "libc.mu"); /* as Alpine's musl is named, which is a libc and its dynamic linker */
+    equal(judge(&image), PROGRAM_OTHER_LIBC);
     header_of(&image)->e_type = ET_EXEC;
     equal(judge(&image), PROGRAM_STATIC);
+}
+
+TEST("a dynamic linker without a name, as Debian's musl is, is none of glibc")
+{
+    struct image image = load();
+    segment_of(&image, PT_INTERP)->p_type = PT_NULL;
+    ElfW(Dyn) *entry = (ElfW(Dyn) *)(void *)(image.bytes + segment_of(&image, PT_DYNAMIC)->p_offset);
+    while (entry->d_tag != DT_FLAGS_1)
+        entry++;
+    check((entry->d_un.d_val & DF_1_PIE) != 0, "this program is not marked as position independent");
+    equal(judge(&image), PROGRAM_STATIC);
+    entry->d_un.d_val &= ~(ElfW(Xword))DF_1_PIE;
+    equal(judge(&image), PROGRAM_OTHER_LIBC);
+}
+
+TEST("a program whose interpreter is not glibc's is of another libc, wherever the interpreter lies")
+{
+    static const struct {
+        const char *path;
+        enum program_kind kind;
+    } interpreters[] = {
+        {"/lib64/ld-linux-x86-64.so.2", PROGRAM_DYNAMIC},
+        {"/lib/ld-linux.so.2", PROGRAM_DYNAMIC},
+        {"/lib/ld-linux-aarch64.so.1", PROGRAM_DYNAMIC},
+        {"/lib/ld64.so.1", PROGRAM_DYNAMIC},
+        {"/lib64/ld64.so.2", PROGRAM_DYNAMIC},
+        {"/lib/ld.so.1", PROGRAM_DYNAMIC},
+        {"/lib64/ld-lsb-x86-64.so.3", PROGRAM_DYNAMIC},
+        {"/opt/ld-2.31.so", PROGRAM_DYNAMIC},
+        {"ld-linux.so.2", PROGRAM_DYNAMIC},
+        {"/nix/store/1b9p07z77phvv2hf6gm9f28syp39f1ag-glibc-2.40-36/lib/ld-linux-x86-64.so.2", PROGRAM_DYNAMIC},
+        {"/lib/ld-musl-x86_64.so.1", PROGRAM_OTHER_LIBC},
+        {"/nix/store/1b9p07z77phvv2hf6gm9f28syp39f1ag-musl-1.2.5/lib/ld-musl-x86_64.so.1", PROGRAM_OTHER_LIBC},
+        {"/ld-linux/ld-musl-i386.so.1", PROGRAM_OTHER_LIBC},
+        {"/lib/ld64-uClibc.so.0", PROGRAM_OTHER_LIBC},
+        {"/lib/ld-uClibc.so.0", PROGRAM_OTHER_LIBC},
+        {"/system/bin/linker64", PROGRAM_OTHER_LIBC},
+        {"/libexec/ld-elf.so.1", PROGRAM_OTHER_LIBC},
+        {"", PROGRAM_OTHER_LIBC},
+    };
+    struct image image = load();
+    ElfW(Phdr) *segment = segment_of(&image, PT_INTERP);
+    segment->p_offset = image.size;
+    for (unsigned i = 0; i < sizeof interpreters / sizeof *interpreters; i++) {
+        strcpy(image.bytes + image.size, interpreters[i].path);
+        segment->p_filesz = strlen(interpreters[i].path) + 1;
+        enum program_kind kind = judge(&image);
+        check(kind == interpreters[i].kind, "%s: %u", interpreters[i].path, kind);
+    }
 }
 
 TEST("another class or machine is of the wrong class")
 {
     struct image image = load();
+    strcpy(image.bytes + segment_of(&image, PT_INTERP)->p_offset, "/lib/ld-musl.so");
     header_of(&image)->e_machine ^= 1;
     equal(judge(&image), PROGRAM_WRONG_CLASS);
     equal(elf_is_our_library(image.fd), false);
@@ -114,6 +171,8 @@ TEST("what the linker of Go has marked is a Go program, dynamic or not")
     check(name > image.bytes, "no section %s", ours);
     strcpy(name, ".note.go.buildid");
     equal(judge(&image), PROGRAM_GO);
+    strcpy(image.bytes + segment_of(&image, PT_INTERP)->p_offset, "/lib/ld-musl.so"); /* shorter than any */
+    equal(judge(&image), PROGRAM_OTHER_LIBC);
     segment_of(&image, PT_INTERP)->p_type = PT_NULL;
     equal(judge(&image), PROGRAM_GO);
     strcpy(name, ".go.buildinfo");
