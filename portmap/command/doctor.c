@@ -290,13 +290,13 @@ static void check_dynamic(const struct reach *program)
     if (fd < 0)
         return; /* the file has just vanished */
     elf_interpreter(fd, linker, sizeof linker);
-    if (*linker == '\0')
-        say(DOCTOR_OK, "command", NULL, "%s is ld.so, which preloads for what it loads", program->path);
-    else if (access(linker, X_OK) < 0)
+    if (*linker != '\0' && access(linker, X_OK) < 0)
         say(DOCTOR_FAIL, "command", "install that libc", "%s needs %s: %s", program->path, linker,
             portmap_strerror(-errno));
     else if (program->kind == PROGRAM_OTHER_LIBC)
         say_obstacle(program->path, reach_obstacle(program->kind, false));
+    else if (*linker == '\0')
+        say(DOCTOR_OK, "command", NULL, "%s is ld.so, which preloads for what it loads", program->path);
     else {
         say(DOCTOR_OK, "command", NULL, "%s is dynamically linked", program->path);
         check_libc(linker);
