@@ -9,6 +9,7 @@
 #include "calls/start.h"
 #include "process/attach.h"
 #include "process/carry.h"
+#include "process/supervised.h"
 
 #include <fcntl.h>
 #include <stdarg.h>
@@ -32,7 +33,7 @@ static int raw_socket(int family, int type, int protocol)
 
 static int raw_bind(int fd, const struct sockaddr *address, socklen_t len)
 {
-    return (int)BEHIND(&next_functions, syscall)(SYS_bind, fd, address, len);
+    return (int)BEHIND(&next_functions, syscall)(SYS_bind, fd, address, len, 0L, 0L, supervised_cookie);
 }
 
 static int raw_listen(int fd, int backlog)
@@ -47,12 +48,14 @@ static int raw_connect(int fd, const struct sockaddr *address, socklen_t len)
 
 static int raw_getsockname(int fd, struct sockaddr *address, socklen_t *len)
 {
-    return (int)BEHIND(&next_functions, syscall)(SYS_getsockname, fd, address, len);
+    return (int)BEHIND(&next_functions, syscall)(SYS_getsockname, fd, address, len, 0L, 0L,
+                                                 supervised_cookie);
 }
 
 static int raw_getpeername(int fd, struct sockaddr *address, socklen_t *len)
 {
-    return (int)BEHIND(&next_functions, syscall)(SYS_getpeername, fd, address, len);
+    return (int)BEHIND(&next_functions, syscall)(SYS_getpeername, fd, address, len, 0L, 0L,
+                                                 supervised_cookie);
 }
 
 #ifdef SYS_accept

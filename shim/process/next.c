@@ -1,6 +1,7 @@
 #include "process/next.h"
 
 #include "process/loaded.h"
+#include "process/supervised.h"
 
 struct next next_functions;
 
@@ -18,6 +19,8 @@ void *next_find(size_t offset)
         while (*name++ != '\0')
             ;
     void *function = loaded_next_function(name);
+    if (supervised_cookie != 0)
+        function = supervised_way(offset, name, function);
     /* Other threads and signal handlers store the same. */
     __atomic_store_n((void **)((char *)&next_functions + offset), function, __ATOMIC_RELAXED);
     return function;

@@ -17,7 +17,7 @@ void seen_bind(const struct view *view, int fd, const struct outbound *out, int 
 {
     struct map *map = view->map[0]; /* sightings are kept in the map */
     unsigned port = address_port(&out->to);
-    if (map == NULL || (error != 0 && error != EADDRINUSE) || out->len < ADDRESS_IPV4)
+    if (map == NULL || !view->active || (error != 0 && error != EADDRINUSE) || out->len < ADDRESS_IPV4)
         return;
     if (!address_is_ip(&out->to) || port == 0 || view_to_program(view, port) != 0 ||
         !kind_matches(view, fd, PORTMAP_BOTH))

@@ -1,0 +1,149 @@
+#include "process/supervised.h"
+
+#include "process/attach.h"
+#include "process/loaded.h"
+#include "trap/question.h"
+
+#include <elf.h>
+#include <stdint.h>
+#include <string.h>
+
+long supervised_cookie;
+
+static bool is_supervised;
+static long (*libc_syscall)(long, ...);
+
+static bool is_readable(const ElfW(Phdr) * segment)
+{
+    return segment->p_type == PT_LOAD && (segment->p_flags & PF_R) != 0;
+}
+
+/* What a segment has in memory, cut to what a loadable segment maps; NULL when none does. */
+static const char *in_memory(const struct headers *program, const ElfW(Phdr) * segment)
+{
+    for (size_t i = 0; i < program->count; i++) {
+        const ElfW(Phdr) *whole = &program->first[i];
+        uintptr_t at = segment->p_vaddr - whole->p_vaddr;
+        if (is_readable(whole) && segment->p_vaddr >= whole->p_vaddr && at <= whole->p_filesz &&
+            segment->p_filesz <= whole->p_filesz - at)
+            return (const char *)(program->base + segment->p_vaddr);
+    }
+    return NULL;
+}
+
+/* Whether there is a note of Go's linker: its build id. */
+static bool has_go_note(const char *at, size_t size)
+{
+    static const char name[4] = "Go\0";
+    ElfW(Nhdr) note;
+    while (size >= sizeof note + sizeof name) {
+        memcpy(&note, at, sizeof note);
+        if (note.n_namesz == sizeof name && memcmp(at + sizeof note, name, sizeof name) == 0)
+            return true;
+        size_t whole =
+            sizeof note + ((size_t)note.n_namesz + 3) / 4 * 4 + ((size_t)note.n_descsz + 3) / 4 * 4;
+        if (whole >= size)
+            return false;
+        at += whole;
+        size -= whole;
+    }
+    return false;
+}
+
+/* Whether Go's build information lies at the beginning of the program's data, where Go itself looks for it
+ * (debug/buildinfo). Programs that were linked without a build id have that. */
+static bool has_go_data(const char *at, size_t size)
+{
+    static const char magic[] = "\xff Go buildinf:";
+    enum { STEP = 16, MOST = 64 * 1024 };
+    for (size_t i = 0; i < MOST && i + STEP <= size; i += STEP)
+        if (memcmp(at + i, magic, sizeof magic - 1) == 0)
+            return true;
+    return false;
+}
+
+/* The same as program/elf.h tells of a file, by what of it is in memory. */
+static bool is_go(void)
+{
+    struct headers program;
+    if (!loaded_headers(&program))
+        return false;
+    for (size_t i = 0; i < program.count; i++) {
+        const ElfW(Phdr) *segment = &program.first[i];
+        bool note = segment->p_type == PT_NOTE;
+        bool data = is_readable(segment) && (segment->p_flags & PF_W) != 0;
+        const char *at = note || data ? in_memory(&program, segment) : NULL;
+        if (at != NULL && (note ? has_go_note : has_go_data)(at, segment->p_filesz))
+            return true;
+    }
+    return false;
+}
+
+/* libc's own functions are called anew, by way of this module. */
+static void forget_functions(void)
+{
+    next_functions.bind = NULL;
+    next_functions.getsockname = NULL;
+    next_functions.getpeername = NULL;
+}
+
+void supervised_ask(void)
+{
+    struct trap_question question;
+    bool go = is_go();
+    supervised_cookie = 0; /* the question itself must not pass */
+    is_supervised = trap_ask(&question, go ? TRAP_PRESENT : TRAP_HELLO);
+    if (!is_supervised)
+        return;
+    if (go) {
+        own_view.active = false;
+    } else if (sizeof supervised_cookie == sizeof question.cookie) { /* else there is no place for it */
+        supervised_cookie = (long)question.cookie;
+        forget_functions();
+    }
+}
+
+bool supervised(void)
+{
+    return is_supervised;
+}
+
+static int bind_past(int fd, const struct sockaddr *address, socklen_t len)
+{
+    return (int)libc_syscall(SYS_bind, fd, address, len, 0L, 0L, supervised_cookie);
+}
+
+static int getsockname_past(int fd, struct sockaddr *address, socklen_t *len)
+{
+    return (int)libc_syscall(SYS_getsockname, fd, address, len, 0L, 0L, supervised_cookie);
+}
+
+static int getpeername_past(int fd, struct sockaddr *address, socklen_t *len)
+{
+    return (int)libc_syscall(SYS_getpeername, fd, address, len, 0L, 0L, supervised_cookie);
+}
+
+/* None of the three is a cancellation point, in libc as here. */
+static void *way_past(size_t offset)
+{
+    switch (offset) {
+    case offsetof(struct next, bind):
+        return bind_past;
+    case offsetof(struct next, getsockname):
+        return getsockname_past;
+    case offsetof(struct next, getpeername):
+        return getpeername_past;
+    default:
+        return NULL;
+    }
+}
+
+void *supervised_way(size_t offset, const char *name, void *behind)
+{
+    void *past = way_past(offset);
+    if (past == NULL || behind == NULL || behind != loaded_function(loaded_libc(), name))
+        return behind;
+    void *function = loaded_function(loaded_libc(), "syscall");
+    __atomic_store_n((void **)&libc_syscall, function, __ATOMIC_RELAXED);
+    return function != NULL ? past : behind;
+}
