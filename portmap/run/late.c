@@ -1,10 +1,15 @@
 #include "run/late.h"
 
+#include "base/text.h"
 #include "error.h"
 #include "run/assign.h"
 #include "run/leases.h"
+#include "run/rundir.h"
 
+#include <errno.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /*
  * When the pool is exhausted, other processes of the run may be about to enter ports that they have leased.
@@ -154,5 +159,54 @@ int run_assign_late(struct run *run, const struct means *means, unsigned placeho
     if (result >= 0)
         run_fill_stock(&a, true);
     lease_close(&a.leases);
+    return result;
+}
+
+/* Opens the home that the run's path is in. PORTSHIM_HOME does not tell: the program may have removed it. */
+static bool open_home(struct home *home, const char *run_path)
+{
+    char variable[PATH_MAX + 16];
+    char *environment[] = {variable, NULL};
+    struct text t = text_in(variable, sizeof variable);
+    text_str(&t, "PORTSHIM_HOME=");
+    text_str(&t, run_path);
+    for (unsigned parts = 0; parts < 2; parts++) { /* cut off /runs/ID */
+        char *slash = strrchr(variable, '/');
+        if (slash == NULL)
+            return false;
+        *slash = '\0';
+    }
+    return home_open(home, environment) == 0;
+}
+
+static int lease_in(struct run *run, const struct home *home, char *const *env, unsigned placeholder,
+                    uint32_t *entry)
+{
+    struct run_means found;
+    int result = run_find_means(&found, home, run->map, env);
+    if (result == 0 && entry != NULL) {
+        result = run_assign_late(run, &found.means, placeholder, entry);
+    } else if (result == 0) {
+        found.means.patience = 0;
+        run_refill(run, &found.means);
+    }
+    return result;
+}
+
+int run_lease_late(const char *run_path, const struct map *map, char *const *env, unsigned placeholder,
+                   uint32_t *entry)
+{
+    struct run run = {.map = &run.opened};
+    struct home home;
+    if (access(run_path, F_OK) < 0 || !open_home(&home, run_path))
+        return -ENOENT;
+    int result = rundir_path(&home, map->head->run_id, run.path);
+    if (result == 0)
+        result = run_open(&run);
+    if (result == 0) {
+        result = lease_in(&run, &home, env, placeholder, entry);
+        files_close(run.map);
+    }
+    home_close(&home);
     return result;
 }

@@ -32,4 +32,14 @@ void run_refill(struct run *run, const struct means *means);
  */
 int run_assign_late(struct run *run, const struct means *means, unsigned placeholder, uint32_t *entry);
 
+/*
+ * The same for a process that has only joined the run of this path: opens the home that the path is in, the
+ * run of the map (that run or one around it), and what leases as the environment says. If entry is NULL, only
+ * fills the stock, without waiting. The result is as above; another negative one when the run is out of
+ * reach. After chroot, or in another mount namespace, it is: a home that was made at that path would be
+ * another one, with a lease table of its own.
+ */
+int run_lease_late(const char *run_path, const struct map *map, char *const *env, unsigned placeholder,
+                   uint32_t *entry);
+
 #endif

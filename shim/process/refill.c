@@ -1,14 +1,9 @@
 #include "process/refill.h"
 
-#include "base/text.h"
-#include "error.h"
-#include "lease/home.h"
-#include "lease/pool.h"
 #include "process/carry.h"
 #include "process/loaded.h"
 #include "rules/late.h"
 #include "run/late.h"
-#include "run/rundir.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -39,57 +34,12 @@ struct filling {
     _Alignas(16) char stack[STACK];
 };
 
-/* Whether the run is there. After chroot, or in another mount namespace, it is not, and a home that we made
- * at its path would be another one, with a lease table of its own. */
-static bool is_in_reach(void)
-{
-    return access(strchr(carry_run_variable(), '=') + 1, F_OK) == 0;
-}
-
-/* Opens the home that the run's path is in. PORTSHIM_HOME does not tell: the program may have removed it. */
-static bool open_home(struct home *home)
-{
-    char variable[PATH_MAX + 16];
-    char *environment[] = {variable, NULL};
-    const char *run_path = strchr(carry_run_variable(), '=') + 1;
-    struct text t = text_in(variable, sizeof variable);
-    text_str(&t, "PORTSHIM_HOME=");
-    text_str(&t, run_path);
-    for (unsigned parts = 0; parts < 2; parts++) { /* cut off /runs/ID */
-        char *slash = strrchr(variable, '/');
-        if (slash == NULL)
-            return false;
-        *slash = '\0';
-    }
-    return home_open(home, environment) == 0;
-}
-
 static int lease_and_fill(const struct filling *filling)
 {
-    struct run run = {.map = &run.opened};
-    struct run_means found;
-    struct home home;
-    if (!is_in_reach() || !open_home(&home))
-        return -ENOENT;
-    int result = rundir_path(&home, filling->map->head->run_id, run.path);
-    if (result == 0)
-        result = run_open(&run);
-    if (result != 0) {
-        home_close(&home);
-        return result;
-    }
-    result = run_find_means(&found, &home, run.map, environ);
-    if (result == 0 && filling->entry != NULL) {
-        result = run_assign_late(&run, &found.means, filling->placeholder, filling->entry);
-        if (result >= 0)
-            late_alias(filling->view, filling->map, filling->placeholder);
-    } else if (result == 0) {
-        found.means.patience = 0;
-        run_refill(&run, &found.means);
+    const char *run_path = strchr(carry_run_variable(), '=') + 1;
+    int result = run_lease_late(run_path, filling->map, environ, filling->placeholder, filling->entry);
+    if (result >= 0)
         late_alias(filling->view, filling->map, filling->placeholder);
-    }
-    files_close(run.map);
-    home_close(&home);
     return result;
 }
 
@@ -152,20 +102,13 @@ static int fill_on_own_stack(const struct view *view, struct map *map, unsigned 
     return result;
 }
 
-static enum refill meaning_of(int result, const struct map *map)
-{
-    if (result >= 0)
-        return result > 0 ? REFILL_ASSIGNED : REFILL_STANDS;
-    bool may_be_elsewhere = result != PORTMAP_EXHAUSTED && !run_server(map, environ).required;
-    return may_be_elsewhere ? REFILL_OUT_OF_REACH : REFILL_NONE;
-}
-
 enum refill refill(const struct view *view, struct map *map, unsigned placeholder, uint32_t *entry)
 {
     int saved = errno, cancel;
     /* bind(2) is no cancellation point, but open(2) is: a thread cancelled in here would leave files open. */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    enum refill answer = meaning_of(fill_on_own_stack(view, map, placeholder, entry), map);
+    enum refill answer =
+        late_refilled(fill_on_own_stack(view, map, placeholder, entry), run_server(map, environ).required);
     pthread_setcancelstate(cancel, NULL);
     errno = saved;
     return answer;

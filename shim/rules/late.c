@@ -1,5 +1,6 @@
 #include "rules/late.h"
 
+#include "error.h"
 #include "host/probe.h"
 #include "rules/kind.h"
 
@@ -8,6 +9,13 @@
 bool late_alias(const struct view *view, struct map *map, unsigned placeholder)
 {
     return view_is_real_around(view, map, placeholder) || map_alias_late(map, placeholder);
+}
+
+enum refill late_refilled(int result, bool server_required)
+{
+    if (result >= 0)
+        return result > 0 ? REFILL_ASSIGNED : REFILL_STANDS;
+    return result == PORTMAP_EXHAUSTED || server_required ? REFILL_NONE : REFILL_OUT_OF_REACH;
 }
 
 enum refill late_assign(const struct view *view, struct map *map, unsigned placeholder, uint32_t *entry)

@@ -22,6 +22,10 @@
  */
 enum refill late_assign(const struct view *view, struct map *map, unsigned placeholder, uint32_t *entry);
 
+/* What a refill (rules/view.h) answers, by the result of run_lease_late() (run/late.h). Where a port server
+ * is required, no port can be had elsewhere. */
+enum refill late_refilled(int result, bool server_required);
+
 /* Gives an assigned placeholder its alias, if it needs one (map_alias_late()). False for an empty stock. */
 bool late_alias(const struct view *view, struct map *map, unsigned placeholder);
 

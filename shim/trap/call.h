@@ -32,8 +32,6 @@ struct call {
     bool is_narrow; /* i386: pointers and sizes have 32 bits, and structures are laid out accordingly */
     bool is_time64; /* recvmmsg_time64(2) of i386 */
     uint64_t arguments[6];
-    /* What is known of the thread already (trap/threads.h, trap/images.h), so that it is found out once. */
-    struct image *image;
 };
 
 /* How a call goes on. */

@@ -12,7 +12,7 @@
 #include <sys/types.h>
 
 struct supervision {
-    pid_t first;     /* the program's process, for messages */
+    pid_t first;     /* the process of the program; this one was forked from it */
     uint64_t cookie; /* of its filter */
     bool strict;     /* see struct trap_wish */
     int proxy;       /* a descriptor that ends when P does (trap/start.h); -1: no proxy */

@@ -1,0 +1,71 @@
+/* bind(2) and listen(2) of a trapped program, as calls/bind.c has them for the library's own process. */
+#include "rules/choose.h"
+#include "rules/seen.h"
+#include "trap/calls.h"
+#include "trap/images.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+/* Binds the real port that the rules have found, or one that the kernel chooses. 0 or an errno. */
+static int try_real(const struct view *view, int fd, struct outbound *out)
+{
+    int error = EADDRINUSE;
+    if (!out->out_of_reach)
+        do
+            error = bind(fd, &out->to.any, out->len) == 0 ? 0 : errno;
+        while (error == EADDRINUSE && rule_retry(view, out));
+    return out->out_of_reach ? -choose_and_bind(view, out, fd) : error;
+}
+
+static struct answer bind_real(const struct view *view, int fd, struct outbound *out)
+{
+    int error = out->error;
+    if (error == 0) {
+        error = try_real(view, fd, out);
+        rule_bound(view, out, error);
+    }
+    return answer_value(-error);
+}
+
+struct answer trap_bind(const struct view *view, const struct call *call)
+{
+    struct outbound out;
+    if (!trap_copy(view, call, call->arguments[1], call->arguments[2], &out, RULE_BIND))
+        return CONTINUE_CALL;
+    int fd = trap_socket(call, (int)call->arguments[0]);
+    if (fd < 0)
+        return CONTINUE_CALL;
+    rule_local(view, fd, &out);
+    bool ours = out.placeholder != 0 || out.error != 0;
+    struct answer answer = ours ? bind_real(view, fd, &out) : CONTINUE_CALL;
+    close(fd);
+    return answer;
+}
+
+/* Whether a socket has a real port of the run. */
+static bool is_on_real_port(const struct view *view, int fd)
+{
+    union address own;
+    socklen_t len = sizeof own;
+    if (getsockname(fd, &own.any, &len) < 0 || !address_is_ip(&own) || !address_is_whole(&own, len))
+        return false;
+    uint32_t entry = view_to_program(view, address_port(&own));
+    return entry != 0 && (entry & MAP_ALIAS) == 0;
+}
+
+/* Other sockets are left to the kernel: a unix socket, above all, remembers who has called listen(2). */
+struct answer trap_listen(const struct view *view, const struct call *call)
+{
+    int fd = view->active ? trap_socket(call, (int)call->arguments[0]) : -1;
+    struct answer answer = CONTINUE_CALL;
+    if (fd >= 0 && is_on_real_port(view, fd)) {
+        int result = listen(fd, (int)call->arguments[1]);
+        answer = answer_value(result == 0 ? 0 : -errno);
+        if (result == 0)
+            view_wake(view);
+    }
+    if (fd >= 0)
+        close(fd);
+    return answer;
+}

@@ -1,0 +1,94 @@
+#include "trap/connecting.h"
+
+#include "trap/remote.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+enum { THREADS = 16, JOBS = 2048, STACK = 64 * 1024 };
+
+struct job {
+    struct call call;
+    int fd;
+    union address to;
+    socklen_t len;
+};
+
+/* A ring: jobs[first % JOBS] to jobs[(first + count - 1) % JOBS]. */
+static struct job jobs[JOBS];
+static unsigned first, count, threads, idle;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t is_filled = PTHREAD_COND_INITIALIZER;
+
+/* connect(2) that waits as short as the kernel can: for one tick of its clock. 0 or a negated errno. */
+static int connect_briefly(int fd, const union address *to, socklen_t len)
+{
+    struct timeval before, least = {.tv_usec = 1};
+    socklen_t size = sizeof before;
+    if (getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &before, &size) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &least, sizeof least) < 0)
+        return -errno;
+    int result = connect(fd, &to->any, len) == 0 ? 0 : -errno;
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &before, sizeof before);
+    return result;
+}
+
+static void make(const struct job *job)
+{
+    struct answer answer = answer_value(connect_briefly(job->fd, &job->to, job->len));
+    if (answer.value == -EINPROGRESS || answer.value == -EALREADY)
+        answer = CONTINUE_CALL;
+    remote_answer(&job->call, answer);
+    close(job->fd);
+}
+
+static void *work(void *none)
+{
+    (void)none;
+    pthread_mutex_lock(&lock);
+    for (;;) {
+        idle++;
+        while (count == 0)
+            pthread_cond_wait(&is_filled, &lock);
+        idle--;
+        struct job job = jobs[first % JOBS];
+        first++;
+        count--;
+        pthread_mutex_unlock(&lock);
+        make(&job);
+        pthread_mutex_lock(&lock);
+    }
+    return NULL;
+}
+
+/* False when there is no thread at all. */
+static bool have_threads(void)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    if (idle > count || threads == THREADS)
+        return true;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    if (pthread_create(&thread, &attributes, work, NULL) == 0)
+        threads++;
+    pthread_attr_destroy(&attributes);
+    return threads > 0;
+}
+
+bool connecting_start(const struct call *call, int fd, const union address *to, socklen_t len)
+{
+    bool good = false;
+    pthread_mutex_lock(&lock);
+    if (count < JOBS && have_threads()) {
+        jobs[(first + count) % JOBS] = (struct job){.call = *call, .fd = fd, .to = *to, .len = len};
+        count++;
+        good = true;
+        pthread_cond_signal(&is_filled);
+    }
+    pthread_mutex_unlock(&lock);
+    return good;
+}

@@ -1,0 +1,37 @@
+/*
+ * The programs that trapped threads run, as far as it matters for their calls.
+ */
+#ifndef SHIM_TRAP_IMAGES_H
+#define SHIM_TRAP_IMAGES_H
+
+#include "rules/view.h"
+#include "trap/call.h"
+
+#include <limits.h>
+
+enum { IMAGE_ID_SIZE = 16 };
+
+struct image {
+    unsigned char id[IMAGE_ID_SIZE]; /* AT_RANDOM's bytes; see trap/threads.h */
+    uint64_t used;                   /* when last, to find the one to forget */
+    bool has_library;                /* ours, which translates what it passes on */
+    bool is_exempt;                  /* the command portshim */
+    struct view *view;               /* of its run */
+    struct view_program program;     /* for sightings; name points to `name` */
+    char name[64];
+};
+
+/* The image of the calling thread; NULL when it cannot be told. Valid until the next question. */
+struct image *image_of(const struct call *call);
+
+/* Whether our library is in the program that makes the call. */
+bool image_has_library(const struct call *call);
+
+/* The same process of another run's than the supervisor's, from now on: each new image is asked for its run,
+ * see trap/views.h. */
+void images_look_for_runs(void);
+
+/* The view of the run that the calling process belongs to, with the process filled in for the log. */
+struct view *image_view(const struct call *call);
+
+#endif

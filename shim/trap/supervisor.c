@@ -1,0 +1,129 @@
+#include "trap/supervisor.h"
+
+#include "base/kernel.h"
+#include "trap/call.h"
+#include "trap/calls.h"
+#include "trap/images.h"
+#include "trap/question.h"
+#include "trap/remote.h"
+#include "trap/threads.h"
+#include "trap/views.h"
+
+#include <errno.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS /* since Linux 6.6 */
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64)
+#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
+#endif
+
+static bool is_refused(struct problem *problem, const char *call, const char *why)
+{
+    problem_of(problem, call, why, "allow it (a container: CAP_SYS_PTRACE), or --trap=off");
+    return false;
+}
+
+static bool can_look_into(const struct supervision *supervision, struct problem *problem)
+{
+    static const uint64_t known = UINT64_C(0x706f72747368696d);
+    uint64_t read = 0;
+    /* This process was forked from that one: the same bytes are at the same place. */
+    const struct call call = {.thread = supervision->first};
+    int error = remote_read(&call, (uintptr_t)&known, &read, sizeof read);
+    if (error != 0 || read != known)
+        return is_refused(problem, "process_vm_readv", "refused: the program's memory cannot be read");
+    int fd = threads_descriptor(supervision->first, STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+    if (fd < 0 && fd != -EBADF)
+        return is_refused(problem, "pidfd_getfd",
+                          fd == -ENOSYS ? "not in this kernel, or refused by a container's profile"
+                                        : "refused, as by a container's profile");
+    return true;
+}
+
+bool supervisor_prepare(const struct supervision *supervision, struct problem *problem)
+{
+    return can_look_into(supervision, problem) && views_join(problem);
+}
+
+static bool is_question(const struct call *call)
+{
+    return call->name == CALL_BIND && (int)call->arguments[0] == -1 &&
+           call->arguments[2] == sizeof(struct trap_question);
+}
+
+/* Answers a question of the process (trap/question.h), and anything else as the kernel does: EBADF. */
+static struct answer reply(const struct supervision *supervision, const struct call *call)
+{
+    struct trap_question question;
+    if (remote_read(call, call->arguments[1], &question, sizeof question) != 0 ||
+        memcmp(question.magic, TRAP_MAGIC, sizeof TRAP_MAGIC) != 0)
+        return CONTINUE_CALL;
+    if (question.ask == TRAP_RUN)
+        images_look_for_runs();
+    struct image *image = image_of(call);
+    if (image != NULL && question.ask == TRAP_HELLO)
+        image->has_library = true;
+    if (image != NULL && question.ask == TRAP_EXEMPT)
+        image->is_exempt = true;
+    const struct map *map = image_view(call)->map[0];
+    question.answer = 1;
+    question.run_id = map != NULL ? map->head->run_id : 0;
+    question.cookie = supervision->cookie;
+    return answer_value(remote_write(call, call->arguments[1], &question, sizeof question));
+}
+
+static struct answer serve(const struct supervision *supervision, const struct call *call)
+{
+    static struct answer (*const calls[])(const struct view *, const struct call *) = {
+        [CALL_BIND] = trap_bind,
+        [CALL_LISTEN] = trap_listen,
+        [CALL_CONNECT] = trap_connect,
+        [CALL_GETSOCKNAME] = trap_getsockname,
+        [CALL_GETPEERNAME] = trap_getpeername,
+    };
+    if (is_question(call))
+        return reply(supervision, call);
+    bool known = call->name < sizeof calls / sizeof *calls && calls[call->name] != NULL;
+    return known ? calls[call->name](image_view(call), call) : CONTINUE_CALL;
+}
+
+/* The kernel's structures may be longer than the ones we know. */
+static union {
+    struct seccomp_notif received;
+    char room[512];
+} notification;
+
+static void serve_next(const struct supervision *supervision, int listener)
+{
+    struct call call;
+    memset(&notification, 0, sizeof notification);
+    if (kernel_call(SYS_ioctl, listener, SECCOMP_IOCTL_NOTIF_RECV, &notification) < 0)
+        return; /* the thread was killed, or a signal came first */
+    call_decode(&call, &notification.received);
+    struct answer answer = serve(supervision, &call);
+    if (answer.how != ANSWER_LATER)
+        remote_answer(&call, answer);
+}
+
+void supervisor_run(const struct supervision *supervision, int listener)
+{
+    struct pollfd events = {.fd = listener, .events = POLLIN};
+    remote_init(listener);
+    kernel_call(SYS_ioctl, listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
+    while ((events.revents & (POLLIN | POLLHUP | POLLERR)) != POLLHUP) {
+        events.revents = 0;
+        if (poll(&events, 1, -1) < 0 && errno != EINTR)
+            return;
+        if (events.revents & POLLIN)
+            serve_next(supervision, listener);
+        else if (events.revents & (POLLERR | POLLNVAL))
+            return;
+    }
+}

@@ -1,0 +1,88 @@
+#include "trap/threads.h"
+
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef PIDFD_THREAD /* since Linux 6.9 */
+#define PIDFD_THREAD O_EXCL
+#endif
+
+enum { KEPT = 128 };
+
+static struct thread kept[KEPT];
+
+static int open_pidfd(pid_t number, unsigned flags)
+{
+    long fd = syscall(SYS_pidfd_open, number, flags);
+    return fd < 0 ? -errno : (int)fd;
+}
+
+/* The group of a thread, from a line of proc(5), status. 0 when that cannot be read. */
+static pid_t group_of(pid_t number)
+{
+    char path[40], line[32];
+    struct text t = text_in(path, sizeof path);
+    text_str(&t, "/proc/");
+    text_uint(&t, (uint64_t)number);
+    text_str(&t, "/status");
+    const char *digits = line;
+    uint64_t group;
+    if (text_read_line(path, "Tgid:", line, sizeof line) < 0)
+        return 0;
+    while (*digits == ' ' || *digits == '\t')
+        digits++;
+    return text_take_uint(&digits, digits + 20, INT32_MAX, &group) ? (pid_t)group : 0;
+}
+
+static void forget(struct thread *thread)
+{
+    if (thread->number != 0)
+        close(thread->pidfd);
+    *thread = (struct thread){.number = 0};
+}
+
+static bool learn(struct thread *thread, pid_t number)
+{
+    int fd = open_pidfd(number, PIDFD_THREAD);
+    pid_t group = group_of(number);
+    bool is_of_thread = fd >= 0;
+    if (fd == -EINVAL)
+        fd = open_pidfd(group != 0 ? group : number, 0);
+    if (fd < 0)
+        return false;
+    *thread = (struct thread){.number = number, .group = group, .pidfd = fd, .is_of_thread = is_of_thread};
+    return true;
+}
+
+/* Signal 0 is not sent. Once a thread has ended, nothing can be found out by its pidfd. */
+static bool is_still(const struct thread *thread)
+{
+    if (thread->is_of_thread)
+        return syscall(SYS_pidfd_send_signal, thread->pidfd, 0, NULL, 0) == 0 || errno == EPERM;
+    return thread->group == 0 || syscall(SYS_tgkill, thread->group, thread->number, 0) == 0 || errno == EPERM;
+}
+
+struct thread *threads_find(pid_t number)
+{
+    struct thread *thread = &kept[(unsigned)number % KEPT];
+    if (number <= 0)
+        return NULL;
+    if (thread->number == number && is_still(thread))
+        return thread;
+    forget(thread);
+    return learn(thread, number) ? thread : NULL;
+}
+
+int threads_descriptor(pid_t number, int fd)
+{
+    struct thread *thread = threads_find(number);
+    if (thread == NULL)
+        return -ESRCH;
+    long own = syscall(SYS_pidfd_getfd, thread->pidfd, fd, 0);
+    return own < 0 ? -errno : (int)own;
+}
