@@ -207,6 +207,32 @@ start_container() {
     refute_line --partial PORTSHIM_RUN
 }
 
+# told: what a program is told that one in a run by hand starts, without the secret.
+told() {
+    "${by_hand[@]}" "$@" env -i printenv PORTSHIM_COMPACT | cut -d ' ' -f 3-
+}
+
+@test "what starts programs under the trap is the portshim near the library, and PORTSHIM_TRAP turns that off" {
+    local place
+    [[ $(told) == "@$SUITE_DIR/portshim "*8080=* ]]
+    [[ $(told PORTSHIM_TRAP=auto) == "@$SUITE_DIR/portshim "*8080=* ]]
+    [[ $(told PORTSHIM_TRAP=off) == "o @$SUITE_DIR/portshim "*8080=* ]]
+    for place in lib lib/portshim 'lib/x'; do
+        mkdir -p "$place" bin
+        cp "$PORTSHIM_LIB" "$place"
+        by_hand=(env PORTSHIM_PORTS=8080 "LD_PRELOAD=$PWD/$place/libportshim.so")
+        rm -f bin/portshim
+        [[ $(told) == *8080=* && $(told) != *@* ]]
+        cp "$SUITE_DIR/portshim" bin
+        assert_equal "$(told | sed 's/ .*//; s/^@//' | xargs realpath)" "$(realpath bin/portshim)"
+    done
+}
+
+@test "a trap from the first process on cannot be had by hand, which is one line and 125, as is a wrong word" {
+    refuses PORTSHIM_TRAP=on 'it takes effect before the program starts' PORTSHIM_PORTS=8080 PORTSHIM_TRAP=on
+    refuses PORTSHIM_TRAP 'it can be auto or off' PORTSHIM_PORTS=8080 PORTSHIM_TRAP=yes
+}
+
 @test "bad ports, or none, are one line and 125" {
     for spec in 80x 0 65536 8080-8070 8080/sctp; do
         refuses "$spec" '.+' "PORTSHIM_PORTS=$spec"

@@ -14,7 +14,8 @@ setup() {
         assert_success
         assert_line "LD_PRELOAD=$PORTSHIM_LIB"
         assert_line "PORTSHIM_RUN=$(head -n 1 m | cut -d ' ' -f 3)"
-        assert_output --regexp 'PORTSHIM_COMPACT=2[[:space:]][0-9a-f]{32}[[:space:]]8080=[0-9]+' # wordexp() splits the value at its space
+        # wordexp() splits the value at its spaces
+        assert_output --regexp 'PORTSHIM_COMPACT=2[[:space:]][0-9a-f]{32}[[:space:]]@[^[:space:]]+[[:space:]]8080=[0-9]+'
     done
 }
 

@@ -18,6 +18,14 @@
 #define PORTSHIM_MULTIARCH "."
 #endif
 
+/* The path of this program, without symbolic links. Returns its length or a negated errno. */
+static ssize_t find_program(char path[static PATH_MAX])
+{
+    ssize_t len = readlink("/proc/self/exe", path, PATH_MAX - 1);
+    path[len > 0 ? len : 0] = '\0';
+    return len < 0 ? -errno : len;
+}
+
 /* Opens the library that lies beside this program, and tells its path, without symbolic links. Returns a
  * descriptor or a negated errno. */
 static int open_beside_program(char path[static PATH_MAX])
@@ -27,10 +35,9 @@ static int open_beside_program(char path[static PATH_MAX])
                                          "../lib/" PORTSHIM_MULTIARCH "/libportshim.so"};
     char program[PATH_MAX], link[32];
     *path = '\0';
-    ssize_t len = readlink("/proc/self/exe", program, sizeof program - 1);
+    ssize_t len = find_program(program);
     if (len < 0)
-        return -errno;
-    program[len] = '\0';
+        return (int)len;
     *strrchr(program, '/') = '\0';
     int fd = -ENOENT;
     for (unsigned i = 0; i < sizeof places / sizeof *places && (fd == -ENOENT || fd == -ENOTDIR); i++) {
@@ -99,10 +106,14 @@ static void preload(const char *path)
     free(value);
 }
 
-bool library_enter_run(const char *path, const struct run *run)
+bool library_enter_run(const char *path, const struct run *run, const struct compact_trap *trap)
 {
-    static char compact[COMPACT_SIZE];
-    if (!run_compact(run, compact, sizeof compact))
+    static char compact[COMPACT_SIZE], program[PATH_MAX];
+    struct compact_trap all = *trap;
+    ssize_t len = find_program(program);
+    all.command = len > 0 ? program : NULL;
+    all.command_length = len > 0 ? (size_t)len : 0;
+    if (!run_compact(run, &all, compact, sizeof compact))
         return false;
     preload(path);
     if (setenv("PORTSHIM_RUN", run->path, 1) < 0 || setenv(COMPACT_VARIABLE, compact, 1) < 0)

@@ -254,7 +254,8 @@ int command_ports(int argc, char **argv)
         unlink(d.output);
     if (error != 0)
         command_fail(lock_strerror(error), home_remedy(error), "%s", home.path);
-    library_enter_run(library, &run); /* a run without placeholders always fits */
+    library_enter_run(library, &run,
+                      &(struct compact_trap){.is_on = false}); /* a run without placeholders always fits */
     sighting_started(run.map, &program);
     struct supervised ended = supervise(d.command);
     if (ended.start_error == 0) {

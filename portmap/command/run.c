@@ -190,7 +190,7 @@ static void forget_variables(const struct map *map)
 
 static void set_environment(struct run *run, const struct home *home, const char *library)
 {
-    if (!library_enter_run(library, run)) {
+    if (!library_enter_run(library, run, &(struct compact_trap){.is_on = false})) {
         run_take_back(run, home);
         command_fail("too many placeholders for one environment variable", "list fewer, or use all", "run");
     }

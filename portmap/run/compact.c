@@ -42,7 +42,19 @@ static void write_range(struct text *t, const struct range *range)
         text_str(t, range->protocols == PORTMAP_TCP ? "/t" : "/u");
 }
 
-bool compact_write(const struct map *map, const char *secret, char *buffer, size_t size)
+static void write_trap(struct text *t, const struct compact_trap *trap)
+{
+    text_str(t, trap->is_on ? " t" : "");
+    text_str(t, trap->is_off ? " o" : "");
+    if (trap->command_length == 0 || *trap->command != '/' ||
+        memchr(trap->command, ' ', trap->command_length) != NULL)
+        return;
+    text_str(t, " @");
+    text_bytes(t, trap->command, trap->command_length);
+}
+
+bool compact_write(const struct map *map, const char *secret, const struct compact_trap *trap, char *buffer,
+                   size_t size)
 {
     struct text t = text_in(buffer, size);
     text_str(&t, "2 ");
@@ -50,6 +62,7 @@ bool compact_write(const struct map *map, const char *secret, char *buffer, size
     text_str(&t, map->head->reveal ? " r" : "");
     text_str(&t, map->head->has_late ? " l" : "");
     text_str(&t, map->head->strict ? " s" : "");
+    write_trap(&t, trap);
     uint32_t count = map_start_count(map);
     for (unsigned i = 0; i < count;) {
         struct range range = range_at(map, i++);
@@ -117,8 +130,8 @@ static bool take_word(const char **at, const char *word)
     return true;
 }
 
-/* Reads all that comes before the assignments, and moves *at there. */
-static bool take_head(const char **at, struct compact *compact)
+/* Reads what is said about the run, and moves *at behind it. */
+static bool take_run(const char **at, struct compact *compact)
 {
     struct text secret = text_in(compact->secret, sizeof compact->secret);
     if (!take(at, '2') || !take(at, ' '))
@@ -130,6 +143,46 @@ static bool take_head(const char **at, struct compact *compact)
     compact->late = take_word(at, " l");
     compact->strict = take_word(at, " s");
     return len == SECRET_SIZE - 1 && (**at == ' ' || **at == '\0');
+}
+
+static void take_command(const char **at, struct compact_trap *trap)
+{
+    trap->command = NULL;
+    trap->command_length = 0;
+    if (strncmp(*at, " @/", 3) != 0)
+        return;
+    trap->command = *at + 2;
+    trap->command_length = strcspn(trap->command, " ");
+    *at = trap->command + trap->command_length;
+}
+
+/* Reads all that comes before the assignments, and moves *at there. */
+static bool take_head(const char **at, struct compact *compact)
+{
+    if (!take_run(at, compact))
+        return false;
+    compact->trap.is_on = take_word(at, " t");
+    compact->trap.is_off = take_word(at, " o");
+    take_command(at, &compact->trap);
+    return true;
+}
+
+bool compact_set_trapped(char *buffer, size_t size)
+{
+    static const char word[] = " t";
+    const size_t len = sizeof word - 1;
+    struct compact compact;
+    const char *at = buffer;
+    if (!take_run(&at, &compact))
+        return false;
+    if (take_word(&at, word))
+        return true;
+    size_t before = (size_t)(at - buffer), rest = strlen(at) + 1;
+    if (before + len + rest > size)
+        return false;
+    memmove(buffer + before + len, buffer + before, rest);
+    memcpy(buffer + before, word, len);
+    return true;
 }
 
 bool compact_read_head(const char *text, struct compact *compact)
@@ -155,12 +208,13 @@ bool compact_read(const char *text, compact_sink *sink, void *to)
 
 bool compact_outer(const char *text, unsigned n, char path[static PATH_MAX])
 {
-    const char *at = strchr(text, '^');
+    const char *at = strstr(text, " ^");
     while (at != NULL && n-- > 0)
-        at = strchr(at + 1, '^');
+        at = strstr(at + 1, " ^");
     if (at == NULL)
         return false;
+    at += strlen(" ^");
     struct text t = text_in(path, PATH_MAX);
-    text_bytes(&t, at + 1, strcspn(at + 1, " "));
+    text_bytes(&t, at, strcspn(at, " "));
     return !t.cut && *path == '/';
 }

@@ -6,7 +6,6 @@
 #include "error.h"
 #include "host/process.h"
 #include "run/assign.h"
-#include "run/compact.h"
 #include "run/late.h"
 #include "run/leases.h"
 #include "run/life.h"
@@ -360,10 +359,10 @@ int run_open(struct run *run)
     return error;
 }
 
-bool run_compact(const struct run *run, char *buffer, size_t size)
+bool run_compact(const struct run *run, const struct compact_trap *trap, char *buffer, size_t size)
 {
     const char *secret = texts_get(run->map, TEXT_SECRET, 0), *around;
-    bool fits = secret != NULL && compact_write(run->map, secret, buffer, size);
+    bool fits = secret != NULL && compact_write(run->map, secret, trap, buffer, size);
     for (unsigned n = 0; (around = texts_get(run->map, TEXT_AROUND, n)) != NULL; n++)
         fits = fits && compact_add_outer(buffer, size, around);
     return fits;

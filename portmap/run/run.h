@@ -5,6 +5,7 @@
 #define PORTMAP_RUN_RUN_H
 
 #include "lease/home.h"
+#include "run/compact.h"
 #include "run/files.h"
 #include "run/obtain.h"
 #include "run/portset.h"
@@ -70,7 +71,7 @@ void run_explain(const struct run_problem *failed, int error, const struct means
 int run_open(struct run *run);
 
 /* Writes what its processes have to know to join the run (run/compact.h). False when it does not fit. */
-bool run_compact(const struct run *run, char *buffer, size_t size);
+bool run_compact(const struct run *run, const struct compact_trap *trap, char *buffer, size_t size);
 
 /* Undoes run_create() when the command could not be started: leases, names, map files and directory go. */
 void run_discard(struct run *run, const struct home *home);

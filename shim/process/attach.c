@@ -50,11 +50,12 @@ static void add_outer(void)
     }
 }
 
-/* `around` as for carry_map(). */
-static void use_map(struct map *map, const char *run_path, const char *secret, const char *around)
+/* `around` and `trap` as for carry_map(). */
+static void use_map(struct map *map, const char *run_path, const char *secret, const char *around,
+                    const struct compact_trap *trap)
 {
     view_add_map(&own_view, map);
-    if (!carry_map(run_path, map, secret, around))
+    if (!carry_map(run_path, map, secret, around, trap))
         die(run_path, "too many placeholders for one environment variable", "list fewer, or use all");
     texts_close(map);
     add_outer();
@@ -105,14 +106,14 @@ static void join_apart(const char *run_path, const char *text, const struct comp
 }
 
 /* Joins as a process of the run's owner. */
-static void join_own(const char *run_path)
+static void join_own(const char *run_path, const struct compact_trap *trap)
 {
     int judge = 0, error = files_join_own(&maps[0], run_path, head, &judge);
     if (error == 0)
         error = texts_open(&maps[0], AT_FDCWD, run_path);
     if (error != 0)
         die_of_run(run_path, error, judge);
-    use_map(&maps[0], run_path, strrchr(head, '/') + 1, NULL);
+    use_map(&maps[0], run_path, strrchr(head, '/') + 1, NULL, trap);
 }
 
 /* Joins as a process that was told the secret. */
@@ -128,9 +129,9 @@ static void join_told(const char *run_path, const char *text)
     text_str(&t, compact.secret);
     int error = t.cut ? -ENAMETOOLONG : files_join(&maps[0], head, &judge);
     if (error == 0)
-        use_map(&maps[0], run_path, compact.secret, text);
+        use_map(&maps[0], run_path, compact.secret, text, &compact.trap);
     else if (error == -ENOENT && access(run_path, F_OK) == 0) /* the text is another run's */
-        join_own(run_path);
+        join_own(run_path, &compact.trap);
     else if (error == PORTMAP_EENDED || error == PORTMAP_ETORN || error == PORTMAP_EUNDECIDED ||
              has_ended(run_path))
         die_of_run(run_path, error, judge);
@@ -151,17 +152,21 @@ static void join(const char *run_path, const char *compact)
         text_bytes(&t, run_path, length);
         run_path = trimmed;
     }
-    if (compact != NULL)
+    if (compact != NULL) {
         join_told(run_path, compact);
-    else
-        join_own(run_path);
+    } else {
+        struct compact_trap trap = by_hand_trap();
+        trap.is_on = true; /* for all that is known */
+        join_own(run_path, &trap);
+    }
 }
 
 static void join_by_hand(bool again)
 {
     struct run *run = by_hand(environment_get_nonempty(environ, "PORTSHIM_PORTS"),
                               environment_get_nonempty(environ, "PORTSHIM_MAP_FILE"), again);
-    join_own(run->path);
+    const struct compact_trap trap = by_hand_trap();
+    join_own(run->path, &trap);
     files_close(run->map);
     by_hand_put_in_environment(carry_run_variable());
 }

@@ -1,11 +1,13 @@
 #include "process/by_hand.h"
 
+#include "base/environment.h"
 #include "base/lock.h"
 #include "base/text.h"
 #include "error.h"
 #include "host/process.h"
 #include "lease/home.h"
 #include "lease/pool.h"
+#include "process/carry.h"
 #include "process/die.h"
 #include "run/add.h"
 #include "run/find.h"
@@ -46,6 +48,16 @@ static void parse_pool(struct by_hand *hand)
     struct problem problem;
     if (pool_choose(&hand->pool, environ, &problem) != 0)
         die(problem.what, problem.why, problem.remedy);
+}
+
+/* The program itself has started without a trap, so that there can be none for the whole run. */
+static void check_trap(void)
+{
+    const char *setting = environment_get_nonempty(environ, "PORTSHIM_TRAP");
+    if (setting != NULL && strcmp(setting, "on") == 0)
+        die("PORTSHIM_TRAP=on", "it takes effect before the program starts", "use portshim run --trap=on");
+    if (setting != NULL && strcmp(setting, "off") != 0 && strcmp(setting, "auto") != 0)
+        die("PORTSHIM_TRAP", "it can be auto or off", "set it to one of these, or unset it");
 }
 
 static void absolute_file(struct by_hand *hand, const char *file)
@@ -175,6 +187,7 @@ struct run *by_hand(const char *spec, const char *file, bool again)
     }
     parse_ports(&hand, spec);
     parse_pool(&hand);
+    check_trap();
     absolute_file(&hand, file);
     if (file == NULL)
         name_session(&hand, spec);
@@ -186,6 +199,24 @@ struct run *by_hand(const char *spec, const char *file, bool again)
         join_in_turn(&hand, &run);
     home_close(&hand.home);
     return &run;
+}
+
+struct compact_trap by_hand_trap(void)
+{
+    static const char *const places[] = {"portshim", "../bin/portshim", "../../bin/portshim"};
+    static char command[PATH_MAX];
+    const char *library = carry_library(), *setting = environment_get_nonempty(environ, "PORTSHIM_TRAP");
+    struct compact_trap trap = {.is_off = setting != NULL && strcmp(setting, "off") == 0};
+    for (unsigned i = 0; i < sizeof places / sizeof *places && trap.command == NULL; i++) {
+        struct text t = text_in(command, sizeof command);
+        text_bytes(&t, library, (size_t)(strrchr(library, '/') + 1 - library));
+        text_str(&t, places[i]);
+        if (t.cut || access(command, X_OK) < 0)
+            continue;
+        trap.command = command;
+        trap.command_length = t.used;
+    }
+    return trap;
 }
 
 void by_hand_put_in_environment(char *variable)

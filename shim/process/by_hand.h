@@ -16,6 +16,11 @@
  */
 struct run *by_hand(const char *ports, const char *map_file, bool again);
 
+/* What PORTSHIM_COMPACT is to say about the trap where nobody has said it before: whether PORTSHIM_TRAP turns
+ * it off, and the command portshim that lies beside this library or in a directory bin near it. In static
+ * memory. */
+struct compact_trap by_hand_trap(void);
+
 /* Adds PORTSHIM_RUN=... to the environment, for the program and its children; the string is not copied. */
 void by_hand_put_in_environment(char *variable);
 

@@ -6,7 +6,6 @@
 #include "process/loaded.h"
 #include "process/memory.h"
 #include "program/preload.h"
-#include "run/compact.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -75,7 +74,8 @@ bool carry_run(const char *run_path, const char *compact)
     return !t.cut;
 }
 
-bool carry_map(const char *run_path, const struct map *map, const char *secret, const char *around)
+bool carry_map(const char *run_path, const struct map *map, const char *secret, const char *around,
+               const struct compact_trap *trap)
 {
     if (!set_run(run_path))
         return false;
@@ -84,7 +84,7 @@ bool carry_map(const char *run_path, const struct map *map, const char *secret, 
     compact_variable = t.at;
     char *compact = t.at + t.used;
     size_t size = t.size - t.used;
-    bool fits = compact_write(map, secret, compact, size);
+    bool fits = compact_write(map, secret, trap, compact, size);
     const char *head = NULL;
     for (unsigned n = 0; fits; n++) {
         if (around != NULL)
@@ -96,6 +96,11 @@ bool carry_map(const char *run_path, const struct map *map, const char *secret, 
         fits = compact_add_outer(compact, size, head);
     }
     return fits;
+}
+
+const char *carry_library(void)
+{
+    return library;
 }
 
 const char *carry_compact(void)

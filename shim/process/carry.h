@@ -12,6 +12,7 @@
 #ifndef SHIM_PROCESS_CARRY_H
 #define SHIM_PROCESS_CARRY_H
 
+#include "run/compact.h"
 #include "run/texts.h"
 
 #include <stdbool.h>
@@ -21,12 +22,17 @@
  * colon. Call loaded_self() (process/loaded.h) before, and this before the others. */
 bool carry_init(void);
 
+/* The absolute path of this library, as far as LD_PRELOAD had it. */
+const char *carry_library(void);
+
 /* Notes the run and the value of PORTSHIM_COMPACT. False when they are too long. */
 bool carry_run(const char *run_path, const char *compact);
 
-/* The same; the value of PORTSHIM_COMPACT is made from the map, from the secret, and from the runs around
- * this one, which `around` lists: another value of PORTSHIM_COMPACT, or NULL: then the map's texts do. */
-bool carry_map(const char *run_path, const struct map *map, const char *secret, const char *around);
+/* The same; the value of PORTSHIM_COMPACT is made from the map, from the secret, from the runs around this
+ * one, which `around` lists (another value of PORTSHIM_COMPACT, or NULL: then the map's texts do), and from
+ * what it is to say about the trap. */
+bool carry_map(const char *run_path, const struct map *map, const char *secret, const char *around,
+               const struct compact_trap *trap);
 
 /* The noted value of PORTSHIM_COMPACT. */
 const char *carry_compact(void);

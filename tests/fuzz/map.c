@@ -224,7 +224,8 @@ static void look_at_all(struct map *map)
     for (unsigned i = 0; i < MAP_STOCK; i++)
         must(map_stock(map, i) == 0 || (map_stock(map, i) >= GRANTED && map_stock(map, i) <= GRANTED_LAST));
     map_any_bound(map);
-    must(compact_write(map, secret, text, sizeof text) && compact_read_head(text, &compact));
+    must(compact_write(map, secret, &(struct compact_trap){0}, text, sizeof text) &&
+         compact_read_head(text, &compact));
     memset(&view, 0, sizeof view);
     must(view_add_map(&view, map));
     must(map_entry_port(view_to_kernel(&view, KNOWN, VIEW_BIND).entry) == KNOWN_REAL);

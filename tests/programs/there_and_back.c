@@ -189,7 +189,7 @@ static void check_processes(struct map *map, struct map *outer)
 {
     static char text[COMPACT_SIZE];
     check_tables("a process", view_there, view_back);
-    check(compact_write(map, texts_get(map, TEXT_SECRET, 0), text, sizeof text), "too long");
+    check(compact_write(map, texts_get(map, TEXT_SECRET, 0), &(struct compact_trap){0}, text, sizeof text), "too long");
     memset(&view, 0, sizeof view);
     check(compact_read(text, view_assign, &view), "%s", text);
     check_tables("a process without the map", view_there, view_back);

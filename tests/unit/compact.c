@@ -9,6 +9,9 @@ static struct pair pairs[PAIRS];
 static const char secret[] = "0123456789abcdef0123456789abcdef";
 #define HEAD "2 0123456789abcdef0123456789abcdef"
 
+/* What is written about the trap. */
+static struct compact_trap trap;
+
 /* What was read. */
 static struct pair by_placeholder[PORT_COUNT];
 static unsigned count;
@@ -33,15 +36,24 @@ static bool reads(const char *from)
     return compact_read(from, take, &count) && compact_read_head(from, &head);
 }
 
+static void let_command(const char *path)
+{
+    trap.command = path;
+    trap.command_length = strlen(path);
+}
+
 static bool writes(const struct map *map)
 {
-    return compact_write(map, secret, text, sizeof text);
+    return compact_write(map, secret, &trap, text, sizeof text);
 }
 
 TEST("what is written is read back")
 {
     for (unsigned round = 0; round < 48; round++) {
         bool reveal = round & 1, late = round & 2, strict = round & 4;
+        trap = (struct compact_trap){.is_on = round & 8, .is_off = round & 16};
+        if (round % 3 == 0)
+            let_command("/usr/local/bin/portshim");
         struct map *map = late ? new_late_map() : new_map();
         map->head->strict = strict;
         if (reveal)
@@ -53,6 +65,13 @@ TEST("what is written is read back")
         equal(head.reveal, reveal);
         equal(head.late, late);
         equal(head.strict, strict);
+        equal(head.trap.is_on, trap.is_on);
+        equal(head.trap.is_off, trap.is_off);
+        equal(head.trap.command_length, trap.command_length);
+        check(head.trap.command_length == 0
+                  ? head.trap.command == NULL
+                  : memcmp(head.trap.command, trap.command, trap.command_length) == 0,
+              "%s", text);
         equal(count, PAIRS);
         for (unsigned i = 0; i < PAIRS; i++) {
             const struct pair *read = &by_placeholder[pairs[i].placeholder];
@@ -63,6 +82,65 @@ TEST("what is written is read back")
         }
         drop_map(map);
     }
+}
+
+TEST("what is said about the trap stands before the assignments")
+{
+    struct map *map = new_map();
+    map->head->strict = 1;
+    assign(map, 8080, 20000, PORTMAP_BOTH);
+    trap = (struct compact_trap){.is_on = true, .is_off = true};
+    trap.command = "/a^b/portshim/and more";
+    trap.command_length = strlen("/a^b/portshim");
+    check(writes(map) && compact_add_outer(text, sizeof text, "/c/d"), "it does not fit");
+    equal_text(text, HEAD " s t o @/a^b/portshim 8080=20000 ^/c/d");
+    char path[PATH_MAX];
+    check(reads(text) && compact_outer(text, 0, path), "%s", text);
+    equal_text(path, "/c/d");
+    equal(count, 1);
+    check(!compact_outer(text, 1, path), "%s", path);
+}
+
+TEST("a command that a word cannot hold, or that depends on the directory, is left out")
+{
+    static const char *const bad[] = {"", "portshim", "./portshim", "/my programs/portshim"};
+    trap = (struct compact_trap){.is_off = true};
+    for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
+        let_command(bad[i]);
+        check(writes(new_map()), "it does not fit");
+        equal_text(text, HEAD " o");
+    }
+}
+
+/* What becomes of a text that is made to say that there is a trap, in as much space as it needs. */
+static const char *trapped(const char *from, size_t needs)
+{
+    static char changed[256];
+    memcpy(changed, from, strlen(from) + 1);
+    check(!compact_set_trapped(changed, needs), "it fits: %s", changed);
+    equal_text(changed, from);
+    check(compact_set_trapped(changed, needs + 1), "it does not fit: %s", changed);
+    return changed;
+}
+
+TEST("a text can be made to say that there is a trap, once")
+{
+    static const char *const rests[] = {"", " 8080=1", " o", " o @/a/b 8080=1 ^/c/d", " @/t", " ^/ t"};
+    static const char *const runs[] = {HEAD, HEAD " r", HEAD " l", HEAD " r l s"};
+    char from[256], to[256];
+    for (unsigned i = 0; i < sizeof runs / sizeof *runs; i++)
+        for (unsigned j = 0; j < sizeof rests / sizeof *rests; j++) {
+            snprintf(from, sizeof from, "%s%s", runs[i], rests[j]);
+            snprintf(to, sizeof to, "%s t%s", runs[i], rests[j]);
+            equal_text(trapped(from, strlen(to)), to);
+            check(reads(to) && head.trap.is_on, "%s", to);
+            snprintf(from, sizeof from, "%s", to);
+            check(compact_set_trapped(to, strlen(to) + 1), "%s", to);
+            equal_text(to, from);
+        }
+    snprintf(from, sizeof from, "1 8080=1");
+    check(!compact_set_trapped(from, sizeof from), "%s", from);
+    equal_text(from, "1 8080=1");
 }
 
 TEST("neighbours whose real ports are neighbours are a range, up to the last port")
@@ -121,6 +199,11 @@ TEST("the longest text fits, and one that is cut is not written")
 {
     static char path[PATH_MAX];
     struct map *map = new_late_map();
+    static char command[PATH_MAX];
+    memset(command, 'x', sizeof command - 1);
+    *command = '/';
+    trap = (struct compact_trap){.is_on = true, .is_off = true};
+    let_command(command);
     map->head->strict = 1;
     let_reveal(map);
     for (unsigned i = 0; i < MAP_START_MAX; i++)
@@ -130,12 +213,12 @@ TEST("the longest text fits, and one that is cut is not written")
     check(writes(map), "it does not fit");
     check(reads(text) && count == MAP_START_MAX, "%u", count);
     size_t len = strlen(text);
-    check(!compact_write(map, secret, text, len), "it fits");
-    check(compact_write(map, secret, text, len + 1), "it does not fit");
+    check(!compact_write(map, secret, &trap, text, len), "it fits");
+    check(compact_write(map, secret, &trap, text, len + 1), "it does not fit");
     memset(path, 'x', sizeof path - 1);
     *path = '/';
     check(!compact_add_outer(text, len + PATH_MAX + 1, path), "it fits");
-    check(compact_write(map, secret, text, len + 1), "it does not fit");
+    check(compact_write(map, secret, &trap, text, len + 1), "it does not fit");
     check(compact_add_outer(text, len + PATH_MAX + 2, path), "it does not fit");
     check(reads(text) && count == MAP_START_MAX, "%u", count);
 }
@@ -180,9 +263,11 @@ TEST("what is no path of a run around is not told")
 TEST("what is no such text is refused")
 {
     static const char *const bad[] = {
-        "8080",    "8080=", "=8080", "0=1",  "1=0",  "65536=1", "1=65536", "2-1=5", "1-2=65535", "1=2/",
-        "1=2/x",   "1=2~",  "1=2~0", "1=2x", "1=2 ", " 1=2",    "rr",      "1-=2",  "1=2/t~3",   "r r",
-        "1-2=3~4", "s r",   "l r",   "s l",  "x",    "1=2 r",   "",        "x ^/x", "1=2^/x",    "r^/x"};
+        "8080",    "8080=", "=8080",   "0=1",    "1=0",  "65536=1",  "1=65536", "2-1=5", "1-2=65535",
+        "1=2/",    "1=2/x", "1=2~",    "1=2~0",  "1=2x", "1=2 ",     " 1=2",    "rr",    "1-=2",
+        "1=2/t~3", "r r",   "1-2=3~4", "s r",    "l r",  "s l",      "x",       "t r",   "o t",
+        "t s",     "@",     "@x",      "@/x t",  "t t",  "8080=1 t", "@/x @/y", "t/x",   "o ",
+        "1=2 r",   "",      "x ^/x",   "1=2^/x", "r^/x"};
     static const char *const heads[] = {"",
                                         "2",
                                         "2 ",
@@ -209,7 +294,7 @@ TEST("what is no such text is refused")
 }
 
 static const char good[] =
-    HEAD " r l s 8080=23456 9000-9010=20000/u 56379=20011~20012 65530-65535=1/t ^/a/b ^/c/d";
+    HEAD " r l s t o @/e/f 8080=23456 9000-9010=20000/u 56379=20011~20012 65530-65535=1/t ^/a/b ^/c/d";
 
 /* Reads a text in memory of its own, so that nothing behind its end is read unseen. */
 static bool reads_alone(const char *from)
@@ -232,14 +317,16 @@ TEST("of a text that is cut, what is left of the secret is refused, and of the r
         bool ok = reads_alone(text);
         check(len >= strlen(HEAD) || !ok, "\"%s\"", text);
         check(count <= all, "\"%s\"", text);
-        if (len > 0 && strchr(" =~/-", text[len - 1]) != NULL && strchr(text, '^') == NULL)
+        bool in_number = len > 0 && strchr(" =~/-", text[len - 1]) != NULL;
+        bool in_path = strchr(text, '^') != NULL || strrchr(text, '@') > strrchr(text, ' ');
+        if (in_number && !in_path)
             check(!ok, "\"%s\"", text);
     }
 }
 
 TEST("a text in which characters were changed is refused or says ports, never anything else")
 {
-    static const char of[] = "0123456789-=~/tur 1\nls^a";
+    static const char of[] = "0123456789-=~/tur 1\nlso^@a";
     for (unsigned round = 0; round < 20000; round++) {
         memcpy(text, good, sizeof good);
         for (unsigned changes = 1 + below(4); changes > 0; changes--)

@@ -134,7 +134,9 @@ TEST("who cannot open the map sees the same by the compact text")
     let_reveal(map);
     assign_pairs(map, pairs);
     add(&view, map);
-    check(compact_write(map, "0123456789abcdef0123456789abcdef", text, sizeof text), "it does not fit");
+    check(
+        compact_write(map, "0123456789abcdef0123456789abcdef", &(struct compact_trap){0}, text, sizeof text),
+        "it does not fit");
     check(compact_read_head(text, &compact) && compact_read(text, view_assign, &other), "%s", text);
     check(other.active && compact.reveal && view.reveal, "the view is not in use, or does not reveal");
     for (unsigned port = 1; port < PORT_COUNT; port++) {
