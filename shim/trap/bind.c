@@ -1,4 +1,5 @@
 /* bind(2) and listen(2) of a trapped program, as calls/bind.c has them for the library's own process. */
+#include "host/sockdiag.h"
 #include "rules/choose.h"
 #include "rules/seen.h"
 #include "trap/calls.h"
@@ -28,11 +29,44 @@ static struct answer bind_real(const struct view *view, int fd, struct outbound 
     return answer_value(-error);
 }
 
+/* What bind(2) will say, as far as it is known before: whether another socket serves on that port. */
+static int foreseen_error(int fd, unsigned port)
+{
+    struct sockdiag_port found = {0};
+    int shares = 0, netlink = sockdiag_open();
+    socklen_t len = sizeof shares;
+    if (netlink < 0)
+        return 0;
+    sockdiag_ask(netlink, port, SOCKDIAG_SERVERS, &found);
+    close(netlink);
+    getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &shares, &len);
+    return !shares && (found.tcp_listening > 0 || found.udp > 0) ? EADDRINUSE : 0;
+}
+
+/* Notes a port that nobody listed, before the kernel binds it. */
+static void note_unlisted(const struct view *view, const struct call *call, const struct outbound *out)
+{
+    struct image *image;
+    unsigned port = address_port(&out->to);
+    if (view->map[0] == NULL || !address_is_ip(&out->to) || port == 0 || out->len < ADDRESS_IPV4 ||
+        (image = image_of(call)) == NULL || image->is_exempt || image->has_library || image->unlisted == port)
+        return;
+    int fd = trap_socket(call, (int)call->arguments[0]);
+    if (fd < 0)
+        return;
+    image->unlisted = port;
+    image_tell_program(call);
+    seen_bind(view, fd, out, foreseen_error(fd, port));
+    close(fd);
+}
+
 struct answer trap_bind(const struct view *view, const struct call *call)
 {
     struct outbound out;
-    if (!trap_copy(view, call, call->arguments[1], call->arguments[2], &out, RULE_BIND))
+    if (!trap_copy(view, call, call->arguments[1], call->arguments[2], &out, RULE_BIND)) {
+        note_unlisted(view, call, &out);
         return CONTINUE_CALL;
+    }
     int fd = trap_socket(call, (int)call->arguments[0]);
     if (fd < 0)
         return CONTINUE_CALL;
@@ -46,7 +80,7 @@ struct answer trap_bind(const struct view *view, const struct call *call)
 /* Whether a socket has a real port of the run. */
 static bool is_on_real_port(const struct view *view, int fd)
 {
-    union address own;
+    union address own = {.any.sa_family = AF_UNSPEC};
     socklen_t len = sizeof own;
     if (getsockname(fd, &own.any, &len) < 0 || !address_is_ip(&own) || !address_is_whole(&own, len))
         return false;

@@ -11,9 +11,9 @@ enum { THREADS = 16, JOBS = 2048, STACK = 64 * 1024 };
 
 struct job {
     struct call call;
-    int fd;
     union address to;
     socklen_t len;
+    int fd;
 };
 
 /* A ring: jobs[first % JOBS] to jobs[(first + count - 1) % JOBS]. */

@@ -29,7 +29,11 @@ bool trap_copy(const struct view *view, const struct call *call, uint64_t addres
     if (!view->active || (int)out->len < ADDRESS_HEAD || out->len > sizeof out->to ||
         remote_read(call, address, &out->to, out->len) != 0)
         return false;
-    return rule_concerns(view, out, use) && is_for_us(view, call, address_port(&out->to));
+    if (!rule_concerns(view, out, use) || !is_for_us(view, call, address_port(&out->to)))
+        return false;
+    if (view->discover)
+        image_tell_program(call); /* the rules will note the destination */
+    return true;
 }
 
 int trap_socket(const struct call *call, int fd)

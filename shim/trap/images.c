@@ -111,8 +111,6 @@ bool image_has_library(const struct call *call)
 void images_look_for_runs(void)
 {
     several_runs = true;
-    for (unsigned i = 0; i < KEPT; i++)
-        kept[i].used = 0;
 }
 
 struct view *image_view(const struct call *call)
@@ -121,4 +119,11 @@ struct view *image_view(const struct call *call)
     struct view *view = image != NULL ? image->view : views_own();
     view->pid = call->thread;
     return view;
+}
+
+void image_tell_program(const struct call *call)
+{
+    const struct image *image = image_of(call);
+    struct view *view = image_view(call);
+    view->program = image != NULL ? image->program : (struct view_program){.name = "a program"};
 }

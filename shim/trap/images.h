@@ -16,6 +16,7 @@ struct image {
     uint64_t used;                   /* when last, to find the one to forget */
     bool has_library;                /* ours, which translates what it passes on */
     bool is_exempt;                  /* the command portshim */
+    unsigned unlisted;               /* the port that was noted last for being no placeholder */
     struct view *view;               /* of its run */
     struct view_program program;     /* for sightings; name points to `name` */
     char name[64];
@@ -27,11 +28,14 @@ struct image *image_of(const struct call *call);
 /* Whether our library is in the program that makes the call. */
 bool image_has_library(const struct call *call);
 
-/* The same process of another run's than the supervisor's, from now on: each new image is asked for its run,
- * see trap/views.h. */
+/* From now on, a program that is new here is asked for its run (trap/views.h): it may be another one than the
+ * supervisor's. */
 void images_look_for_runs(void);
 
 /* The view of the run that the calling process belongs to, with the process filled in for the log. */
 struct view *image_view(const struct call *call);
+
+/* Fills in that view's program, for sightings (rules/seen.h). */
+void image_tell_program(const struct call *call);
 
 #endif

@@ -24,7 +24,7 @@ static int give(const struct call *call, const union address *address, socklen_t
 
 static struct answer name(const struct view *view, const struct call *call, enum owner owner)
 {
-    union address address;
+    union address address = {.any.sa_family = AF_UNSPEC};
     socklen_t len = sizeof address;
     int fd = view->active && !view->reveal ? trap_socket(call, (int)call->arguments[0]) : -1;
     if (fd < 0)

@@ -15,6 +15,7 @@
 
 static int listener = -1;
 static uint64_t own_network; /* 0: the kernel does not tell */
+static bool was_refused;
 
 static uint64_t network_of(int socket)
 {
@@ -34,7 +35,15 @@ void remote_init(int notifications)
 
 static ssize_t result_of(ssize_t moved)
 {
+    was_refused = was_refused || (moved < 0 && errno == EPERM);
     return moved < 0 ? -errno : moved;
+}
+
+bool remote_was_refused(void)
+{
+    bool was = was_refused;
+    was_refused = false;
+    return was;
 }
 
 ssize_t remote_gather(const struct call *call, const struct iovec *places, unsigned count, void *to,

@@ -28,6 +28,10 @@ ssize_t remote_gather(const struct call *call, const struct iovec *places, unsig
 ssize_t remote_scatter(const struct call *call, const struct iovec *places, unsigned count, const void *from,
                        size_t size);
 
+/* Whether the kernel has refused us something since this was last asked: its program is not dumpable
+ * (prctl(2)), or has another user. */
+bool remote_was_refused(void);
+
 /* A duplicate of a descriptor of the thread, close-on-exec, to be closed by the caller; or a negated errno.
  */
 int remote_descriptor(const struct call *call, int fd);

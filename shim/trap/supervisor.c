@@ -65,8 +65,8 @@ static struct answer reply(const struct supervision *supervision, const struct c
     if (remote_read(call, call->arguments[1], &question, sizeof question) != 0 ||
         memcmp(question.magic, TRAP_MAGIC, sizeof TRAP_MAGIC) != 0)
         return CONTINUE_CALL;
-    if (question.ask == TRAP_RUN)
-        images_look_for_runs();
+    if (question.ask != TRAP_HELLO)
+        images_look_for_runs(); /* the command portshim makes runs */
     struct image *image = image_of(call);
     if (image != NULL && question.ask == TRAP_HELLO)
         image->has_library = true;
@@ -91,7 +91,10 @@ static struct answer serve(const struct supervision *supervision, const struct c
     if (is_question(call))
         return reply(supervision, call);
     bool known = call->name < sizeof calls / sizeof *calls && calls[call->name] != NULL;
-    return known ? calls[call->name](image_view(call), call) : CONTINUE_CALL;
+    struct answer answer = known ? calls[call->name](image_view(call), call) : CONTINUE_CALL;
+    bool escapes = remote_was_refused() && answer.how == ANSWER_CONTINUE &&
+                   (call->name == CALL_BIND || call->name == CALL_CONNECT);
+    return escapes && supervision->strict ? answer_value(-EPERM) : answer;
 }
 
 /* The kernel's structures may be longer than the ones we know. */

@@ -78,11 +78,18 @@ struct thread *threads_find(pid_t number)
     return learn(thread, number) ? thread : NULL;
 }
 
-int threads_descriptor(pid_t number, int fd)
+static int duplicate(const struct thread *thread, int fd)
 {
-    struct thread *thread = threads_find(number);
-    if (thread == NULL)
-        return -ESRCH;
     long own = syscall(SYS_pidfd_getfd, thread->pidfd, fd, 0);
     return own < 0 ? -errno : (int)own;
+}
+
+int threads_descriptor(pid_t number, int fd)
+{
+    struct thread *thread = &kept[(unsigned)number % KEPT];
+    /* By its own pidfd, a thread that has ended gives nothing. */
+    int own = number > 0 && thread->number == number && thread->is_of_thread ? duplicate(thread, fd) : -ESRCH;
+    if (own == -ESRCH && (thread = threads_find(number)) != NULL)
+        own = duplicate(thread, fd);
+    return own;
 }
