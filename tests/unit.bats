@@ -122,6 +122,10 @@ unit() {
     unit sweep
 }
 
+@test "the trap's filter, and a waiting thread's memory and descriptors" {
+    unit trap
+}
+
 @test "every program of tests/unit is run here" {
     for program in "$BATS_TEST_DIRNAME"/unit/*.c; do
         grep -qx "    unit $(basename "$program" .c)" "$BATS_TEST_FILENAME" || fail "not run: $program"
