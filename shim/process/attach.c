@@ -12,6 +12,7 @@
 #include "process/once.h"
 #include "process/refill.h"
 #include "process/settle.h"
+#include "process/supervised.h"
 #include "run/compact.h"
 #include "run/files.h"
 #include "run/texts.h"
@@ -189,6 +190,13 @@ static void describe_process(void)
     own_view.program.name = program_invocation_short_name;
 }
 
+static void ask_supervisor(void)
+{
+    struct compact compact;
+    if (compact_read_head(carry_compact(), &compact) && compact.trap.is_on)
+        supervised_ask();
+}
+
 static void read_deepbind(void)
 {
     const char *setting = environment_get_nonempty(environ, "PORTSHIM_DEEPBIND");
@@ -212,6 +220,7 @@ static void attach_here(bool again)
             join(run_path, environment_get_nonempty(environ, COMPACT_VARIABLE));
         else
             join_by_hand(again);
+        ask_supervisor();
         read_deepbind();
     }
 }
