@@ -24,7 +24,7 @@
 #include <stdint.h>
 
 enum {
-    MAP_VERSION = 3,
+    MAP_VERSION = 4,
     MAP_START_MAX = 4096, /* assignments that a process copies at attach: the run's own and inherited ones */
     MAP_STOCK = 16,       /* ports leased beforehand, for late assignments */
     MAP_PAGE = 4096,      /* files grow by this much */
@@ -174,7 +174,7 @@ struct map_program {
     }
 
 struct map_notes {
-    MAP_NOTES(64, 22, 64);
+    MAP_NOTES(64, 22, 72);
 };
 
 struct map_large_notes {

@@ -7,10 +7,14 @@
 
 /* A word of the set: port, protocols, kind, program, from the low end. */
 enum { PROTOCOLS_SHIFT = 16, KIND_SHIFT = 18, PROGRAM_SHIFT = 24 };
+enum { WORD_KIND_MASK = (1 << (PROGRAM_SHIFT - KIND_SHIFT)) - 1 };
 
 /* map_program.kind: an enum program_kind, whether the file has capabilities, and whether it was started by
  * somebody who got other rights by that. */
 enum { KIND_MASK = 0xff, PRIVILEGED = 1 << 8, CAPABLE = 1 << 9 };
+
+/* In the copy that sighting_unhookable() makes, the reason that the sighting has. */
+enum { REASON_SHIFT = 16 };
 
 /* A program that there was no room for, or whose name is not known. */
 static const struct map_program unknown = {.name = "a program", .kind = PROGRAM_STATIC};
@@ -45,15 +49,17 @@ struct places {
 
 static struct places places_of(const struct room *room, enum sighting_kind kind)
 {
-    unsigned programs = room->program_count + 1, loads = room->count / 16;
+    unsigned programs = room->program_count + 1, loads = room->count / 16, trapped = room->count / 8;
     unsigned connected = room->discover ? room->count / 4 : 0;
-    unsigned rest = programs + connected + loads;
+    unsigned rest = programs + connected + loads + trapped;
     if (room->count == 0)
         return (struct places){.count = 0};
     if (kind == SIGHTING_EXEC)
         return (struct places){room->words, programs};
     if (kind == SIGHTING_CONNECT)
         return (struct places){room->words + programs, connected};
+    if (kind == SIGHTING_TRAPPED)
+        return (struct places){room->words + programs + connected + loads, trapped};
     if (kind >= SIGHTING_DEEPBIND)
         return (struct places){room->words + programs + connected, loads};
     return (struct places){room->words + rest, room->count - rest};
@@ -67,7 +73,7 @@ static uint64_t pack(struct sighting s)
 
 static struct sighting unpack(uint64_t word)
 {
-    unsigned kind = (unsigned)(word >> KIND_SHIFT & 7);
+    unsigned kind = (unsigned)(word >> KIND_SHIFT & WORD_KIND_MASK);
     return (struct sighting){.kind = kind < SIGHTING_KINDS ? (enum sighting_kind)kind : SIGHTING_NONE,
                              .port = (unsigned)(word & 0xffff),
                              .protocols = (unsigned)(word >> PROTOCOLS_SHIFT & PORTMAP_BOTH),
@@ -146,7 +152,7 @@ bool sighting_knows(const void *memory, struct reach *reach)
     return true;
 }
 
-void sighting_started(struct map *map, const struct reach *reach)
+void sighting_untrapped(struct map *map, const struct reach *reach, enum untrapped reason)
 {
     if (reach_obstacle(reach->kind, reach->is_privileged) == NULL)
         return;
@@ -154,7 +160,13 @@ void sighting_started(struct map *map, const struct reach *reach)
     if (program != SIGHTING_UNKNOWN && reach->is_privileged)
         atomic_fetch_or(&room_of(map).programs[program].kind, PRIVILEGED);
     map_note_unreached(map);
-    sighting_note(map, (struct sighting){.kind = SIGHTING_EXEC, .program = program});
+    sighting_note(map, (struct sighting){.kind = SIGHTING_EXEC, .port = reason, .program = program});
+}
+
+void sighting_trapped(struct map *map, const struct reach *reach)
+{
+    unsigned program = enter(map, reach, pack_kind(reach));
+    sighting_note(map, (struct sighting){.kind = SIGHTING_TRAPPED, .program = program});
 }
 
 void sighting_note(struct map *map, struct sighting sighting)
@@ -204,18 +216,30 @@ struct sighting_name sighting_program_name(const struct map *map, unsigned progr
     return name;
 }
 
-bool sighting_unhookable(const struct map *map, unsigned *n, struct map_program *program)
+static bool next_program(const struct map *map, enum sighting_kind kind, unsigned *n,
+                         struct map_program *program)
 {
     const struct room room = room_of(map);
     for (struct sighting s; (s = sighting_get(map, *n)).kind != SIGHTING_NONE;) {
         ++*n;
-        if (s.kind != SIGHTING_EXEC)
+        if (s.kind != kind)
             continue;
         *program = s.program < room.program_count ? room.programs[s.program] : unknown;
+        program->kind = (program->kind & ((1U << REASON_SHIFT) - 1)) | s.port << REASON_SHIFT;
         program->name[sizeof program->name - 1] = '\0';
         return true;
     }
     return false;
+}
+
+bool sighting_unhookable(const struct map *map, unsigned *n, struct map_program *program)
+{
+    return next_program(map, SIGHTING_EXEC, n, program);
+}
+
+bool sighting_hooked_by_trap(const struct map *map, unsigned *n, struct map_program *program)
+{
+    return next_program(map, SIGHTING_TRAPPED, n, program);
 }
 
 const struct obstacle *sighting_obstacle(const struct map_program *program)
@@ -224,4 +248,9 @@ const struct obstacle *sighting_obstacle(const struct map_program *program)
     const struct obstacle *obstacle =
         reach_obstacle((enum program_kind)(kind & KIND_MASK), (kind & PRIVILEGED) != 0);
     return obstacle != NULL ? obstacle : reach_obstacle(PROGRAM_WRONG_CLASS, false);
+}
+
+const struct obstacle *sighting_trap_obstacle(const struct map_program *program)
+{
+    return untrapped_obstacle((enum untrapped)(atomic_load(&program->kind) >> REASON_SHIFT));
 }

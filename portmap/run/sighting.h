@@ -3,15 +3,17 @@
  * notes them for people who ask why nothing happens.
  *
  * A sighting is: a fixed port that nobody listed was bound; with `portshim ports`, any fixed port was bound
- * or connected to; a program was started that the library cannot reach; a library was loaded past ours. Each
- * is noted once, in a set in the map, as one word of kind, port, protocols and program that is entered by
- * compare-and-swap. Nothing is allocated and no system call is made: async-signal-safe, and safe between
- * vfork(2) and exec. Some kinds have places of their own; when the places are full, sightings are lost.
+ * or connected to; a program was started that the library cannot reach, under the trap or not; a library was
+ * loaded past ours. Each is noted once, in a set in the map, as one word of kind, port, protocols and program
+ * that is entered by compare-and-swap. Nothing is allocated and no system call is made: async-signal-safe,
+ * and safe between vfork(2) and exec. Some kinds have places of their own; when the places are full,
+ * sightings are lost.
  */
 #ifndef PORTMAP_RUN_SIGHTING_H
 #define PORTMAP_RUN_SIGHTING_H
 
 #include "program/reach.h"
+#include "program/untrapped.h"
 #include "run/map.h"
 
 #include <stdbool.h>
@@ -22,10 +24,11 @@ enum sighting_kind {
     SIGHTING_BIND,          /* a port that is no placeholder */
     SIGHTING_REFUSED,       /* the same, but the address was in use */
     SIGHTING_CONNECT,       /* connected to, or a datagram sent to, a port of this host */
-    SIGHTING_EXEC,          /* a program was started that the library cannot reach */
+    SIGHTING_EXEC,          /* a program was started that the library cannot reach, and not trapped */
     SIGHTING_DEEPBIND,      /* a program loaded a library with RTLD_DEEPBIND, and the flag was removed */
     SIGHTING_DEEPBIND_KEPT, /* the same, but the flag was kept: we do not see that library's calls */
     SIGHTING_DLMOPEN,       /* a program loaded a library into another namespace: we do not see its calls */
+    SIGHTING_TRAPPED,       /* a program that the library cannot reach was started under the trap */
     SIGHTING_KINDS,         /* how many there are */
 };
 
@@ -34,7 +37,7 @@ enum sighting_kind {
 
 struct sighting {
     enum sighting_kind kind;
-    unsigned port;      /* host byte order; 0 for those without one */
+    unsigned port;      /* host byte order; of SIGHTING_EXEC, an enum untrapped; 0 for others without one */
     unsigned protocols; /* PORTMAP_TCP, PORTMAP_UDP */
     unsigned program;   /* of sighting_program() */
 };
@@ -55,8 +58,16 @@ bool sighting_knows(const void *map, struct reach *reach);
 
 void sighting_note(struct map *map, struct sighting sighting);
 
-/* Notes that a program was started, if the library does not reach it. */
-void sighting_started(struct map *map, const struct reach *reach);
+/* Notes that a program was started, and not under the trap, if the library does not reach it. `reason` says
+ * why not; UNTRAPPED_UNSAID for one that is not to be trapped (reach_wants_trap()). */
+void sighting_untrapped(struct map *map, const struct reach *reach, enum untrapped reason);
+static inline void sighting_started(struct map *map, const struct reach *reach)
+{
+    sighting_untrapped(map, reach, UNTRAPPED_UNSAID);
+}
+
+/* Notes that a program is started under the trap. */
+void sighting_trapped(struct map *map, const struct reach *reach);
 
 /* Whether there is no room left for a kind: some of it may have been lost. */
 bool sighting_is_full(const struct map *map, enum sighting_kind kind);
@@ -70,11 +81,18 @@ struct sighting_name {
 };
 struct sighting_name sighting_program_name(const struct map *map, unsigned program);
 
-/* The next program, from sighting *n on, that was started and that the library could not reach; moves *n past
- * it. False at the end. One that there was no room for is "a program". */
+/* The next program, from sighting *n on, that was started and that neither the library nor the trap reaches;
+ * moves *n past it. False at the end. One that there was no room for is "a program". A program comes once for
+ * each reason. */
 bool sighting_unhookable(const struct map *map, unsigned *n, struct map_program *program);
+
+/* The same for programs that were started under the trap. */
+bool sighting_hooked_by_trap(const struct map *map, unsigned *n, struct map_program *program);
 
 /* Why the library could not reach it; never NULL. */
 const struct obstacle *sighting_obstacle(const struct map_program *program);
+
+/* Why a program of sighting_unhookable() is not under the trap; NULL when that is not said. */
+const struct obstacle *sighting_trap_obstacle(const struct map_program *program);
 
 #endif

@@ -85,7 +85,7 @@ TEST("when a kind has no room left, others have, and what was noted stays")
         fill(map, full);
         unsigned noted = count_of(map, full);
         check(noted >= 16, "%u", noted);
-        for (enum sighting_kind kind = SIGHTING_BIND; kind <= SIGHTING_DLMOPEN; kind++) {
+        for (enum sighting_kind kind = SIGHTING_BIND; kind < SIGHTING_KINDS; kind++) {
             if (kind == full || (i == 0 && kind == SIGHTING_CONNECT))
                 continue;
             check(!sighting_is_full(map, kind), "%d", kind);
@@ -210,6 +210,33 @@ TEST("a program that the library does not reach is noted when it is started, one
     check(atomic_load(&map->notes->unreached), "what it starts may join");
 }
 
+TEST("a program under the trap is noted as such, and that it was started without it, with the reason")
+{
+    struct map *map = new_map();
+    struct map_program program;
+    unsigned n = 0;
+    sighting_trapped(map, found(2, PROGRAM_GO, "/bin/server"));
+    check(!atomic_load(&map->notes->unreached), "its supervisor holds the run");
+    check(!sighting_unhookable(map, &n, &program), "it is noted as not wrapped");
+    n = 0;
+    check(sighting_hooked_by_trap(map, &n, &program), "nothing is noted");
+    equal_text(program.name, "server");
+    check(!sighting_hooked_by_trap(map, &n, &program), "a second one");
+    for (enum untrapped reason = UNTRAPPED_UNSAID; reason < UNTRAPPED_KINDS; reason++) {
+        sighting_untrapped(map, found(3 + reason, PROGRAM_STATIC, "/bin/other"), reason);
+        bool is_there = false;
+        for (n = 0; !is_there && sighting_unhookable(map, &n, &program);)
+            is_there = sighting_trap_obstacle(&program) == untrapped_obstacle(reason);
+        check(is_there, "reason %u", reason);
+        equal_text(sighting_obstacle(&program)->why, reach_obstacle(PROGRAM_STATIC, false)->why);
+    }
+    check(atomic_load(&map->notes->unreached), "what it starts may join");
+    for (enum untrapped reason = UNTRAPPED_OFF; reason < UNTRAPPED_KINDS; reason++)
+        check(*untrapped_obstacle(reason)->why_in_full != '\0' && *untrapped_obstacle(reason)->remedy != '\0',
+              "reason %u has no text", reason);
+    check(untrapped_obstacle(UNTRAPPED_UNSAID) == NULL, "it says something");
+}
+
 TEST("that starting a program gave rights to somebody is an obstacle of its own")
 {
     struct map *map = new_map();
@@ -269,12 +296,15 @@ TEST("whatever is in the notes, what is read from them has kinds, protocols and 
         for (n = 0; sighting_unhookable(map, &n, &program); seen++) {
             check(strnlen(program.name, sizeof program.name) < sizeof program.name, "without an end");
             check(sighting_obstacle(&program) != NULL && *sighting_obstacle(&program)->why != '\0', "why");
+            const struct obstacle *untrapped = sighting_trap_obstacle(&program);
+            check(untrapped == NULL || *untrapped->why != '\0', "why not trapped");
         }
         for (ino_t inode = 0; inode < 4; inode++) {
             struct reach asked = *found(inode, PROGRAM_UNKNOWN, "/bin/any");
             sighting_knows(map, &asked);
             sighting_remember(map, found(inode, PROGRAM_STATIC, "/bin/any"));
             sighting_started(map, &started);
+            sighting_trapped(map, &started);
         }
         for (enum sighting_kind kind = SIGHTING_BIND; kind < SIGHTING_KINDS; kind++) {
             sighting_note(map, (struct sighting){.kind = kind, .port = 8080});
