@@ -15,7 +15,6 @@ struct supervision {
     pid_t first;     /* the process of the program; this one was forked from it */
     uint64_t cookie; /* of its filter */
     bool strict;     /* see struct trap_wish */
-    int proxy;       /* a descriptor that ends when P does (trap/start.h); -1: no proxy */
 };
 
 /* Before the program is trapped: joins the run that the environment names, and tries what a supervisor needs:

@@ -1,0 +1,172 @@
+#include "trap/start.h"
+
+#include "base/kernel.h"
+#include "base/text.h"
+#include "trap/aside.h"
+#include "trap/filter.h"
+#include "trap/parts.h"
+#include "trap/proxy.h"
+#include "trap/question.h"
+#include "trap/supervisor.h"
+#include "trap/word.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* kernel.yama.ptrace_scope, of the Yama security module (Documentation/admin-guide/LSM/Yama.rst). */
+enum scope { SCOPE_ANY, SCOPE_DESCENDANTS, SCOPE_PRIVILEGED, SCOPE_NOBODY };
+
+static bool has_capability(unsigned capability)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+    return kernel_call(SYS_capget, &header, sets) == 0 &&
+           (sets[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability)) != 0;
+}
+
+static enum scope scope_here(void)
+{
+    char digit[16];
+    if (text_read_once("/proc/sys/kernel/yama/ptrace_scope", digit, sizeof digit) <= 0)
+        return SCOPE_ANY; /* a kernel without Yama */
+    return *digit >= '0' && *digit <= '3' ? (enum scope)(*digit - '0') : SCOPE_ANY;
+}
+
+/* The process between C and S, so that S is nobody's child that the program could wait for. It shares the
+ * memory of C, which waits for it. */
+struct between {
+    struct start start;
+    bool tries; /* to install the filter, before C does */
+    int fork_error, filter_error;
+};
+
+_Noreturn static void supervise(const struct start *start)
+{
+    static struct word word;
+    struct supervision supervision;
+    int listener;
+    setsid();
+    aside_let_go(&start->talk[1], 1);
+    aside_lift_limits();
+    if (part_of_supervisor(start, &supervision, &listener, &word) != PART_DONE)
+        _exit(0);
+    word.kind = WORD_SERVED;
+    word_send(start->talk[1], &word);
+    kernel_close(start->talk[1]);
+    aside_set_name("trap", start->program);
+    supervisor_run(&supervision, listener);
+    _exit(0);
+}
+
+static int fork_supervisor(void *of)
+{
+    struct between *between = of;
+    pid_t pid = fork();
+    if (pid == 0)
+        supervise(&between->start);
+    between->fork_error = pid < 0 ? -errno : 0;
+    if (between->tries) {
+        const struct filter_wish wish = {.cookie = between->start.cookie};
+        int listener = filter_install(&wish);
+        between->filter_error = listener < 0 ? listener : 0;
+    }
+    _exit(0);
+}
+
+/*
+ * Where there are filters already, one of them may have the listener, and C would learn that only after it
+ * has set no_new_privs, which cannot be taken back.
+ */
+static bool may_be_in_vain(void)
+{
+    return !has_capability(CAP_SYS_ADMIN) && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0 &&
+           prctl(PR_GET_SECCOMP) != 0;
+}
+
+/*
+ * Runs fork_supervisor(). It ends without SIGCHLD (clone(2): no signal is named), so that the signals and the
+ * children that this process had before are the only ones that the program has. Where this process is a
+ * subreaper (prctl(2)), S would become its child.
+ */
+static int run_between(struct between *between)
+{
+    enum { STACK = 1024 * 1024 }; /* S has it for its life */
+    int is_subreaper = 0;
+    char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+    if (stack == MAP_FAILED)
+        return -errno;
+    prctl(PR_GET_CHILD_SUBREAPER, &is_subreaper, 0, 0, 0);
+    if (is_subreaper)
+        prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
+    int pid = clone(fork_supervisor, stack + STACK, CLONE_VM | CLONE_VFORK, between);
+    int error = pid < 0 ? -errno : between->fork_error;
+    if (pid > 0)
+        waitpid(pid, NULL, (int)__WCLONE);
+    if (is_subreaper)
+        prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    munmap(stack, STACK);
+    return error;
+}
+
+static bool start_sibling(struct start *start, struct problem *problem)
+{
+    struct between between = {.start = *start, .tries = may_be_in_vain()};
+    int error = run_between(&between);
+    kernel_close(start->talk[1]);
+    enum part part = PART_REFUSED;
+    if (error != 0)
+        part_refuse_process(problem, start->wish, error);
+    else if (between.filter_error != 0)
+        part_refuse_filter(problem, start->wish, between.filter_error);
+    else
+        part = part_of_program(start, problem);
+    kernel_close(start->talk[0]);
+    if (part == PART_LOST) {
+        char line[PATH_MAX + 256];
+        part_refuse_killed(problem, start->wish);
+        problem_write(line, sizeof line, "", problem->what, problem->why, problem->remedy);
+        _exit(125);
+    }
+    return part == PART_DONE;
+}
+
+static bool start_in_shape(struct start *start, struct problem *problem)
+{
+    enum scope scope = scope_here();
+    bool is_free = scope == SCOPE_ANY || (scope != SCOPE_NOBODY && has_capability(CAP_SYS_PTRACE));
+    if (!is_free && scope != SCOPE_DESCENDANTS)
+        return part_refuse(problem, start->wish, "kernel.yama.ptrace_scope lets no process look into another",
+                           "set it to 1, or use --trap=off");
+    if (getrandom(&start->cookie, sizeof start->cookie, 0) != sizeof start->cookie)
+        return part_refuse(problem, start->wish, "getrandom(2) is refused, as by a container's profile",
+                           "allow it, or use --trap=off");
+    start->cookie |= 1; /* 0 is what others pass */
+    int error = word_pair(start->talk);
+    if (error != 0)
+        return part_refuse_process(problem, start->wish, error);
+    return is_free ? start_sibling(start, problem) : proxy_start(start, problem);
+}
+
+bool trap_start(const struct trap_wish *wish, struct problem *problem)
+{
+    struct trap_question question;
+    struct start start = {.wish = wish, .program = getpid()};
+    sigset_t all, mask;
+    if (trap_ask(&question, TRAP_RUN))
+        return true;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &mask);
+    bool started = start_in_shape(&start, problem);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
+    return started;
+}
