@@ -4,6 +4,7 @@
 #include "rules/seen.h"
 #include "trap/calls.h"
 #include "trap/images.h"
+#include "trap/remote.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -52,6 +53,7 @@ static void note_unlisted(const struct view *view, const struct call *call, cons
         (image = image_of(call)) == NULL || image->is_exempt || image->has_library || image->unlisted == port)
         return;
     int fd = trap_socket(call, (int)call->arguments[0]);
+    remote_trouble(); /* this call passes anyway */
     if (fd < 0)
         return;
     image->unlisted = port;

@@ -15,7 +15,7 @@
 
 static int listener = -1;
 static uint64_t own_network; /* 0: the kernel does not tell */
-static bool was_refused;
+static enum untrapped trouble;
 
 static uint64_t network_of(int socket)
 {
@@ -33,16 +33,20 @@ void remote_init(int notifications)
         close(own);
 }
 
-static ssize_t result_of(ssize_t moved)
+/* Notes a result that is not about the program's own pointer or descriptor. */
+static ssize_t noted(ssize_t result)
 {
-    was_refused = was_refused || (moved < 0 && errno == EPERM);
-    return moved < 0 ? -errno : moved;
+    if (result == -EPERM || result == -EACCES)
+        trouble = UNTRAPPED_UNREADABLE;
+    else if (result < 0 && result != -EFAULT && result != -EBADF)
+        trouble = UNTRAPPED_OTHER;
+    return result;
 }
 
-bool remote_was_refused(void)
+enum untrapped remote_trouble(void)
 {
-    bool was = was_refused;
-    was_refused = false;
+    enum untrapped was = trouble;
+    trouble = UNTRAPPED_UNSAID;
     return was;
 }
 
@@ -50,14 +54,15 @@ ssize_t remote_gather(const struct call *call, const struct iovec *places, unsig
                       size_t size)
 {
     const struct iovec own = {to, size};
-    return call->thread > 0 ? result_of(process_vm_readv(call->thread, &own, 1, places, count, 0)) : -ESRCH;
+    return noted(kernel_call(SYS_process_vm_readv, call->thread, &own, 1, places, (unsigned long)count, 0UL));
 }
 
 ssize_t remote_scatter(const struct call *call, const struct iovec *places, unsigned count, const void *from,
                        size_t size)
 {
     const struct iovec own = {(void *)(uintptr_t)from, size};
-    return call->thread > 0 ? result_of(process_vm_writev(call->thread, &own, 1, places, count, 0)) : -ESRCH;
+    return noted(
+        kernel_call(SYS_process_vm_writev, call->thread, &own, 1, places, (unsigned long)count, 0UL));
 }
 
 static int complete(ssize_t moved, size_t size)
@@ -79,12 +84,15 @@ int remote_write(const struct call *call, uint64_t address, const void *from, si
 
 int remote_descriptor(const struct call *call, int fd)
 {
-    return threads_descriptor(call->thread, fd);
+    return (int)noted(threads_descriptor(call->thread, fd));
 }
 
 bool remote_is_here(int socket)
 {
-    return own_network == 0 || network_of(socket) == own_network;
+    bool is_here = own_network == 0 || network_of(socket) == own_network;
+    if (!is_here)
+        trouble = UNTRAPPED_ELSEWHERE;
+    return is_here;
 }
 
 bool remote_waits(const struct call *call)

@@ -9,6 +9,7 @@
 #ifndef SHIM_TRAP_REMOTE_H
 #define SHIM_TRAP_REMOTE_H
 
+#include "program/untrapped.h"
 #include "trap/call.h"
 
 #include <stddef.h>
@@ -28,9 +29,11 @@ ssize_t remote_gather(const struct call *call, const struct iovec *places, unsig
 ssize_t remote_scatter(const struct call *call, const struct iovec *places, unsigned count, const void *from,
                        size_t size);
 
-/* Whether the kernel has refused us something since this was last asked: its program is not dumpable
- * (prctl(2)), or has another user. */
-bool remote_was_refused(void);
+/*
+ * What has kept us from serving a call since this was last asked, UNTRAPPED_UNSAID when nothing did. Not so a
+ * bad pointer or descriptor, with which the kernel fails the call itself, or the end of the thread.
+ */
+enum untrapped remote_trouble(void);
 
 /* A duplicate of a descriptor of the thread, close-on-exec, to be closed by the caller; or a negated errno.
  */

@@ -1,6 +1,7 @@
 #include "trap/supervisor.h"
 
 #include "base/kernel.h"
+#include "run/sighting.h"
 #include "trap/call.h"
 #include "trap/calls.h"
 #include "trap/images.h"
@@ -79,6 +80,25 @@ static struct answer reply(const struct supervision *supervision, const struct c
     return answer_value(remote_write(call, call->arguments[1], &question, sizeof question));
 }
 
+static bool names_a_port(enum call_name name)
+{
+    return name == CALL_BIND || name == CALL_CONNECT || (name >= CALL_SENDTO && name <= CALL_SENDMMSG);
+}
+
+/* Notes that a call passes that may have named a placeholder. */
+static void note_escape(const struct call *call, enum untrapped reason)
+{
+    const struct view *view = image_view(call);
+    image_tell_program(call);
+    remote_trouble();
+    for (unsigned i = 0; view->map[i] != NULL; i++) {
+        unsigned program =
+            sighting_program(view->map[i], view->program.device, view->program.inode, view->program.name);
+        sighting_note(view->map[i],
+                      (struct sighting){.kind = SIGHTING_EXEC, .port = reason, .program = program});
+    }
+}
+
 static struct answer serve(const struct supervision *supervision, const struct call *call)
 {
     static struct answer (*const calls[])(const struct view *, const struct call *) = {
@@ -92,8 +112,11 @@ static struct answer serve(const struct supervision *supervision, const struct c
         return reply(supervision, call);
     bool known = call->name < sizeof calls / sizeof *calls && calls[call->name] != NULL;
     struct answer answer = known ? calls[call->name](image_view(call), call) : CONTINUE_CALL;
-    bool escapes = remote_was_refused() && answer.how == ANSWER_CONTINUE &&
-                   (call->name == CALL_BIND || call->name == CALL_CONNECT);
+    enum untrapped trouble = remote_trouble();
+    bool escapes = trouble != UNTRAPPED_UNSAID && answer.how == ANSWER_CONTINUE && names_a_port(call->name) &&
+                   remote_waits(call);
+    if (escapes)
+        note_escape(call, trouble);
     return escapes && supervision->strict ? answer_value(-EPERM) : answer;
 }
 

@@ -221,7 +221,7 @@ TEST("memory is read and written as far as the program could, and no further")
     equal(remote_read(&call, call.arguments[1], seventeen, 17), -EFAULT);
     equal(remote_write(&call, call.arguments[1], &read, 16), 0);
     equal(remote_write(&call, call.arguments[1], seventeen, 17), -EFAULT);
-    check(!remote_was_refused(), "nobody refused it");
+    equal(remote_trouble(), UNTRAPPED_UNSAID);
     check(remote_waits(&call), "it waits");
     answer(&call, 0);
     check(!remote_waits(&call), "it has its answer");
