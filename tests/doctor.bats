@@ -30,6 +30,30 @@ will_not_work() {
     assert_equal "$(grep '^fail' <<<"$output")" "fail  command: $2: $3"
 }
 
+# will_be_trapped COMMAND PATH WHY: doctor says that the command is trapped, and that it cannot be wrapped where the
+# trap is off or refused.
+will_be_trapped() {
+    PORTSHIM_TRAP=off will_not_work "$1" "$2 is $3, and the trap is off" 'use --trap=auto'
+    make_refuse
+    run -1 "$refuse" pidfd_getfd 1 portshim doctor "$1"
+    assert_equal "$(grep '^fail' <<<"$output")" "fail  command: $2 is $3, and pidfd_getfd(2) is refused\
+ (a container's profile?): give it CAP_SYS_PTRACE"
+    has_trap || skip "no trap here: $(portshim doctor | grep 'cannot be wrapped')"
+    will_work "$1"
+    assert_line "ok    command: $2 is started under the trap: it is $3"
+}
+
+# Whether programs can be trapped on this host.
+has_trap() {
+    portshim doctor | grep -q '^[a-z]*  *trap: .* can be wrapped'
+}
+
+# Sets $refuse, the program that refuses what the trap needs.
+make_refuse() {
+    refuse=$BUILD/tests/without_feature
+    [[ -x $refuse ]] || skip "tests/programs/without_feature.c is not built"
+}
+
 # Sets ${somebody[@]}, the words before a command that run it as an ordinary user with a home of their own.
 become_somebody() {
     somebody=()
@@ -41,13 +65,82 @@ become_somebody() {
 
 @test "what the host allows is a line each, and without a command that is all" {
     will_work
-    for check in library 'ephemeral range' pool 'lease directory' IPv6 sock_diag 'port server' seccomp Yama; do
+    for check in library 'ephemeral range' pool 'lease directory' IPv6 sock_diag 'port server' seccomp Yama \
+        'seccomp notifications' process_vm_readv pidfd_getfd PIDFD_THREAD trap; do
         assert_line --regexp "^(ok|note) +$check: "
     done
     refute_line --regexp 'command:'
     assert_line "ok    library: $PORTSHIM_LIB"
     assert_line --regexp "^ok    lease directory: $PWD/home, [0-9]+ KiB free$"
     assert_line --regexp '^note  port server: .*: start portshim serve'
+}
+
+@test "what the trap needs of the kernel is tried, and what a container's profile lacks is told" {
+    make_refuse
+    has_trap || skip "no trap here"
+    portshim doctor >bare
+    without() { # the lines of other checks
+        grep -Ev "^....  ($1|SYNC_WAKE_UP|lease directory|seccomp|trap|no_new_privs):"
+    }
+    while IFS=: read -r feature answer line why; do
+        run -0 "$refuse" "$feature" "$answer" portshim doctor
+        assert_line --regexp "^note  $line: .*: there is no trap without it$"
+        assert_line --regexp "^note  trap: .* cannot be wrapped: $why"
+        diff <(without "$line" <bare) <(without "$line" <<<"$output")
+    done <<'.'
+pidfd_getfd:1:pidfd_getfd:pidfd_getfd\(2\) is refused \(a container's profile\?\): give it CAP_SYS_PTRACE$
+pidfd_getfd:38:pidfd_getfd:pidfd_getfd\(2\) is refused
+pidfd_getfd:kill:pidfd_getfd:pidfd_getfd\(2\) is refused
+process_vm_readv:1:process_vm_readv:process_vm_readv\(2\) or process_vm_writev\(2\) is refused .*: give it CAP_SYS_PTRACE$
+process_vm_writev:1:process_vm_readv:process_vm_readv\(2\) or process_vm_writev\(2\) is refused
+seccomp:1:seccomp notifications:seccomp\(2\) is refused .*: allow seccomp\(2\) with a listener in that profile$
+seccomp:kill:seccomp notifications:seccomp\(2\) is refused
+WAIT_KILLABLE_RECV:22:seccomp notifications:the kernel has no seccomp notifications that signals do not interrupt: use Linux 5.19
+.
+}
+
+@test "what an older kernel has not, and the trap can do without, is noted, and no obstacle" {
+    make_refuse
+    has_trap || skip "no trap here"
+    for feature in SYNC_WAKE_UP PIDFD_THREAD; do
+        run -0 "$refuse" "$feature" 22 portshim doctor busybox
+        assert_line --regexp "^note  $feature: .* than on Linux 6\.[69]$"
+        assert_line --regexp '^ok    command: .* is started under the trap'
+    done
+}
+
+@test "doctor ends after all processes that it made, and finds the same where SIGCHLD is ignored" {
+    has_trap || skip "no trap here"
+    portshim doctor | sed 's/[0-9]* KiB//' >bare
+    strace -f -o calls portshim doctor >/dev/null
+    ended=$(sed -n 's/^\([0-9]*\) .*+++ \(exited\|killed\).*/\1/p' calls)
+    (($(wc -l <<<"$ended") > 5)) # also by SIGKILL
+    assert_equal "$(tail -n 1 <<<"$ended")" "$(head -n 1 calls | sed 's/ .*//')"
+    (trap '' CHLD && portshim doctor) | sed 's/[0-9]* KiB//' | diff bare -
+}
+
+@test "a trap that is set to what is no value of it, or that cannot be on, fails" {
+    PORTSHIM_TRAP=sometimes run -1 portshim doctor
+    assert_line 'fail  PORTSHIM_TRAP: is sometimes, which is no value of it: set it to auto, on or off'
+    make_refuse
+    PORTSHIM_TRAP=on run -1 "$refuse" pidfd_getfd 1 portshim doctor
+    assert_line "fail  PORTSHIM_TRAP: is on, but pidfd_getfd(2) is refused (a container's profile?): give it CAP_SYS_PTRACE"
+    PORTSHIM_TRAP=off will_work
+    assert_line 'note  PORTSHIM_TRAP: is off, so nothing is trapped: unset it'
+    PORTSHIM_TRAP=auto will_work
+    PORTSHIM_TRAP='' will_work
+}
+
+@test "an ordinary user is told that what is trapped gets no rights by sudo, unless nothing does" {
+    has_trap || skip "no trap here"
+    become_somebody
+    "${somebody[@]}" portshim doctor >out
+    grep '^note  no_new_privs: is set in programs that are trapped' out
+    "${somebody[@]}" setpriv --no-new-privs portshim doctor >out
+    refute grep '^note  no_new_privs:' out
+    as_root || return 0
+    portshim doctor >out
+    refute grep '^note  no_new_privs:' out
 }
 
 @test "a pool, a home or a library that is of no use is told, with the remedy" {
@@ -80,36 +173,34 @@ is_told() {
 
 @test "a dynamic program will work, and what it is called with is not looked at" {
     will_work /usr/bin/python3 -m http.server --json 8080
-    assert_line 'ok    command: /usr/bin/python3 is dynamically linked'
+    assert_line 'ok    command: /usr/bin/python3 is dynamically linked: the library reaches it'
     PATH=/usr/bin:$PATH will_work python3
-    assert_line 'ok    command: /usr/bin/python3 is dynamically linked'
+    assert_line 'ok    command: /usr/bin/python3 is dynamically linked: the library reaches it'
 }
 
-@test "a static program will not" {
+@test "a static program will, under the trap, and will not where that is off or refused" {
     compile -static -o static
-    will_not_work ./static './static is statically linked: nothing is preloaded' 'use a dynamic build'
+    will_be_trapped ./static ./static 'statically linked: nothing is preloaded'
     compile -static-pie -o static
-    will_not_work ./static './static is statically linked: nothing is preloaded' 'use a dynamic build'
+    will_be_trapped ./static ./static 'statically linked: nothing is preloaded'
 }
 
-@test "busybox, which is static, will not" {
+@test "busybox, which is static, will, under the trap" {
     busybox=$(type -P busybox) || skip "busybox-static is not installed"
-    will_not_work busybox "$busybox is statically linked: nothing is preloaded" 'use a dynamic build'
+    will_be_trapped busybox "$busybox" 'statically linked: nothing is preloaded'
 }
 
-@test "a Go server will not" {
+@test "a Go server will, under the trap, and will not where that is off" {
     webhook=$(type -P webhook) || skip "webhook is not installed"
-    will_not_work webhook "$webhook is a Go program, which enters the kernel by itself" \
-        "give it its port as an option: \$PORTSHIM_PORT_8080 has the real one"
+    will_be_trapped webhook "$webhook" 'a Go program, which enters the kernel by itself'
 }
 
-@test "a Go program will not, although it is dynamic" {
+@test "a Go program will, under the trap, although it is dynamic" {
     compile -o go
     : >empty
     objcopy --add-section .note.go.buildid=empty go
     ./go
-    will_not_work ./go './go is a Go program, which enters the kernel by itself' \
-        "give it its port as an option: \$PORTSHIM_PORT_8080 has the real one"
+    will_be_trapped ./go ./go 'a Go program, which enters the kernel by itself'
 }
 
 @test "a set-user-ID program will not, but for its owner" {
@@ -138,19 +229,21 @@ is_told() {
     will_work ./able
 }
 
-@test "a 32-bit program will not, without a library of its class" {
+@test "a 32-bit program will, under the trap" {
     compile -m32 -o small
-    will_not_work ./small './small is of another ELF class or machine' \
-        "build portshim for its class: make CC='gcc -m32', and name it in PORTSHIM_LIB"
+    will_be_trapped ./small ./small 'of another ELF class or machine'
 }
 
-@test "a program whose libc is not there, or is musl, will not" {
+@test "a program whose libc is not there will not, and one of musl will, under the trap" {
     compile -Wl,--dynamic-linker=/lib/ld-none.so -o program
     will_not_work ./program './program needs /lib/ld-none.so: No such file or directory' 'install that libc'
-    cp /bin/true ld-musl-x86_64.so.1
-    compile "-Wl,--dynamic-linker=$PWD/ld-musl-x86_64.so.1" -o program
-    will_not_work ./program './program is linked to another libc than glibc, which cannot load the library' \
-        'use a build for glibc, or give it its port as an option'
+    musl=$(type -P musl-gcc) || skip "musl-tools is not installed"
+    CC=$musl compile -o program
+    ./program
+    will_be_trapped ./program ./program 'linked to another libc than glibc, which cannot load the library'
+    libc=$(readlink -f "$(readelf -l program | sed -n 's/.*interpreter: \(.*\)\]/\1/p')")
+    [[ -x $libc ]] || chmod 755 "$libc"
+    will_be_trapped "$libc" "$libc" 'linked to another libc than glibc, which cannot load the library'
 }
 
 # old_libc VERSION: makes a program whose libc has symbols of that version and of no newer one.
@@ -228,9 +321,9 @@ script() {
     assert_line "ok    command: ./good is a script for /bin/sh"
     compile -static -o static
     script bad "#! $PWD/static" 'echo'
-    will_not_work ./bad "$PWD/static is statically linked: nothing is preloaded" 'use a dynamic build'
+    will_be_trapped ./bad "$PWD/static" 'statically linked: nothing is preloaded'
     script nested "#!$PWD/bad"
-    will_not_work ./nested "$PWD/static is statically linked: nothing is preloaded" 'use a dynamic build'
+    will_be_trapped ./nested "$PWD/static" 'statically linked: nothing is preloaded'
     script missing '#!/bin/none -u'
     will_not_work ./missing '/bin/none: No such file or directory' \
         'install that interpreter, or write another after #!'
@@ -244,9 +337,9 @@ script() {
     script good '#!/usr/bin/env bash' 'echo'
     will_work ./good
     assert_line "ok    command: ./good is a script for /usr/bin/env"
-    assert_line "ok    command: $(type -P bash) is dynamically linked"
+    assert_line "ok    command: $(type -P bash) is dynamically linked: the library reaches it"
     script bad '#!/usr/bin/env -S NAME=value static -u' 'echo'
-    PATH=$PWD:$PATH will_not_work ./bad "$PWD/static is statically linked: nothing is preloaded" 'use a dynamic build'
+    PATH=$PWD:$PATH will_be_trapped ./bad "$PWD/static" 'statically linked: nothing is preloaded'
     script missing '#!/usr/bin/env none'
     run -1 portshim doctor ./missing
     assert_line --regexp '^fail  command: none: .*: (check its name and PATH|make it executable)$'
@@ -307,7 +400,7 @@ open("entries", "wb").write(elf(3, 1, 0) + program(2, 120, 1 << 40) + 65535 * pa
     chmod 755 sections segments entries
     [[ $(uname -m) == x86_64 ]] || skip 'those programs are made for another machine'
     for file in sections segments entries; do
-        strace -f -o calls portshim doctor "./$file" >out || :
+        PORTSHIM_TRAP=off strace -f -o calls portshim doctor "./$file" >out || :
         grep -Eq "^fail  command: ./$file is (statically linked|linked to another libc)" out
         (($(wc -l <calls) < 15000)) || fail "$file: $(wc -l <calls) calls"
     done

@@ -14,6 +14,7 @@
 #include "program/reach.h"
 #include "program/versions.h"
 #include "run/leases.h"
+#include "trap/features.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -235,6 +236,78 @@ static void check_kernel(void)
         len > 0 ? value : "not there");
 }
 
+/* What the kernel has for the trap, and whether the environment switches that off. */
+static struct {
+    struct trap_features features;
+    const struct obstacle *lack; /* why programs cannot be trapped; NULL: they can */
+    bool on;                     /* all programs are to be trapped */
+} trap;
+
+static void say_feature(const char *what, int error, const char *lack)
+{
+    if (error == 0)
+        say(DOCTOR_OK, what, NULL, "there");
+    else
+        say(DOCTOR_NOTE, what, NULL, "%s: %s",
+            error == -ECANCELED ? "who uses it is killed" : portmap_strerror(error), lack);
+}
+
+static void say_features(const struct trap_features *features)
+{
+    static const char needed[] = "there is no trap without it";
+    say_feature("seccomp notifications", features->filter, needed);
+    say_feature("process_vm_readv", features->memory, needed);
+    say_feature("pidfd_getfd", features->descriptors, needed);
+    if (features->filter == 0)
+        say_feature("SYNC_WAKE_UP", features->wake_up, "trapped calls take longer than on Linux 6.6");
+    say_feature("PIDFD_THREAD", features->thread_pidfds,
+                "trapped calls take one more system call than on Linux 6.9");
+    if (features->takes_privileges)
+        say(DOCTOR_NOTE, "no_new_privs", NULL,
+            "is set in programs that are trapped: what these start gets no rights by sudo, su and the like");
+}
+
+static void say_trap(void)
+{
+    if (trap.lack != NULL)
+        say(DOCTOR_NOTE, "trap", trap.lack->remedy_in_full,
+            "static programs, those of Go, of another libc or class cannot be wrapped: %s",
+            trap.lack->why_in_full);
+    else if (trap.features.is_below_ours)
+        say(DOCTOR_OK, "trap", NULL, "this process is below one");
+    else if (trap.features.others != 0)
+        say(DOCTOR_NOTE, "trap", "set kernel.yama.ptrace_scope to 0, or ask as root",
+            "static programs, those of Go, of another libc or class can be wrapped, but get another pid than "
+            "the one that was started");
+    else
+        say(DOCTOR_OK, "trap", NULL, "static programs, those of Go, of another libc or class can be wrapped");
+}
+
+static void check_trap(void)
+{
+    const char *word = secure_getenv("PORTSHIM_TRAP");
+    int error = trap_features_try(&trap.features);
+    if (error != 0)
+        command_fail(portmap_strerror(error), "allow more processes", "the kernel's features");
+    trap.lack = untrapped_obstacle(trap_features_lack(&trap.features));
+    if (!trap.features.is_below_ours)
+        say_features(&trap.features);
+    say_trap();
+    trap.on = word != NULL && strcmp(word, "on") == 0;
+    if (word == NULL || *word == '\0' || strcmp(word, "auto") == 0)
+        return;
+    if (strcmp(word, "off") == 0) {
+        trap.lack = untrapped_obstacle(UNTRAPPED_OFF);
+        say(DOCTOR_NOTE, "PORTSHIM_TRAP", "unset it", "is off, so nothing is trapped");
+    } else if (!trap.on)
+        say(DOCTOR_FAIL, "PORTSHIM_TRAP", "set it to auto, on or off", "is %s, which is no value of it",
+            word);
+    else if (trap.lack != NULL)
+        say(DOCTOR_FAIL, "PORTSHIM_TRAP", trap.lack->remedy_in_full, "is on, but %s", trap.lack->why_in_full);
+    else
+        say(DOCTOR_OK, "PORTSHIM_TRAP", NULL, "is on, so all programs are trapped");
+}
+
 /* Checks for AddressSanitizer's runtime, which ends a program where another library comes first. A runtime
  * that LD_PRELOAD already has stays first. */
 static void check_sanitizer(const struct reach *program, int fd)
@@ -277,9 +350,19 @@ static void check_libc(const char *linker)
     free(real);
 }
 
-static void say_obstacle(const char *path, const struct obstacle *obstacle)
+/* For a program that the library does not reach: whether the trap does. */
+static void say_obstacle(const struct reach *program)
 {
-    say(DOCTOR_FAIL, "command", obstacle->remedy_in_full, "%s is %s", path, obstacle->why_in_full);
+    const struct obstacle *obstacle = reach_obstacle(program->kind, program->is_privileged);
+    if (!reach_wants_trap(program))
+        say(DOCTOR_FAIL, "command", obstacle->remedy_in_full, "%s is %s", program->path,
+            obstacle->why_in_full);
+    else if (trap.lack == NULL)
+        say(DOCTOR_OK, "command", NULL, "%s is started under the trap: it is %s", program->path,
+            obstacle->why_in_full);
+    else
+        say(DOCTOR_FAIL, "command", trap.lack->remedy_in_full, "%s is %s, and %s", program->path,
+            obstacle->why_in_full, trap.lack->why_in_full);
 }
 
 /* Checks a dynamic program of the library's ELF class: whether its ld.so is there, and its libc fits. */
@@ -294,11 +377,12 @@ static void check_dynamic(const struct reach *program)
         say(DOCTOR_FAIL, "command", "install that libc", "%s needs %s: %s", program->path, linker,
             portmap_strerror(-errno));
     else if (program->kind == PROGRAM_OTHER_LIBC)
-        say_obstacle(program->path, reach_obstacle(program->kind, false));
+        say_obstacle(program);
     else if (*linker == '\0')
         say(DOCTOR_OK, "command", NULL, "%s is ld.so, which preloads for what it loads", program->path);
     else {
-        say(DOCTOR_OK, "command", NULL, "%s is dynamically linked", program->path);
+        say(DOCTOR_OK, "command", NULL, "%s is dynamically linked: the library reaches it%s", program->path,
+            trap.on ? ", and it is trapped as well" : "");
         check_libc(linker);
     }
     check_sanitizer(program, fd);
@@ -361,8 +445,10 @@ static void check_program(const char *path)
         check_command(word);
         return;
     }
-    if (program.is_privileged)
-        say_obstacle(program.path, reach_obstacle(program.kind, true));
+    if (program.is_privileged) {
+        say_obstacle(&program);
+        return;
+    }
     switch (program.kind) {
     case PROGRAM_DYNAMIC:
     case PROGRAM_OTHER_LIBC:
@@ -377,7 +463,7 @@ static void check_program(const char *path)
     case PROGRAM_STATIC:
     case PROGRAM_GO:
     case PROGRAM_WRONG_CLASS:
-        say_obstacle(program.path, reach_obstacle(program.kind, false));
+        say_obstacle(&program);
     }
 }
 
@@ -423,6 +509,7 @@ int command_doctor(int argc, char **argv)
     check_sockets();
     check_server();
     check_kernel();
+    check_trap();
     if (optind < argc)
         check_command(argv[optind]);
     bool good = report.worst != DOCTOR_FAIL;
