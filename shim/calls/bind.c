@@ -20,6 +20,7 @@ static int try_real(const struct next *way, int fd, struct outbound *out)
 
 static int bind_real(const struct next *way, int fd, struct outbound *out)
 {
+    supervised_mark(out); /* another library's function may be behind ours */
     int saved = errno, error = try_real(way, fd, out);
     rule_bound(&own_view, out, error);
     errno = error == 0 ? saved : error; /* the errno of a failed first attempt must not show */

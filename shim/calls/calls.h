@@ -7,6 +7,7 @@
 #define SHIM_CALLS_CALLS_H
 
 #include "process/next.h"
+#include "process/supervised.h"
 #include "rules/rules.h"
 
 #include <sys/socket.h>
@@ -27,10 +28,14 @@
  */
 bool call_copy(struct outbound *out, const struct sockaddr *address, socklen_t len, enum rule_use use);
 
-/* The address for the kernel: the copy if the rules have put a real port into it, else the program's. */
-static inline const struct sockaddr *call_address(const struct outbound *out, const struct sockaddr *address)
+/* The address for the kernel, and its length: the copy if the rules have put a real port into it, else the
+ * program's. */
+static inline const struct sockaddr *call_address(struct outbound *out, const struct sockaddr *address)
 {
-    return out->placeholder != 0 ? &out->to.any : address;
+    if (out->placeholder == 0)
+        return address;
+    supervised_mark(out);
+    return &out->to.any;
 }
 
 /* Fails the call as the rules say: sets errno and returns -1. */

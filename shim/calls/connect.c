@@ -9,7 +9,8 @@ int call_connect(const struct next *way, int fd, const struct sockaddr *address,
         rule_destination(&own_view, fd, &out);
     if (out.error != 0)
         return call_refused(&out);
-    return BEHIND(way, connect)(fd, call_address(&out, address), len);
+    address = call_address(&out, address);
+    return BEHIND(way, connect)(fd, address, out.len);
 }
 
 int connect(int fd, const struct sockaddr *address, socklen_t len)

@@ -15,7 +15,8 @@ INLINED ssize_t send_to(const struct next *way, int fd, const void *bytes, size_
         rule_destination(&own_view, fd, &out);
     if (out.error != 0)
         return call_refused(&out);
-    return BEHIND(way, sendto)(fd, bytes, size, flags, call_address(&out, address), len);
+    address = call_address(&out, address);
+    return BEHIND(way, sendto)(fd, bytes, size, flags, address, out.len);
 }
 
 ssize_t call_sendto(const struct next *way, int fd, const void *bytes, size_t size, int flags,
@@ -39,7 +40,9 @@ static bool translate_message(struct msghdr *copy, struct outbound *out, int fd,
     if (out->placeholder == 0)
         return false;
     *copy = *message;
+    supervised_mark(out);
     copy->msg_name = &out->to;
+    copy->msg_namelen = out->len;
     return true;
 }
 

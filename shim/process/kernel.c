@@ -23,7 +23,7 @@ long kernel_call(long number, ...)
     long d = va_arg(rest, long), e = va_arg(rest, long), f = va_arg(rest, long);
     va_end(rest);
     if (supervised_cookie != 0 && takes_cookie(number))
-        f = supervised_cookie;
+        f = (long)supervised_cookie;
     long result = BEHIND(&next_functions, syscall)(number, a, b, c, d, e, f);
     if (result == -1)
         result = -errno;

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-long supervised_cookie;
+uint64_t supervised_cookie;
 
 static bool is_supervised;
 
@@ -79,12 +79,9 @@ static bool is_go(void)
     return false;
 }
 
-/*
- * The machines whose filter knows the cookie (trap/filter.h). A call with it is made here, as libc's
- * syscall() would be one more function to return from: see INLINED in calls/calls.h.
- */
+/* A system call, made here: libc's syscall() would be one more function to return from, see INLINED in
+ * calls/calls.h. */
 #if defined __x86_64__ && defined __LP64__
-enum { TAKES_COOKIE = 1 };
 static inline long call(long number, long a, long b, long c, long cookie)
 {
     register long d __asm__("r10") = 0, e __asm__("r8") = 0, f __asm__("r9") = cookie;
@@ -95,7 +92,6 @@ static inline long call(long number, long a, long b, long c, long cookie)
     return number;
 }
 #elif defined __aarch64__ && defined __LP64__
-enum { TAKES_COOKIE = 1 };
 static inline long call(long number, long a, long b, long c, long cookie)
 {
     register long n __asm__("x8") = number, first __asm__("x0") = a, second __asm__("x1") = b;
@@ -107,17 +103,15 @@ static inline long call(long number, long a, long b, long c, long cookie)
     return first;
 }
 #else
-enum { TAKES_COOKIE = 0 };
 static long call(long number, long a, long b, long c, long cookie)
 {
-    (void)cookie;
-    return kernel_call(number, a, b, c, 0L, 0L, 0L);
+    return kernel_call(number, a, b, c, 0L, 0L, cookie);
 }
 #endif
 
 static inline int call_past(long number, int fd, const void *address, long len)
 {
-    long result = call(number, fd, (long)address, len, supervised_cookie);
+    long result = call(number, fd, (long)address, len, (long)supervised_cookie);
     if (result >= 0)
         return (int)result;
     errno = (int)-result;
@@ -179,8 +173,8 @@ void supervised_ask(void)
         return;
     if (go) {
         own_view.active = false;
-    } else if (TAKES_COOKIE) {
-        supervised_cookie = (long)question.cookie;
+    } else {
+        supervised_cookie = question.cookie;
         forget_functions();
     }
 }
@@ -188,4 +182,10 @@ void supervised_ask(void)
 bool supervised(void)
 {
     return is_supervised;
+}
+
+void supervised_mark(struct outbound *out)
+{
+    if (supervised_cookie != 0)
+        out->len = trap_mark(&out->to.storage, out->len, supervised_cookie);
 }

@@ -2,7 +2,8 @@
  * Whether this process is below a trap (trap/start.h): then a supervisor answers its calls about ports, those
  * that get past this library too. The library still translates all calls that it sees, and tells the
  * supervisor so (TRAP_HELLO). In return it gets the cookie: bind(2), getsockname(2) and getpeername(2) that
- * have it as sixth argument pass without waiting for the supervisor.
+ * have it as sixth argument pass without waiting for the supervisor. In other calls, translated addresses
+ * have it behind them.
  *
  * Go programs enter the kernel by themselves. Below a trap their supervisor translates everything and the
  * library nothing; it still carries the run to the programs that they start by libc.
@@ -10,11 +11,14 @@
 #ifndef SHIM_PROCESS_SUPERVISED_H
 #define SHIM_PROCESS_SUPERVISED_H
 
+#include "rules/rules.h"
+
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* 0: none. A child of fork(2) has its parent's filter, and so its cookie too. */
-extern long supervised_cookie;
+extern uint64_t supervised_cookie;
 
 /*
  * When this process joins its run and was told that it is below a trap: asks the supervisor. Makes one system
@@ -32,5 +36,8 @@ bool supervised(void);
  * So what another library passes on waits for the supervisor.
  */
 void *supervised_way(size_t offset, const char *name, void *behind);
+
+/* Before a translated address is handed to the kernel, below a trap: marks it as translated. */
+void supervised_mark(struct outbound *out);
 
 #endif

@@ -24,6 +24,9 @@ struct answer trap_recvfrom(const struct view *view, const struct call *call);
 struct answer trap_recvmsg(const struct view *view, const struct call *call);
 struct answer trap_recvmmsg(const struct view *view, const struct call *call);
 
+/* Before the first call: the cookie of the filter, by which addresses are told that need nothing. */
+void trap_init(uint64_t of_filter);
+
 /*
  * Reads an address of len bytes that the program hands to the kernel, and asks the rules. True when they
  * concern it: then *out is ready for rule_local() or rule_destination(). False: CONTINUE_CALL.

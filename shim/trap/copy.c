@@ -1,25 +1,27 @@
 /* Addresses and sockets of a waiting call, as the rules need them: trap_copy(), trap_socket(). */
 #include "trap/calls.h"
 #include "trap/images.h"
+#include "trap/question.h"
 #include "trap/remote.h"
 
 #include <string.h>
 #include <unistd.h>
 
-/*
- * What a program with our library names has been translated already. A real port of the run is then no
- * placeholder, although with `all` every number is one.
- */
-static bool is_translated(const struct view *view, unsigned port)
+static uint64_t cookie;
+
+void trap_init(uint64_t of_filter)
 {
-    uint32_t entry = view_to_program(view, port);
-    return entry != 0 && (entry & MAP_ALIAS) == 0;
+    cookie = of_filter;
 }
 
-static bool is_for_us(const struct view *view, const struct call *call, unsigned port)
+/* Our library in the program has translated the address already, or the program is the command portshim. */
+static bool is_for_us(const struct call *call, const struct outbound *out)
 {
-    const struct image *image = image_of(call);
-    return image == NULL || (!image->is_exempt && !(image->has_library && is_translated(view, port)));
+    const struct image *image;
+    if (trap_is_marked(&out->to.storage, out->len, cookie))
+        return false;
+    image = image_of(call);
+    return image == NULL || !image->is_exempt;
 }
 
 bool trap_copy(const struct view *view, const struct call *call, uint64_t address, uint64_t len,
@@ -29,7 +31,7 @@ bool trap_copy(const struct view *view, const struct call *call, uint64_t addres
     if (!view->active || (int)out->len < ADDRESS_HEAD || out->len > sizeof out->to ||
         remote_read(call, address, &out->to, out->len) != 0)
         return false;
-    if (!rule_concerns(view, out, use) || !is_for_us(view, call, address_port(&out->to)))
+    if (!rule_concerns(view, out, use) || !is_for_us(call, out))
         return false;
     if (view->discover)
         image_tell_program(call); /* the rules will note the destination */

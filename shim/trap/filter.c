@@ -105,13 +105,15 @@ static void trap_socketcall(struct program *p, const struct filter_wish *wish)
 
 static void trap_narrow(struct program *p, const struct filter_wish *wish)
 {
-    enum { ADDRESS = 4 };
+    enum { ADDRESS = 4, LAST = 5 };
     for (unsigned i = 0; i < CALL_NAMES; i++) {
         enum call_name name = numbers_narrow[i].name;
         if (!is_wanted(wish, name))
             continue;
         if (name == CALL_SENDTO || name == CALL_RECVFROM)
             trap_unless(p, numbers_narrow[i].direct, ADDRESS, 0);
+        else if (name == CALL_BIND || name == CALL_GETSOCKNAME || name == CALL_GETPEERNAME)
+            trap_unless(p, numbers_narrow[i].direct, LAST, (uint32_t)wish->cookie);
         else
             trap_always(p, numbers_narrow[i].direct);
     }

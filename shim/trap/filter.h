@@ -9,9 +9,8 @@
 #include <stdint.h>
 
 struct filter_wish {
-    bool datagrams; /* calls that send to an address and that receive one are trapped, too */
-    uint64_t
-        cookie; /* bind, getsockname and getpeername pass with this as sixth argument; x86-64 and aarch64 */
+    bool datagrams;  /* calls that send to an address and that receive one are trapped, too */
+    uint64_t cookie; /* bind, getsockname and getpeername pass with this as sixth argument (question.h) */
 };
 
 /*

@@ -142,6 +142,7 @@ void supervisor_run(const struct supervision *supervision, int listener)
 {
     struct pollfd events = {.fd = listener, .events = POLLIN};
     remote_init(listener);
+    trap_init(supervision->cookie);
     kernel_call(SYS_ioctl, listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
     while ((events.revents & (POLLIN | POLLHUP | POLLERR)) != POLLHUP) {
         events.revents = 0;

@@ -4,6 +4,7 @@
 
 #include "trap/filter.h"
 #include "trap/numbers.h"
+#include "trap/question.h"
 #include "trap/remote.h"
 #include "trap/threads.h"
 
@@ -158,6 +159,18 @@ static long narrow(long number, long a, long b, long c)
     return result < 0 ? -1 : result;
 }
 
+/* The sixth argument is in ebp, which the compiler may need. */
+static long narrow_with_cookie(long number, long a, long b, long c)
+{
+    long result;
+    __asm__ volatile("xchgq %%rbp, %%rdi\n\tint $0x80\n\txchgq %%rbp, %%rdi"
+                     : "=a"(result)
+                     : "a"(number), "b"(a), "c"(b), "d"(c), "D"((uint32_t)COOKIE)
+                     : "memory", "r8", "r9", "r10", "r11");
+    errno = (int)-result;
+    return result < 0 ? -1 : result;
+}
+
 static void make_narrow(void)
 {
     uint32_t *words =
@@ -169,6 +182,10 @@ static void make_narrow(void)
     tell(narrow(NUMBER_SOCKETCALL, 1, (long)(uintptr_t)words, 0)); /* socket(2) */
     tell(narrow(NUMBER_SOCKETCALL, 2, 16, 0));
     tell(narrow(361, 101, 0x1000, 16));
+    tell(narrow_with_cookie(361, 101, 0x1000, 16)); /* bind(2), getsockname(2), getpeername(2) */
+    tell(narrow_with_cookie(367, 101, 0x1000, 0x1000));
+    tell(narrow_with_cookie(368, 101, 0x1000, 0x1000));
+    tell(narrow_with_cookie(362, 101, 0x1000, 16)); /* connect(2) */
     tell(narrow(NUMBER_RECVMMSG_TIME64, 101, 0, 0));
 }
 
@@ -190,12 +207,38 @@ TEST("calls of i386 are told, by themselves and through socketcall(2)")
     equal(call.name, CALL_BIND);
     equal(call.arguments[0], 101);
     answer(&call, 0);
+    for (unsigned passed = 0; passed < 3; passed++)
+        equal(told(), -EBADF);
+    call = next();
+    equal(call.name, CALL_CONNECT);
+    answer(&call, 0);
     call = next();
     equal(call.name, CALL_RECVMMSG);
     check(call.is_time64, "with 64 bits of time");
     answer(&call, 0);
 }
 #endif
+
+TEST("a marked address is as long as the kernel wants it, and is told from one without the mark")
+{
+    union {
+        struct sockaddr_storage storage;
+        struct sockaddr_in ipv4;
+        struct sockaddr_in6 ipv6;
+    } address = {.ipv4 = {AF_INET, 1, {2}, {0}}};
+    check(!trap_is_marked(&address.storage, 16, COOKIE), "not yet");
+    equal(trap_mark(&address.storage, 16, COOKIE), 16);
+    check(trap_is_marked(&address.storage, 16, COOKIE), "IPv4");
+    check(!trap_is_marked(&address.storage, 16, COOKIE + 1), "another supervisor's");
+    equal(trap_mark(&address.storage, 40, COOKIE), 40);
+    memset(&address, 0xff, sizeof address);
+    address.ipv6.sin6_family = AF_INET6;
+    equal(trap_mark(&address.storage, 24, COOKIE), 36); /* RFC 2133's, without a scope */
+    equal(address.ipv6.sin6_scope_id, 0);
+    check(trap_is_marked(&address.storage, 36, COOKIE), "IPv6");
+    check(!trap_is_marked(&address.storage, 28, COOKIE), "what is behind it is not of the address");
+    equal(trap_mark(&address.storage, sizeof address, COOKIE), sizeof address);
+}
 
 static struct sockaddr_in *last_bytes; /* the address ends with its page; behind that nothing is mapped */
 
