@@ -131,3 +131,11 @@ unit() {
         grep -qx "    unit $(basename "$program" .c)" "$BATS_TEST_FILENAME" || fail "not run: $program"
     done
 }
+
+@test "messages of trapped programs" {
+    unit message
+}
+
+@test "what /proc says of a trapped thread" {
+    unit status
+}

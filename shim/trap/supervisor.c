@@ -9,6 +9,7 @@
 #include "trap/remote.h"
 #include "trap/threads.h"
 #include "trap/views.h"
+#include "trap/waiting.h"
 
 #include <errno.h>
 #include <linux/seccomp.h>
@@ -107,6 +108,12 @@ static struct answer serve(const struct supervision *supervision, const struct c
         [CALL_CONNECT] = trap_connect,
         [CALL_GETSOCKNAME] = trap_getsockname,
         [CALL_GETPEERNAME] = trap_getpeername,
+        [CALL_SENDTO] = trap_sendto,
+        [CALL_SENDMSG] = trap_sendmsg,
+        [CALL_SENDMMSG] = trap_sendmmsg,
+        [CALL_RECVFROM] = trap_recvfrom,
+        [CALL_RECVMSG] = trap_recvmsg,
+        [CALL_RECVMMSG] = trap_recvmmsg,
     };
     if (is_question(call))
         return reply(supervision, call);
@@ -140,17 +147,23 @@ static void serve_next(const struct supervision *supervision, int listener)
 
 void supervisor_run(const struct supervision *supervision, int listener)
 {
-    struct pollfd events = {.fd = listener, .events = POLLIN};
+    enum { CALLS, WAITING, COUNT };
+    struct pollfd events[COUNT] = {{.fd = listener, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
     remote_init(listener);
     trap_init(supervision->cookie);
     kernel_call(SYS_ioctl, listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
-    while ((events.revents & (POLLIN | POLLHUP | POLLERR)) != POLLHUP) {
-        events.revents = 0;
-        if (poll(&events, 1, -1) < 0 && errno != EINTR)
+    while ((events[CALLS].revents & (POLLIN | POLLHUP | POLLERR)) != POLLHUP) {
+        events[WAITING].fd = waiting_descriptor();
+        int ready = poll(events, COUNT, waiting_timeout());
+        if (ready < 0 && errno != EINTR)
             return;
-        if (events.revents & POLLIN)
+        if (ready < 0)
+            continue;
+        if (events[CALLS].revents & POLLIN)
             serve_next(supervision, listener);
-        else if (events.revents & (POLLERR | POLLNVAL))
+        else if (events[CALLS].revents & (POLLERR | POLLNVAL))
             return;
+        if (events[WAITING].revents != 0 || waiting_timeout() == 0)
+            waiting_work();
     }
 }
