@@ -126,6 +126,14 @@ unit() {
     unit trap
 }
 
+@test "descriptors of threads" {
+    unit threads
+}
+
+@test "blocking connects that the supervisor makes" {
+    unit connecting
+}
+
 @test "every program of tests/unit is run here" {
     for program in "$BATS_TEST_DIRNAME"/unit/*.c; do
         grep -qx "    unit $(basename "$program" .c)" "$BATS_TEST_FILENAME" || fail "not run: $program"

@@ -26,8 +26,8 @@ struct answer trap_connect(const struct view *view, const struct call *call)
     struct answer answer = CONTINUE_CALL;
     if (out.error != 0)
         answer = answer_value(-out.error);
-    else if (out.placeholder != 0 && may_wait(fd) && connecting_start(call, fd, &out.to, out.len))
-        return ANSWERED_LATER;
+    else if (out.placeholder != 0 && may_wait(fd))
+        return connecting_start(call, fd, &out.to, out.len);
     else if (out.placeholder != 0)
         answer = answer_value(connect(fd, &out.to.any, out.len) == 0 ? 0 : -errno);
     close(fd);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -35,13 +36,11 @@ static int connect_briefly(int fd, const union address *to, socklen_t len)
     return result;
 }
 
-static void make(const struct job *job)
+static struct answer make(const struct job *job)
 {
-    struct answer answer = answer_value(connect_briefly(job->fd, &job->to, job->len));
-    if (answer.value == -EINPROGRESS || answer.value == -EALREADY)
-        answer = CONTINUE_CALL;
-    remote_answer(&job->call, answer);
+    int result = connect_briefly(job->fd, &job->to, job->len);
     close(job->fd);
+    return result == -EINPROGRESS || result == -EALREADY ? CONTINUE_CALL : answer_value(result);
 }
 
 static void *work(void *none)
@@ -57,7 +56,7 @@ static void *work(void *none)
         first++;
         count--;
         pthread_mutex_unlock(&lock);
-        make(&job);
+        remote_answer(&job.call, make(&job));
         pthread_mutex_lock(&lock);
     }
     return NULL;
@@ -79,16 +78,31 @@ static bool have_threads(void)
     return threads > 0;
 }
 
-bool connecting_start(const struct call *call, int fd, const union address *to, socklen_t len)
+/* Each waiting call holds a descriptor. They are not to take more than half of those that this process may
+ * have. */
+static unsigned most_jobs(void)
+{
+    struct rlimit files;
+    return getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur / 2 < JOBS ? (unsigned)files.rlim_cur / 2
+                                                                              : JOBS;
+}
+
+static bool leave_to_threads(const struct job *job)
 {
     bool good = false;
     pthread_mutex_lock(&lock);
-    if (count < JOBS && have_threads()) {
-        jobs[(first + count) % JOBS] = (struct job){.call = *call, .fd = fd, .to = *to, .len = len};
+    if (count < most_jobs() && have_threads()) {
+        jobs[(first + count) % JOBS] = *job;
         count++;
         good = true;
         pthread_cond_signal(&is_filled);
     }
     pthread_mutex_unlock(&lock);
     return good;
+}
+
+struct answer connecting_start(const struct call *call, int fd, const union address *to, socklen_t len)
+{
+    const struct job job = {.call = *call, .fd = fd, .to = *to, .len = len};
+    return leave_to_threads(&job) ? ANSWERED_LATER : make(&job);
 }

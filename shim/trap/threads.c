@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -15,6 +17,20 @@
 enum { KEPT = 128 };
 
 static struct thread kept[KEPT];
+
+/* Where the number's thread is kept. Not more are kept than a quarter of the files that this process may
+ * have. */
+static struct thread *place_of(pid_t number)
+{
+    static unsigned places;
+    struct rlimit files;
+    if (places == 0) {
+        places = KEPT;
+        if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur / 4 < KEPT)
+            places = files.rlim_cur < 4 ? 1 : (unsigned)files.rlim_cur / 4;
+    }
+    return &kept[(unsigned)number % places];
+}
 
 static int open_pidfd(pid_t number, unsigned flags)
 {
@@ -69,7 +85,7 @@ static bool is_still(const struct thread *thread)
 
 struct thread *threads_find(pid_t number)
 {
-    struct thread *thread = &kept[(unsigned)number % KEPT];
+    struct thread *thread = place_of(number);
     if (number <= 0)
         return NULL;
     if (thread->number == number && is_still(thread))
@@ -78,15 +94,28 @@ struct thread *threads_find(pid_t number)
     return learn(thread, number) ? thread : NULL;
 }
 
+/*
+ * The pidfd of a group gives the descriptors of its first thread. Another thread may have left that one's
+ * table (unshare(2), CLONE_FILES), and the first thread has none any more when it has ended. Where kcmp(2) is
+ * refused, nobody can tell.
+ */
+static bool has_descriptors_of_pidfd(const struct thread *thread)
+{
+    return thread->is_of_thread || thread->group == thread->number || thread->group == 0 ||
+           syscall(SYS_kcmp, thread->group, thread->number, KCMP_FILES, 0, 0) <= 0;
+}
+
 static int duplicate(const struct thread *thread, int fd)
 {
+    if (!has_descriptors_of_pidfd(thread))
+        return -EPERM;
     long own = syscall(SYS_pidfd_getfd, thread->pidfd, fd, 0);
     return own < 0 ? -errno : (int)own;
 }
 
 int threads_descriptor(pid_t number, int fd)
 {
-    struct thread *thread = &kept[(unsigned)number % KEPT];
+    struct thread *thread = place_of(number);
     /* By its own pidfd, a thread that has ended gives nothing. */
     int own = number > 0 && thread->number == number && thread->is_of_thread ? duplicate(thread, fd) : -ESRCH;
     if (own == -ESRCH && (thread = threads_find(number)) != NULL)

@@ -33,7 +33,8 @@ struct thread {
 struct thread *threads_find(pid_t number);
 
 /* A duplicate of its descriptor, close-on-exec; or a negated errno, -EPERM when the kernel does not let us
- * (pidfd_getfd(2)). */
+ * (pidfd_getfd(2)), or when without a pidfd of the thread only those of its group's first thread could be
+ * had, and these are others. */
 int threads_descriptor(pid_t number, int fd);
 
 #endif
