@@ -230,7 +230,7 @@ signal.pause()'
     portshim ls --json >ls.json
     valid ls.json
     assert_equal "$(jq -c '.runs[0].not_wrapped' ls.json)" \
-        '[{"program":"busybox","reason":"statically linked","remedy":"use a dynamic build"}]'
+        '[{"program":"busybox","in_part":false,"reason":"statically linked","remedy":"use a dynamic build"}]'
 }
 
 @test "a command that cannot be wrapped itself is named as well" {
@@ -238,7 +238,7 @@ signal.pause()'
     start server portshim run -p 9000 -n web -m m.json -- "$webhook" -ip 127.0.0.1 -port "${PORTSHIM_POOL##*,}"
     within 10 test -e m.json
     assert_equal "$(portshim ls --json web | jq -c '.runs[0].not_wrapped')" \
-        '[{"program":"webhook","reason":"a Go program","remedy":"give it its port as an option"}]'
+        '[{"program":"webhook","in_part":false,"reason":"a Go program","remedy":"give it its port as an option"}]'
     assert_equal "$(portshim ls --json web | jq -c '[.runs[0].ports[].state]')" '["assigned"]'
 }
 

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -33,8 +34,9 @@ static const char help[] =
     "Lists the living runs of this user: a line for the run, below it one for each of its placeholders, "
     "with\n"
     "the real port, who has its lease, and the process that is on it. A port is assigned, bound, listening,\n"
-    "or gone (it was bound before). Then come programs of the run that could not be wrapped, those that\n"
-    "loaded libraries with RTLD_DEEPBIND or dlmopen(), and fixed ports that are bound in it and not listed.\n"
+    "or gone (it was bound before). Then come programs of the run that the trap wraps, those that could not\n"
+    "be wrapped, those that loaded libraries with RTLD_DEEPBIND or dlmopen(), and fixed ports that are bound "
+    "in it and not listed.\n"
     "\n"
     "      --json   print JSON, as ls.schema.json says\n"
     "  -q, --pids   print the pids of the processes that listen on the port, as lsof -ti would\n"
@@ -184,6 +186,27 @@ static void print_load(const struct survey *run, struct sighting s, const struct
     print_line(line, table);
 }
 
+/* Why a program was not wrapped, and what helps. */
+struct unwrapped {
+    char reason[160];
+    const char *remedy;
+    bool in_part; /* some of its calls were */
+};
+
+static struct unwrapped unwrapped_of(const struct map_program *program)
+{
+    struct unwrapped unwrapped;
+    const struct obstacle *of_library = sighting_obstacle(program),
+                          *of_trap = sighting_trap_obstacle(program, &unwrapped.in_part);
+    unwrapped.remedy = of_trap != NULL ? of_trap->remedy : of_library->remedy;
+    if (of_trap == NULL || unwrapped.in_part)
+        snprintf(unwrapped.reason, sizeof unwrapped.reason, "%s",
+                 of_trap != NULL ? of_trap->why : of_library->why);
+    else
+        snprintf(unwrapped.reason, sizeof unwrapped.reason, "%s, and %s", of_library->why, of_trap->why);
+    return unwrapped;
+}
+
 static void print_notes(const struct survey *run, const struct table *table)
 {
     char line[512];
@@ -192,10 +215,15 @@ static void print_notes(const struct survey *run, const struct table *table)
         print_line((char[]){"  no process is left"}, table);
     if (run->elsewhere)
         print_line((char[]){"  in another network namespace: ask there"}, table);
+    for (unsigned n = 0; sighting_hooked_by_trap(&run->map, &n, &program);) {
+        snprintf(line, sizeof line, "  wrapped by the trap: %s: %s", program.name,
+                 sighting_obstacle(&program)->why);
+        print_line(line, table);
+    }
     for (unsigned n = 0; sighting_unhookable(&run->map, &n, &program);) {
-        const struct obstacle *obstacle = sighting_obstacle(&program);
-        snprintf(line, sizeof line, "  not wrapped: %s: %s: %s", program.name, obstacle->why,
-                 obstacle->remedy);
+        const struct unwrapped unwrapped = unwrapped_of(&program);
+        snprintf(line, sizeof line, "  not wrapped: %s%s: %s: %s", program.name,
+                 unwrapped.in_part ? ", in part" : "", unwrapped.reason, unwrapped.remedy);
         print_line(line, table);
     }
     struct sighting s;
@@ -260,7 +288,18 @@ static void json_protocols(const char *key, unsigned protocols)
            protocols == PORTMAP_BOTH ? "," : "", protocols & PORTMAP_UDP ? "\"udp\"" : "");
 }
 
-static void json_process(pid_t pid)
+/* By which way the program of a process is wrapped, in JSON. */
+static const char *way_of(const struct map *map, pid_t pid)
+{
+    static const char *const ways[] = {
+        [WAY_LIBRARY] = "\"library\"", [WAY_TRAP] = "\"trap\"", [WAY_NONE] = "null"};
+    char path[32];
+    struct stat file;
+    snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+    return ways[stat(path, &file) == 0 ? sighting_way(map, &file) : WAY_NONE];
+}
+
+static void json_process(const struct map *map, pid_t pid)
 {
     char name[32], *command = process_command(pid);
     process_name(pid, name, sizeof name);
@@ -268,7 +307,7 @@ static void json_process(pid_t pid)
     json_string(stdout, name);
     printf(",\"command\":");
     json_string(stdout, command != NULL ? command : "");
-    putchar('}');
+    printf(",\"wrapped_by\":%s}", way_of(map, pid));
     free(command);
 }
 
@@ -284,7 +323,7 @@ static void json_port(const struct survey *run, const struct survey_port *port)
     for (unsigned i = 0; i < port->owner_count; i++) {
         if (i > 0)
             putchar(',');
-        json_process(port->owners[i].pid);
+        json_process(&run->map, port->owners[i].pid);
     }
     printf("]}");
 }
@@ -306,17 +345,31 @@ static void json_loads(const struct map *map)
     }
 }
 
+static void json_trapped(const struct map *map)
+{
+    struct map_program program;
+    const char *comma = "";
+    printf("],\"trapped\":[");
+    for (unsigned n = 0; sighting_hooked_by_trap(map, &n, &program); comma = ",") {
+        printf("%s{\"program\":", comma);
+        json_string(stdout, program.name);
+        printf(",\"reason\":\"%s\"}", sighting_obstacle(&program)->why);
+    }
+}
+
 static void json_notes(const struct survey *run)
 {
     struct map_program program;
     const char *comma = "";
     printf("],\"not_wrapped\":[");
     for (unsigned n = 0; sighting_unhookable(&run->map, &n, &program); comma = ",") {
-        const struct obstacle *obstacle = sighting_obstacle(&program);
+        const struct unwrapped unwrapped = unwrapped_of(&program);
         printf("%s{\"program\":", comma);
         json_string(stdout, program.name);
-        printf(",\"reason\":\"%s\",\"remedy\":\"%s\"}", obstacle->why, obstacle->remedy);
+        printf(",\"in_part\":%s,\"reason\":\"%s\",\"remedy\":\"%s\"}", unwrapped.in_part ? "true" : "false",
+               unwrapped.reason, unwrapped.remedy);
     }
+    json_trapped(&run->map);
     json_loads(&run->map);
     comma = "";
     printf("],\"not_listed\":[");

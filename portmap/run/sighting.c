@@ -10,8 +10,8 @@ enum { PROTOCOLS_SHIFT = 16, KIND_SHIFT = 18, PROGRAM_SHIFT = 24 };
 enum { WORD_KIND_MASK = (1 << (PROGRAM_SHIFT - KIND_SHIFT)) - 1 };
 
 /* map_program.kind: an enum program_kind, whether the file has capabilities, and whether it was started by
- * somebody who got other rights by that. */
-enum { KIND_MASK = 0xff, PRIVILEGED = 1 << 8, CAPABLE = 1 << 9 };
+ * somebody who got other rights by that. UNJUDGED: nobody has looked at the file, only at its process. */
+enum { KIND_MASK = 0xff, PRIVILEGED = 1 << 8, CAPABLE = 1 << 9, UNJUDGED = 1 << 10 };
 
 /* In the copy that sighting_unhookable() makes, the reason that the sighting has. */
 enum { REASON_SHIFT = 16 };
@@ -95,12 +95,21 @@ static unsigned find_program(const struct room *room, uint64_t device, uint64_t 
     return i < room->program_count ? i : SIGHTING_UNKNOWN;
 }
 
+static void judge_program(struct map_program *program, uint32_t kind)
+{
+    uint32_t before = UNJUDGED;
+    if ((kind & UNJUDGED) == 0)
+        atomic_compare_exchange_strong(&program->kind, &before, kind);
+}
+
 /* The inode number claims an entry; the process that claimed it fills in the rest a moment later. */
 static unsigned enter_program(struct map *map, uint64_t device, uint64_t inode, const char *name,
                               uint32_t kind)
 {
     const struct room room = room_of(map);
     unsigned i = find_program(&room, device, inode);
+    if (i != SIGHTING_UNKNOWN)
+        judge_program(&room.programs[i], kind);
     if (i != SIGHTING_UNKNOWN || inode == 0)
         return i;
     for (i = 0; i < room.program_count; i++) {
@@ -121,7 +130,7 @@ static unsigned enter_program(struct map *map, uint64_t device, uint64_t inode, 
 
 unsigned sighting_program(struct map *map, uint64_t device, uint64_t inode, const char *name)
 {
-    return enter_program(map, device, inode, name, PROGRAM_DYNAMIC);
+    return enter_program(map, device, inode, name, UNJUDGED);
 }
 
 static unsigned enter(struct map *map, const struct reach *reach, uint32_t kind)
@@ -147,6 +156,8 @@ bool sighting_knows(const void *memory, struct reach *reach)
     if (program == SIGHTING_UNKNOWN)
         return false;
     uint32_t kind = atomic_load(&room.programs[program].kind);
+    if ((kind & UNJUDGED) != 0)
+        return false;
     reach->kind = (enum program_kind)(kind & KIND_MASK);
     reach->is_capable = (kind & CAPABLE) != 0;
     return true;
@@ -244,13 +255,33 @@ bool sighting_hooked_by_trap(const struct map *map, unsigned *n, struct map_prog
 
 const struct obstacle *sighting_obstacle(const struct map_program *program)
 {
+    static const struct obstacle not_known = {"the library is not in it", "see portshim doctor",
+                                              "the library is not in it", "see portshim doctor"};
     uint32_t kind = atomic_load(&program->kind);
     const struct obstacle *obstacle =
         reach_obstacle((enum program_kind)(kind & KIND_MASK), (kind & PRIVILEGED) != 0);
-    return obstacle != NULL ? obstacle : reach_obstacle(PROGRAM_WRONG_CLASS, false);
+    return obstacle != NULL ? obstacle : &not_known;
 }
 
-const struct obstacle *sighting_trap_obstacle(const struct map_program *program)
+const struct obstacle *sighting_trap_obstacle(const struct map_program *program, bool *in_part)
 {
-    return untrapped_obstacle((enum untrapped)(atomic_load(&program->kind) >> REASON_SHIFT));
+    uint32_t reason = atomic_load(&program->kind) >> REASON_SHIFT;
+    *in_part = reason == UNTRAPPED_ELSEWHERE || reason == UNTRAPPED_UNREADABLE;
+    return untrapped_obstacle((enum untrapped)reason);
+}
+
+enum reach_way sighting_way(const struct map *map, const struct stat *file)
+{
+    const struct room room = room_of(map);
+    unsigned program = find_program(&room, sighting_device(file), file->st_ino);
+    enum reach_way way = WAY_LIBRARY;
+    struct sighting s;
+    for (unsigned n = 0; program != SIGHTING_UNKNOWN && (s = sighting_get(map, n)).kind != SIGHTING_NONE;
+         n++) {
+        if (s.program == program && s.kind == SIGHTING_TRAPPED)
+            return WAY_TRAP;
+        if (s.program == program && s.kind == SIGHTING_EXEC)
+            way = WAY_NONE;
+    }
+    return way;
 }

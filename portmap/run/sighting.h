@@ -28,7 +28,7 @@ enum sighting_kind {
     SIGHTING_DEEPBIND,      /* a program loaded a library with RTLD_DEEPBIND, and the flag was removed */
     SIGHTING_DEEPBIND_KEPT, /* the same, but the flag was kept: we do not see that library's calls */
     SIGHTING_DLMOPEN,       /* a program loaded a library into another namespace: we do not see its calls */
-    SIGHTING_TRAPPED,       /* a program that the library cannot reach was started under the trap */
+    SIGHTING_TRAPPED,       /* a program that the library is not in is under the trap */
     SIGHTING_KINDS,         /* how many there are */
 };
 
@@ -46,9 +46,9 @@ struct sighting {
  * writes a new program under the inode number of the old one. */
 uint64_t sighting_device(const struct stat *file);
 
-/* The index, among the programs that the map remembers, of a program that the library is in, found by
- * sighting_device() and inode number, and entered if it is new. SIGHTING_UNKNOWN when there is no room. A
- * long name ends in "...". */
+/* The index, among the programs that the map remembers, of a program that runs, found by sighting_device()
+ * and inode number, and entered if it is new: then nobody has judged it (reach_judge()). SIGHTING_UNKNOWN
+ * when there is no room. A long name ends in "...". */
 unsigned sighting_program(struct map *map, uint64_t device, uint64_t inode, const char *name);
 
 /* Remembers in the map what reach_judge() has found out about a file. sighting_knows() answers from there: it
@@ -92,7 +92,12 @@ bool sighting_hooked_by_trap(const struct map *map, unsigned *n, struct map_prog
 /* Why the library could not reach it; never NULL. */
 const struct obstacle *sighting_obstacle(const struct map_program *program);
 
-/* Why a program of sighting_unhookable() is not under the trap; NULL when that is not said. */
-const struct obstacle *sighting_trap_obstacle(const struct map_program *program);
+/* Why a program of sighting_unhookable() is not under the trap; NULL when that is not said. *in_part: it is,
+ * but some of its calls could not be rewritten. */
+const struct obstacle *sighting_trap_obstacle(const struct map_program *program, bool *in_part);
+
+/* By which way a program is wrapped, known by what stat(2) says of its file: by the library when nothing is
+ * noted that says otherwise. */
+enum reach_way sighting_way(const struct map *map, const struct stat *file);
 
 #endif

@@ -193,7 +193,8 @@ static void look_at_sightings(struct map *map, const uint8_t **data, size_t *siz
         must(n > last && strnlen(program.name, sizeof program.name) < sizeof program.name);
         const struct obstacle *obstacle = sighting_obstacle(&program);
         must(obstacle != NULL && obstacle->why != NULL && obstacle->remedy != NULL);
-        obstacle = sighting_trap_obstacle(&program);
+        bool in_part;
+        obstacle = sighting_trap_obstacle(&program, &in_part);
         must(obstacle == NULL || (obstacle->why_in_full != NULL && obstacle->remedy_in_full != NULL));
         last = n;
     }
@@ -206,6 +207,7 @@ static void look_at_sightings(struct map *map, const uint8_t **data, size_t *siz
     sighting_remember(map, &reach);
     sighting_started(map, &reach);
     sighting_trapped(map, &reach);
+    sighting_way(map, &reach.file);
     sighting_note(map, (struct sighting){.kind = SIGHTING_BIND, .port = 99, .program = s.program});
     sighting_is_full(map, SIGHTING_BIND);
     sighting_program(map, 1, 2, "name");

@@ -194,6 +194,23 @@ TEST("what a program is, is remembered by its file as it was")
     check(!sighting_knows(map, &asked), "it was not known what it is");
 }
 
+TEST("a program that was seen while it ran is not taken for one that was judged, until it is")
+{
+    struct map *map = new_map();
+    struct map_program program;
+    unsigned n = 0;
+    struct reach asked = *found(2, PROGRAM_UNKNOWN, NULL);
+    unsigned index = sighting_program(map, sighting_device(&asked.file), 2, "/bin/static");
+    check(!sighting_knows(map, &asked), "it is known");
+    sighting_note(map, (struct sighting){.kind = SIGHTING_TRAPPED, .program = index});
+    check(sighting_hooked_by_trap(map, &n, &program), "it is not noted");
+    check(*sighting_obstacle(&program)->why != '\0', "no reason");
+    sighting_remember(map, found(2, PROGRAM_STATIC, "/bin/static"));
+    check(sighting_knows(map, &asked) && asked.kind == PROGRAM_STATIC, "%d", asked.kind);
+    equal(sighting_program(map, sighting_device(&asked.file), 2, "/bin/static"), index);
+    check(sighting_knows(map, &asked), "it is forgotten");
+}
+
 TEST("a program that the library does not reach is noted when it is started, one that it reaches is not")
 {
     struct map *map = new_map();
@@ -221,13 +238,17 @@ TEST("a program under the trap is noted as such, and that it was started without
     n = 0;
     check(sighting_hooked_by_trap(map, &n, &program), "nothing is noted");
     equal_text(program.name, "server");
+    equal(sighting_way(map, &found(2, PROGRAM_UNKNOWN, NULL)->file), WAY_TRAP);
+    equal(sighting_way(map, &found(3, PROGRAM_UNKNOWN, NULL)->file), WAY_LIBRARY);
     check(!sighting_hooked_by_trap(map, &n, &program), "a second one");
     for (enum untrapped reason = UNTRAPPED_UNSAID; reason < UNTRAPPED_KINDS; reason++) {
         sighting_untrapped(map, found(3 + reason, PROGRAM_STATIC, "/bin/other"), reason);
-        bool is_there = false;
+        bool is_there = false, in_part = false;
         for (n = 0; !is_there && sighting_unhookable(map, &n, &program);)
-            is_there = sighting_trap_obstacle(&program) == untrapped_obstacle(reason);
+            is_there = sighting_trap_obstacle(&program, &in_part) == untrapped_obstacle(reason);
         check(is_there, "reason %u", reason);
+        equal(sighting_way(map, &started.file), WAY_NONE);
+        equal(in_part, reason == UNTRAPPED_ELSEWHERE || reason == UNTRAPPED_UNREADABLE);
         equal_text(sighting_obstacle(&program)->why, reach_obstacle(PROGRAM_STATIC, false)->why);
     }
     check(atomic_load(&map->notes->unreached), "what it starts may join");
@@ -296,7 +317,8 @@ TEST("whatever is in the notes, what is read from them has kinds, protocols and 
         for (n = 0; sighting_unhookable(map, &n, &program); seen++) {
             check(strnlen(program.name, sizeof program.name) < sizeof program.name, "without an end");
             check(sighting_obstacle(&program) != NULL && *sighting_obstacle(&program)->why != '\0', "why");
-            const struct obstacle *untrapped = sighting_trap_obstacle(&program);
+            bool in_part;
+            const struct obstacle *untrapped = sighting_trap_obstacle(&program, &in_part);
             check(untrapped == NULL || *untrapped->why != '\0', "why not trapped");
         }
         for (ino_t inode = 0; inode < 4; inode++) {
