@@ -87,10 +87,26 @@ static void try_descriptors(struct trap_features *features, pid_t other)
     features->descriptors = fd >= 0 || fd == -EBADF ? 0 : (int)fd;
 }
 
+/* As fork(2), of a child whose end gives no signal to this process, which may be about to execute a program:
+ * it is waited for whatever that program does with SIGCHLD, and leaves none pending. */
+static pid_t fork_quietly(void)
+{
+    return (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
+}
+
+/* 0 with *status filled in, or a negated errno. */
+static int wait_for(pid_t pid, int *status)
+{
+    while (waitpid(pid, status, __WALL) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return 0;
+}
+
 /* A process that does nothing until it is ended, also when its parent ends first. */
 static pid_t fork_sleeper(void)
 {
-    pid_t parent = getpid(), pid = fork();
+    pid_t parent = getpid(), pid = fork_quietly();
     if (pid != 0)
         return pid;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -101,11 +117,9 @@ static pid_t fork_sleeper(void)
 
 static void end(pid_t pid)
 {
-    if (pid <= 0)
-        return;
-    kill(pid, SIGKILL);
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        continue;
+    int status;
+    if (pid > 0 && kill(pid, SIGKILL) == 0)
+        wait_for(pid, &status);
 }
 
 /* Where the sleeper is: nowhere, a child of the process that tries, or a sibling of it. */
@@ -113,8 +127,8 @@ enum other { NOBODY, CHILD, SIBLING };
 
 static int run(attempt *tried, struct trap_features *features, enum other where)
 {
-    pid_t sibling = where == SIBLING ? fork_sleeper() : 0, pid = sibling < 0 ? sibling : fork();
-    int error = pid < 0 ? -errno : 0, status;
+    pid_t sibling = where == SIBLING ? fork_sleeper() : 0, pid = sibling < 0 ? sibling : fork_quietly();
+    int error = pid < 0 ? -errno : 0, status = 0;
     if (pid == 0) {
         pid_t child = where == CHILD ? fork_sleeper() : 0;
         if (child >= 0)
@@ -122,8 +136,8 @@ static int run(attempt *tried, struct trap_features *features, enum other where)
         end(child);
         _exit(child < 0);
     }
-    while (error == 0 && waitpid(pid, &status, 0) < 0)
-        error = errno != EINTR ? -errno : 0;
+    if (error == 0)
+        error = wait_for(pid, &status);
     end(sibling);
     return error == 0 && WIFEXITED(status) && WEXITSTATUS(status) != 0 ? -EAGAIN : error;
 }
@@ -156,12 +170,9 @@ int trap_features_try(struct trap_features *features)
                                      .wake_up = -ECANCELED,
                                      .thread_pidfds = -ECANCELED,
                                      .yama = yama_scope()};
-    struct sigaction standard = {.sa_handler = SIG_DFL}, before;
-    sigaction(SIGCHLD, &standard, &before); /* where it is ignored, children cannot be waited for */
     int error = 0;
     for (unsigned i = 0; error == 0 && i < sizeof all / sizeof *all; i++)
         error = run(all[i].attempt, shared, all[i].other);
-    sigaction(SIGCHLD, &before, NULL);
     *features = *shared;
     munmap(shared, sizeof *shared);
     return error;
@@ -181,4 +192,12 @@ enum untrapped trap_features_lack(const struct trap_features *features)
     if (features->memory != 0)
         return UNTRAPPED_MEMORY;
     return features->descriptors != 0 ? UNTRAPPED_DESCRIPTORS : UNTRAPPED_UNSAID;
+}
+
+enum untrapped trap_features_why(void)
+{
+    struct trap_features features;
+    enum untrapped lack =
+        trap_features_try(&features) == 0 ? trap_features_lack(&features) : UNTRAPPED_PROCESSES;
+    return lack != UNTRAPPED_UNSAID ? lack : UNTRAPPED_OTHER;
 }

@@ -28,11 +28,14 @@ struct trap_features {
     int yama;              /* kernel.yama.ptrace_scope; -1: the kernel has no Yama */
 };
 
-/* Tries them all. 0, or a negated errno when there is no memory or no process for that. Signals are as they
- * were, and no child is left. */
+/* Tries them all. 0, or a negated errno when there is no memory or no process for that. No child is left, and
+ * no signal of one. */
 int trap_features_try(struct trap_features *features);
 
 /* What is missing most; UNTRAPPED_UNSAID when programs can be trapped. */
 enum untrapped trap_features_lack(const struct trap_features *features);
+
+/* Why a program could not be trapped, for people: tries them all. UNTRAPPED_OTHER when nothing is missing. */
+enum untrapped trap_features_why(void);
 
 #endif
