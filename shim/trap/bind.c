@@ -74,6 +74,8 @@ struct answer trap_bind(const struct view *view, const struct call *call)
         return CONTINUE_CALL;
     rule_local(view, fd, &out);
     bool ours = out.placeholder != 0 || out.error != 0;
+    if (ours)
+        image_note_trapped(call);
     struct answer answer = ours ? bind_real(view, fd, &out) : CONTINUE_CALL;
     close(fd);
     return answer;

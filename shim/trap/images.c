@@ -121,6 +121,20 @@ struct view *image_view(const struct call *call)
     return view;
 }
 
+void image_note_trapped(const struct call *call)
+{
+    struct image *image = image_of(call);
+    if (image == NULL || image->has_library || image->is_exempt || image->is_noted)
+        return;
+    image->is_noted = true;
+    const struct view_program *program = &image->program;
+    for (unsigned i = 0; image->view->map[i] != NULL; i++)
+        sighting_note(image->view->map[i],
+                      (struct sighting){.kind = SIGHTING_TRAPPED,
+                                        .program = sighting_program(image->view->map[i], program->device,
+                                                                    program->inode, program->name)});
+}
+
 void image_tell_program(const struct call *call)
 {
     const struct image *image = image_of(call);

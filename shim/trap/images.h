@@ -16,6 +16,7 @@ struct image {
     uint64_t used;                   /* when last, to find the one to forget */
     bool has_library;                /* ours, which translates what it passes on */
     bool is_exempt;                  /* the command portshim */
+    bool is_noted;                   /* as trapped: image_note_trapped() */
     unsigned unlisted;               /* the port that was noted last for being no placeholder */
     struct view *view;               /* of its run */
     struct view_program program;     /* for sightings; name points to `name` */
@@ -37,5 +38,9 @@ struct view *image_view(const struct call *call);
 
 /* Fills in that view's program, for sightings (rules/seen.h). */
 void image_tell_program(const struct call *call);
+
+/* Notes in the map that the program of the call is wrapped by the trap, once, unless our library is in it.
+ * Who has started it may not have noted that: the trap goes on to all that a program starts. */
+void image_note_trapped(const struct call *call);
 
 #endif
