@@ -49,7 +49,7 @@ static struct text path_of(char *path, size_t size, pid_t process, const char *r
 
 bool status_read(pid_t thread, struct status *status)
 {
-    static char text[STATUS_SIZE];
+    char text[STATUS_SIZE];
     char path[64];
     path_of(path, sizeof path, thread, "/status");
     return thread > 0 && text_read_once(path, text, sizeof text) > 0 && status_parse(text, status);
