@@ -4,10 +4,12 @@
  * With RTLD_DEEPBIND, the loaded library looks for functions in itself and its dependencies first, and so
  * calls libc's bind() instead of ours. While a run is in force, the flag is taken away, unless
  * PORTSHIM_DEEPBIND is "keep". In a new namespace (dlmopen()), the loaded library has a libc of its own, and
- * no library of ours is in front of that. All three cases are noted in the map, for portshim-ls(1).
+ * no library of ours is in front of that. All three cases are noted in the map, for portshim-ls(1). Below a
+ * trap, the supervisor serves the calls that get past this library.
  */
 #include "process/attach.h"
 #include "process/jump.h"
+#include "process/supervised.h"
 #include "rules/seen.h"
 
 #include <dlfcn.h>
@@ -23,7 +25,8 @@ static uintptr_t judge(uintptr_t flags)
     if (!own_view.active)
         return flags;
     bool keep = attach_keeps_deepbind;
-    seen_load(&own_view, keep ? SIGHTING_DEEPBIND_KEPT : SIGHTING_DEEPBIND);
+    if (!keep || !supervised())
+        seen_load(&own_view, keep ? SIGHTING_DEEPBIND_KEPT : SIGHTING_DEEPBIND);
     return keep ? flags : flags & ~(uintptr_t)RTLD_DEEPBIND;
 }
 
@@ -39,7 +42,8 @@ JUMP_WAY(dlmopen)
         arguments[2] = judge(arguments[2]);
     } else {
         next();
-        seen_load(&own_view, SIGHTING_DLMOPEN);
+        if (!supervised())
+            seen_load(&own_view, SIGHTING_DLMOPEN);
     }
     return (void *)BEHIND(&next_functions, dlmopen);
 }

@@ -190,11 +190,11 @@ static void describe_process(void)
     own_view.program.name = program_invocation_short_name;
 }
 
-static void ask_supervisor(void)
+/* Whether there may be a trap around this process. */
+static bool may_be_trapped(const char *text)
 {
     struct compact compact;
-    if (compact_read_head(carry_compact(), &compact) && compact.trap.is_on)
-        supervised_ask();
+    return text != NULL && compact_read_head(text, &compact) && compact.trap.is_on;
 }
 
 static void read_deepbind(void)
@@ -211,17 +211,21 @@ static void attach_here(bool again)
         memset(&own_view, 0, sizeof own_view);
     const char *run_path = environment_get_nonempty(environ, "PORTSHIM_RUN");
     const char *on = environment_get(environ, "PORTSHIM");
+    const char *compact = environment_get_nonempty(environ, COMPACT_VARIABLE);
     bool wanted = on == NULL || strcmp(on, "0") != 0;
     if (wanted && !environment_is_anothers() && !loaded_second_copy()) {
         describe_process();
         if (!carry_init())
             die("libportshim.so", "its path has a space or colon, which LD_PRELOAD cannot carry", "move it");
         if (run_path != NULL)
-            join(run_path, environment_get_nonempty(environ, COMPACT_VARIABLE));
+            join(run_path, compact);
         else
             join_by_hand(again);
-        ask_supervisor();
+        if (may_be_trapped(carry_compact()))
+            supervised_ask();
         read_deepbind();
+    } else if (!wanted && may_be_trapped(compact)) {
+        supervised_be_exempt();
     }
 }
 

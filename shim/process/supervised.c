@@ -179,6 +179,12 @@ void supervised_ask(void)
     }
 }
 
+void supervised_be_exempt(void)
+{
+    struct trap_question question;
+    trap_ask(&question, TRAP_EXEMPT);
+}
+
 bool supervised(void)
 {
     return is_supervised;

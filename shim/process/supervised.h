@@ -27,6 +27,9 @@ extern uint64_t supervised_cookie;
  */
 void supervised_ask(void);
 
+/* Instead, in a program with PORTSHIM=0: asks the supervisor to change none of its calls either. */
+void supervised_be_exempt(void);
+
 /* Whether it was told so and the supervisor has answered. No system call. Async-signal-safe. */
 bool supervised(void);
 

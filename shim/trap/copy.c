@@ -14,7 +14,7 @@ void trap_init(uint64_t of_filter)
     cookie = of_filter;
 }
 
-/* Our library in the program has translated the address already, or the program is the command portshim. */
+/* Our library in the program has translated the address already, or the program is exempt. */
 static bool is_for_us(const struct call *call, const struct outbound *out)
 {
     const struct image *image;

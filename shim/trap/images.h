@@ -15,7 +15,7 @@ struct image {
     unsigned char id[IMAGE_ID_SIZE]; /* AT_RANDOM's bytes; see trap/threads.h */
     uint64_t used;                   /* when last, to find the one to forget */
     bool has_library;                /* ours, which translates what it passes on */
-    bool is_exempt;                  /* the command portshim */
+    bool is_exempt;                  /* the command portshim, or a program with PORTSHIM=0 */
     bool is_noted;                   /* as trapped: image_note_trapped() */
     unsigned unlisted;               /* the port that was noted last for being no placeholder */
     struct view *view;               /* of its run */
@@ -26,8 +26,9 @@ struct image {
 /* The image of the calling thread; NULL when it cannot be told. Valid until the next question. */
 struct image *image_of(const struct call *call);
 
-/* Whether our library is in the program that makes the call. */
-bool image_has_library(const struct call *call);
+/* Whether addresses that the program receives are left as they are: our library in it translates them, or it
+ * is exempt. */
+bool image_gets_untranslated(const struct call *call);
 
 /* From now on, a program that is new here is asked for its run (trap/views.h): it may be another one than the
  * supervisor's. */

@@ -38,6 +38,9 @@ static struct answer name(const struct view *view, const struct call *call, enum
         is_translated = address_port(&address) != before;
     }
     close(fd);
+    const struct image *image = is_translated ? image_of(call) : NULL;
+    if (image != NULL && image->is_exempt)
+        return CONTINUE_CALL;
     return is_translated ? answer_value(give(call, &address, len)) : CONTINUE_CALL;
 }
 

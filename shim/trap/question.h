@@ -20,7 +20,7 @@
 enum trap_ask {
     TRAP_HELLO,   /* our library is in this program: it translates addresses, and wants the cookie */
     TRAP_RUN,     /* a run is made inside of the supervisor's run: processes of it will be served too */
-    TRAP_EXEMPT,  /* this program is the command portshim: none of its calls is changed */
+    TRAP_EXEMPT,  /* this program is the command portshim, or has PORTSHIM=0: none of its calls is changed */
     TRAP_PRESENT, /* nothing: the process wants to know whether it has a supervisor */
 };
 

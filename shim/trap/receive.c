@@ -381,7 +381,7 @@ static bool is_datagram(const struct view *view, int fd)
 static struct answer receive_by(struct attempt attempt)
 {
     const struct call *call = attempt.call;
-    if (!attempt.view->active || attempt.view->reveal || image_has_library(call))
+    if (!attempt.view->active || attempt.view->reveal || image_gets_untranslated(call))
         return CONTINUE_CALL;
     attempt.events = POLLIN;
     attempt.make = receive;
