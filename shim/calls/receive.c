@@ -1,7 +1,8 @@
 /*
  * recvfrom(2), recvmsg(2) and recvmmsg(2): the source address is translated in the program's buffer if that
  * is large enough for any address. A smaller one is replaced by a buffer of ours for the call: once the
- * kernel has cut the source address, nobody can ask for the rest.
+ * kernel has cut the source address, nobody can ask for the rest. Below a trap any buffer is replaced, as
+ * ours tells the supervisor that we translate.
  */
 #include "calls/calls.h"
 #include "process/attach.h"
@@ -33,6 +34,18 @@ INLINED ssize_t receive(const struct receiving *how, int fd, void *bytes, size_t
     return BEHIND(how->way, recvfrom)(fd, bytes, size, flags, address, len);
 }
 
+/* Whether a buffer of the program's for a source address must be replaced by one of ours. */
+static bool is_short(socklen_t room)
+{
+    return room < ADDRESS_IPV6 || supervised_lends();
+}
+
+/* How many bytes of it the kernel may write. */
+static size_t in_use(socklen_t room)
+{
+    return room < sizeof(union address) ? room : sizeof(union address);
+}
+
 INLINED ssize_t receive_from(const struct receiving *how, int fd, void *bytes, size_t size, int flags,
                              struct sockaddr *address, socklen_t *len)
 {
@@ -40,12 +53,14 @@ INLINED ssize_t receive_from(const struct receiving *how, int fd, void *bytes, s
     socklen_t room = call_room(address, len), whole = sizeof source;
     if (room == 0 || room > INT32_MAX)
         return receive(how, fd, bytes, size, flags, address, len);
-    if (room >= ADDRESS_IPV6 || !memory_is_writable(address, room) || !memory_is_writable(len, sizeof *len)) {
+    if (!is_short(room) || !memory_is_writable(address, in_use(room)) ||
+        !memory_is_writable(len, sizeof *len)) {
         ssize_t received = receive(how, fd, bytes, size, flags, address, len);
         if (received >= 0 && *len <= room)
             rule_back(&own_view, fd, (union address *)address, *len, OWNER_PEER);
         return received;
     }
+    supervised_mark_room(&source);
     ssize_t received = receive(how, fd, bytes, size, flags, &source.any, &whole);
     if (received >= 0) {
         rule_back(&own_view, fd, &source, whole, OWNER_PEER);
@@ -86,18 +101,20 @@ struct loan {
     union address source;
 };
 
-static bool is_short(const struct msghdr *message)
+static bool has_short_name(const struct msghdr *message)
 {
-    return message->msg_name != NULL && message->msg_namelen < ADDRESS_IPV6;
+    return message->msg_name != NULL && message->msg_namelen <= INT32_MAX && is_short(message->msg_namelen);
 }
 
 static void lend_name(struct loan *loan, struct msghdr *message)
 {
     socklen_t room = message->msg_namelen;
-    loan->lent = is_short(message) && (room == 0 || memory_is_writable(message->msg_name, room));
+    loan->lent =
+        has_short_name(message) && (room == 0 || memory_is_writable(message->msg_name, in_use(room)));
     if (loan->lent) {
         message->msg_name = &loan->source;
         message->msg_namelen = sizeof loan->source;
+        supervised_mark_room(&loan->source);
     }
 }
 
@@ -196,7 +213,7 @@ static int receive_batches(const struct next *way, int fd, struct mmsghdr *messa
 static bool any_short(const struct mmsghdr *messages, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
-        if (is_short(&messages[i].msg_hdr))
+        if (has_short_name(&messages[i].msg_hdr))
             return true;
     return false;
 }

@@ -195,3 +195,9 @@ void supervised_mark(struct outbound *out)
     if (supervised_cookie != 0)
         out->len = trap_mark(&out->to.storage, out->len, supervised_cookie);
 }
+
+void supervised_mark_room(union address *room)
+{
+    if (supervised_cookie != 0)
+        trap_mark_room(&room->storage, supervised_cookie);
+}

@@ -43,4 +43,13 @@ void *supervised_way(size_t offset, const char *name, void *behind);
 /* Before a translated address is handed to the kernel, below a trap: marks it as translated. */
 void supervised_mark(struct outbound *out);
 
+/* Whether the source addresses of datagrams must be received into buffers of ours, which are marked before.
+ */
+static inline bool supervised_lends(void)
+{
+    return supervised_cookie != 0;
+}
+
+void supervised_mark_room(union address *room);
+
 #endif

@@ -34,6 +34,9 @@ void trap_init(uint64_t of_filter);
 bool trap_copy(const struct view *view, const struct call *call, uint64_t address, uint64_t len,
                struct outbound *out, enum rule_use use);
 
+/* Whether the program's buffer at this address is our library's: it is marked (trap/question.h). */
+bool trap_has_marked_room(const struct call *call, uint64_t address);
+
 /* The socket of the call, when its ports are translated: a duplicate, to be closed. -1: CONTINUE_CALL; so for
  * one that is of another network namespace, or that cannot be had. The thread was still waiting afterwards.
  */

@@ -38,6 +38,12 @@ bool trap_copy(const struct view *view, const struct call *call, uint64_t addres
     return true;
 }
 
+bool trap_has_marked_room(const struct call *call, uint64_t address)
+{
+    uint64_t found;
+    return remote_read(call, address, &found, sizeof found) == 0 && found == cookie;
+}
+
 int trap_socket(const struct call *call, int fd)
 {
     int own = remote_descriptor(call, fd);

@@ -102,12 +102,6 @@ struct image *image_of(const struct call *call)
     return image;
 }
 
-bool image_gets_untranslated(const struct call *call)
-{
-    const struct image *image = image_of(call);
-    return image != NULL && (image->has_library || image->is_exempt);
-}
-
 void images_look_for_runs(void)
 {
     several_runs = true;

@@ -26,10 +26,6 @@ struct image {
 /* The image of the calling thread; NULL when it cannot be told. Valid until the next question. */
 struct image *image_of(const struct call *call);
 
-/* Whether addresses that the program receives are left as they are: our library in it translates them, or it
- * is exempt. */
-bool image_gets_untranslated(const struct call *call);
-
 /* From now on, a program that is new here is asked for its run (trap/views.h): it may be another one than the
  * supervisor's. */
 void images_look_for_runs(void);

@@ -75,6 +75,15 @@ static inline bool trap_is_marked(const struct sockaddr_storage *address, sockle
     return len >= at + sizeof cookie && memcmp((const char *)address + at, &cookie, sizeof cookie) == 0;
 }
 
+/*
+ * A buffer for the source address of a datagram begins with the cookie when it is the library's, which will
+ * translate the address.
+ */
+static inline void trap_mark_room(struct sockaddr_storage *room, uint64_t cookie)
+{
+    memcpy(room, &cookie, sizeof cookie);
+}
+
 _Static_assert(sizeof((struct sockaddr_in){0}.sin_zero) == sizeof(uint64_t), "an IPv4 address stays as long");
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * recvfrom(2), recvmsg(2) and recvmmsg(2) of trapped programs. Once the kernel has given a datagram to the
  * program, its source cannot be changed any more, and before that nobody knows which datagram it will be. So
- * all datagrams are received here, and then written to the program as the kernel would write them. Programs
- * with our library translate what they receive themselves.
+ * all datagrams are received here, and then written to the program as the kernel would write them. Our
+ * library in the program translates by itself what it receives.
  *
  * What cannot be received because of the program's arguments, the kernel would refuse: it is left to the
  * kernel, which finds the right error.
@@ -378,10 +378,32 @@ static bool is_datagram(const struct view *view, int fd)
            type == SOCK_DGRAM;
 }
 
+/* Where the source address is to go; 0: nowhere, or that cannot be read. Of a vector, the first message's. */
+static uint64_t name_of(const struct call *call)
+{
+    const struct layout *layout = layout_of(call);
+    unsigned char header[64];
+    if (call->name == CALL_RECVFROM)
+        return call->arguments[4];
+    if (remote_read(call, call->arguments[1], header, layout->header) != 0)
+        return 0;
+    return message_decode(layout, header).name;
+}
+
+/* Whether our library will translate what the call receives. */
+static bool is_librarys(const struct call *call)
+{
+    const struct image *image = image_of(call);
+    if (image == NULL || image->is_exempt || !image->has_library)
+        return image != NULL && image->is_exempt;
+    uint64_t name = name_of(call);
+    return name == 0 || trap_has_marked_room(call, name);
+}
+
 static struct answer receive_by(struct attempt attempt)
 {
     const struct call *call = attempt.call;
-    if (!attempt.view->active || attempt.view->reveal || image_gets_untranslated(call))
+    if (!attempt.view->active || attempt.view->reveal || is_librarys(call))
         return CONTINUE_CALL;
     attempt.events = POLLIN;
     attempt.make = receive;
