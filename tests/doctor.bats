@@ -119,6 +119,14 @@ WAIT_KILLABLE_RECV:22:seccomp notifications:the kernel has no seccomp notificati
     (trap '' CHLD && portshim doctor) | sed 's/[0-9]* KiB//' | diff bare -
 }
 
+@test "who may have no more processes is told so" {
+    as_root || skip 'only root can become another user'
+    become_somebody
+    run -0 "${somebody[@]}" prlimit --nproc=1 portshim doctor
+    assert_line --regexp '^note  trap: .* cannot be wrapped: there is no room for a supervisor: allow more processes'
+    refute_line --partial 'seccomp notifications'
+}
+
 @test "a trap that is set to what is no value of it, or that cannot be on, fails" {
     PORTSHIM_TRAP=sometimes run -1 portshim doctor
     assert_line 'fail  PORTSHIM_TRAP: is sometimes, which is no value of it: set it to auto, on or off'

@@ -287,10 +287,8 @@ static void check_trap(void)
 {
     const char *word = secure_getenv("PORTSHIM_TRAP");
     int error = trap_features_try(&trap.features);
-    if (error != 0)
-        command_fail(portmap_strerror(error), "allow more processes", "the kernel's features");
-    trap.lack = untrapped_obstacle(trap_features_lack(&trap.features));
-    if (!trap.features.is_below_ours)
+    trap.lack = untrapped_obstacle(error != 0 ? UNTRAPPED_PROCESSES : trap_features_lack(&trap.features));
+    if (error == 0 && !trap.features.is_below_ours)
         say_features(&trap.features);
     say_trap();
     trap.on = word != NULL && strcmp(word, "on") == 0;
