@@ -235,10 +235,10 @@ signal.pause()'
 
 @test "a command that cannot be wrapped itself is named as well" {
     webhook=$(type -P webhook) || skip "webhook, a Go server, is not installed"
-    start server portshim run -p 9000 -n web -m m.json -- "$webhook" -ip 127.0.0.1 -port "${PORTSHIM_POOL##*,}"
+    start server portshim run --trap=off -p 9000 -n web -m m.json -- "$webhook" -ip 127.0.0.1 -port "${PORTSHIM_POOL##*,}"
     within 10 test -e m.json
     assert_equal "$(portshim ls --json web | jq -c '.runs[0].not_wrapped')" \
-        '[{"program":"webhook","in_part":false,"reason":"a Go program","remedy":"give it its port as an option"}]'
+        '[{"program":"webhook","in_part":false,"reason":"a Go program, and the trap is off","remedy":"use --trap=auto"}]'
     assert_equal "$(portshim ls --json web | jq -c '[.runs[0].ports[].state]')" '["assigned"]'
 }
 

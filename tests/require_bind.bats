@@ -11,6 +11,7 @@ terminal=(/usr/bin/python3 "$PROGRAMS/terminal.py")
 
 setup() {
     cd "$(test_dir)"
+    export PORTSHIM_TRAP=off # else static programs would be wrapped: see trap_options.bats
 }
 
 # required ARGUMENT...: portshim run for a command that must bind 8080.

@@ -74,7 +74,7 @@ in_force() {
 
 @test "a .portshim that was found may not do more than name ports and the run" {
     local word
-    for word in 'map m.json' reveal require-bind require-portserver strict; do
+    for word in 'map m.json' 'trap off' reveal require-bind require-portserver strict; do
         printf 'ports 8080\n%s\n' "$word" >.portshim
         refused ".portshim, line 2: \"$word\": a file that was found by itself may set ports and name only" \
             portshim run -- touch started
@@ -213,9 +213,10 @@ foreign() {
     printf 'ports 8080,53/udp\n' >.portshim
     run -0 portshim run -v -- sh -c 'echo "command $PORTSHIM_PORT_8080 $PORTSHIM_PORT_53" >&2'
     assert_line --index 0 --regexp '^portshim: run /.*/runs/'
-    assert_line --index 1 --regexp '^portshim: 53/udp -> [0-9]+$'
-    assert_line --index 2 --regexp '^portshim: 8080 -> [0-9]+$'
-    assert_line --index 3 "command ${lines[2]##* } ${lines[1]##* }"
+    assert_line --index 1 --regexp '^portshim: /.*/sh: wrapped by the library$'
+    assert_line --index 2 --regexp '^portshim: 53/udp -> [0-9]+$'
+    assert_line --index 3 --regexp '^portshim: 8080 -> [0-9]+$'
+    assert_line --index 4 "command ${lines[3]##* } ${lines[2]##* }"
     run -0 portshim run -v -p all -- true
     assert_line 'portshim: others when they are first bound'
 }

@@ -110,6 +110,10 @@ unit() {
     unit portserver
 }
 
+@test "the list of preloaded libraries" {
+    unit preload
+}
+
 @test "which ports sockets have" {
     unit occupied
 }

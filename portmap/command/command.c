@@ -307,6 +307,10 @@ void command_find_program(const char *command, struct reach *reach)
         command_end(error == -ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE, portmap_strerror(error),
                     "name a program", "%s", command);
     reach_judge_here(reach, found_program);
+}
+
+void command_check_class(const struct reach *reach)
+{
     const struct obstacle *obstacle = reach_obstacle(reach->kind, false);
     if (reach->kind == PROGRAM_WRONG_CLASS)
         command_fail(obstacle->why, obstacle->remedy, "%s", reach->path);

@@ -33,6 +33,7 @@ int command_ports(int argc, char **argv);
 int command_pick(int argc, char **argv);
 int command_release(int argc, char **argv);
 int command_serve(int argc, char **argv);
+int command_trapped(int argc, char **argv);
 
 /*
  * Prints "portshim: what: why: remedy" on stderr and exits with that status. `what` is a printf format for
@@ -47,7 +48,7 @@ _Noreturn void command_end(int status, const char *why, const char *remedy, cons
 /* The same for a problem that another module has described. */
 _Noreturn void command_fail_of(const struct problem *problem);
 
-/* Fails because the command could not be started: `error` as in struct supervised. */
+/* Fails because the command could not be started: `error` as in struct launch_failure. */
 _Noreturn void command_end_unstarted(int error, const char *command);
 
 /* Prints "portshim: warning: what: why: remedy" and returns. */
@@ -116,9 +117,12 @@ struct obtain_server command_port_server(pid_t pid, bool required);
 /* Where the port server failed: warns that the lease table was used, or fails when the server is required. */
 void command_check_server(const struct obtain_server *server, bool quiet);
 
-/* Finds a command's file and what it is. Fails when it is missing, not executable, or of another ELF class
- * than the library. The path in *reach is valid until the next call. */
+/* Finds a command's file and what it is. Fails when it is missing or not executable. The path in *reach is
+ * valid until the next call. */
 void command_find_program(const char *command, struct reach *reach);
+
+/* Fails when a program is of another ELF class or machine than the library. */
+void command_check_class(const struct reach *reach);
 
 /* A command and its arguments as one line to show; one too long for the map is cut and ends in "...". */
 char *command_line(char **words);

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "command/command.h"
+#include "command/trapping.h"
 #include "error.h"
 #include "program/elf.h"
 #include "program/preload.h"
@@ -106,10 +107,31 @@ static void preload(const char *path)
     free(value);
 }
 
+void library_leave_out(void)
+{
+    const char *list = getenv("LD_PRELOAD"), *given = secure_getenv("PORTSHIM_LIB");
+    char path[PATH_MAX];
+    if (list == NULL)
+        return;
+    if (given == NULL || realpath(given, path) == NULL)
+        *path = '\0';
+    char *value = malloc(strlen(list) + 1);
+    if (value == NULL)
+        command_fail(portmap_strerror(-ENOMEM), "free some memory", "LD_PRELOAD");
+    struct text t = text_in(value, strlen(list) + 1);
+    preload_write_without(&t, path, list);
+    if (t.used == 0)
+        unsetenv("LD_PRELOAD");
+    else
+        setenv("LD_PRELOAD", value, 1);
+    free(value);
+}
+
 bool library_enter_run(const char *path, const struct run *run, const struct compact_trap *trap)
 {
     static char compact[COMPACT_SIZE], program[PATH_MAX];
     struct compact_trap all = *trap;
+    all.is_on = all.is_on || trapping_is_below();
     ssize_t len = find_program(program);
     all.command = len > 0 ? program : NULL;
     all.command_length = len > 0 ? (size_t)len : 0;

@@ -4,8 +4,11 @@
 #include "base/text.h"
 #include "base/utf8.h"
 #include "command/command.h"
+#include "command/launch.h"
 #include "command/library.h"
+#include "command/run_options.h"
 #include "command/supervise.h"
+#include "command/trapping.h"
 #include "error.h"
 #include "run/publish.h"
 #include "run/run.h"
@@ -235,6 +238,7 @@ static FILE *open_output(struct discovering *d)
 int command_ports(int argc, char **argv)
 {
     static struct reach program;
+    static struct launch_failure failure;
     char library[PATH_MAX];
     static struct run run;
     struct discovering d = {0};
@@ -242,7 +246,11 @@ int command_ports(int argc, char **argv)
     struct home home;
     struct pool pool;
     parse_options(&d, argc, argv);
+    enum run_trap trap = run_options_trap();
     command_find_program(d.command[0], &program);
+    bool is_trapped = trap == RUN_TRAP_ON || (trap == RUN_TRAP_AUTO && reach_wants_trap(&program));
+    if (!is_trapped)
+        command_check_class(&program);
     library_find(library);
     command_choose_pool(&pool);
     command_open_home(&home);
@@ -254,23 +262,30 @@ int command_ports(int argc, char **argv)
         unlink(d.output);
     if (error != 0)
         command_fail(lock_strerror(error), home_remedy(error), "%s", home.path);
-    library_enter_run(library, &run,
-                      &(struct compact_trap){.is_on = false}); /* a run without placeholders always fits */
-    sighting_started(run.map, &program);
-    struct supervised ended = supervise(d.command);
-    if (ended.start_error == 0) {
+    library_enter_run(library, &run, &(struct compact_trap){.is_off = trap == RUN_TRAP_OFF}); /* it fits */
+    if (reach_refuses_library(&program))
+        library_leave_out();
+    trapping_announce_run();
+    if (is_trapped)
+        sighting_trapped(run.map, &program);
+    else
+        sighting_started(run.map, &program);
+    const struct launch command = {
+        .words = d.command, .program = program.path, .map = run.map, .is_trapped = is_trapped};
+    int status = supervise(&command, &failure);
+    if (failure.error == 0) {
         collect(run.map);
         print_all(out, run.map);
         warn_of_lost(run.map);
     }
     run_discard(&run, &home);
-    if (ended.start_error == 0 && d.write)
+    if (failure.error == 0 && d.write)
         write_settings();
-    if (ended.start_error != 0 && d.made_output)
+    if (failure.error != 0 && d.made_output)
         unlink(d.output);
-    if (ended.start_error != 0)
-        command_end_unstarted(ended.start_error, d.command[0]);
+    if (failure.error != 0)
+        launch_end(&command, &failure);
     if (fflush(out) == EOF)
         command_fail("cannot write", "name a file with -o", "the list of ports");
-    supervise_end(ended.status);
+    supervise_end(status);
 }

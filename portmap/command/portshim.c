@@ -1,5 +1,6 @@
 /* main() of the command: calls the subcommand that is named. */
 #include "command/command.h"
+#include "command/trapping.h"
 #include "program/elf.h"
 
 #include <stdint.h>
@@ -44,9 +45,10 @@ int main(int argc, char **argv)
                     {"env", command_env},     {"ls", command_ls},     {"doctor", command_doctor},
                     {"ports", command_ports}, {"pick", command_pick}, {"release", command_release},
                     {"serve", command_serve}};
+    const char *word = argc > 1 ? argv[1] : "--help";
     command_outlive_file_limit();
     command_outlive_cut_files();
-    const char *word = argc > 1 ? argv[1] : "--help";
+    trapping_exempt();
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
         command_help(help);
     if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0)

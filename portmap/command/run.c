@@ -2,9 +2,11 @@
 #include "run/run.h"
 #include "base/text.h"
 #include "command/command.h"
+#include "command/launch.h"
 #include "command/library.h"
 #include "command/run_options.h"
 #include "command/supervise.h"
+#include "command/trapping.h"
 #include "error.h"
 #include "observe/holders.h"
 #include "run/add.h"
@@ -25,26 +27,79 @@
 
 extern char **environ;
 
-/* Fails when the run is strict and the library cannot reach the program. `strict` may be this run's, that of
- * the run to join, or that of the outer run. */
-static void check_strict(bool strict, const struct reach *program)
+/* The command's program, and how it is started. */
+struct wrapped {
+    struct reach program;
+    const struct obstacle *obstacle; /* why the library does not reach it; NULL: it does */
+    enum run_trap trap;              /* as the options say */
+    bool is_trapped;
+};
+
+/* Whether the environment turns portshim off for the command. */
+static bool is_off(void)
 {
-    const struct obstacle *obstacle = reach_obstacle(program->kind, program->is_privileged);
-    if (strict && obstacle != NULL)
-        command_fail(obstacle->why, obstacle->remedy, "%s", program->path);
+    const char *flag = secure_getenv("PORTSHIM");
+    return flag != NULL && strcmp(flag, "0") == 0;
 }
 
-/* Warns when the library will not reach the command. */
-static void warn_of_command(const struct reach *program)
+static void find_command(struct wrapped *wrapped, const struct run_options *options)
 {
-    const struct obstacle *obstacle = reach_obstacle(program->kind, program->is_privileged);
-    const char *flag = secure_getenv("PORTSHIM");
-    if (flag != NULL && strcmp(flag, "0") == 0)
+    command_find_program(options->command[0], &wrapped->program);
+    wrapped->obstacle = reach_obstacle(wrapped->program.kind, wrapped->program.is_privileged);
+    wrapped->trap = options->trap;
+    bool wants = options->trap == RUN_TRAP_ON ||
+                 (options->trap == RUN_TRAP_AUTO && reach_wants_trap(&wrapped->program));
+    wrapped->is_trapped = wants && !is_off();
+    if (!wrapped->is_trapped)
+        command_check_class(&wrapped->program);
+}
+
+/* What helps where the program is not wrapped. */
+static const char *remedy_of(const struct wrapped *wrapped)
+{
+    bool is_switched_off = wrapped->trap == RUN_TRAP_OFF && reach_wants_trap(&wrapped->program);
+    return is_switched_off ? "use --trap=auto" : wrapped->obstacle->remedy;
+}
+
+/* Fails when the run is strict and the program cannot be wrapped. `strict` may be this run's, that of the run
+ * to join, or that of the outer run. */
+static void check_strict(bool strict, const struct wrapped *wrapped)
+{
+    if (strict && wrapped->obstacle != NULL && !wrapped->is_trapped)
+        command_fail(wrapped->obstacle->why, remedy_of(wrapped), "%s", wrapped->program.path);
+}
+
+static void warn_of_unwrapped(const struct wrapped *wrapped)
+{
+    const char *why = wrapped->obstacle->why, *remedy = remedy_of(wrapped), *path = wrapped->program.path;
+    if (reach_refuses_library(&wrapped->program))
+        command_warn(why, remedy, "the ports of %s and of programs it starts stay as they are", path);
+    else
+        command_warn(why, remedy,
+                     "the ports of %s stay as they are, those of programs it starts are rewritten", path);
+}
+
+/* Warns of what will not be rewritten, and of what the trap takes from an ordinary user. */
+static void warn_of_command(const struct wrapped *wrapped)
+{
+    if (is_off())
         command_warn("no port will be rewritten", "unset it", "PORTSHIM=0 is set");
-    if (obstacle != NULL)
-        command_warn(obstacle->why, obstacle->remedy,
-                     "the ports of %s stay as they are, those of programs it starts are rewritten",
-                     program->path);
+    else if (wrapped->obstacle != NULL && !wrapped->is_trapped)
+        warn_of_unwrapped(wrapped);
+    if (wrapped->trap == RUN_TRAP_ON && wrapped->is_trapped && trapping_takes_privileges())
+        command_warn("an ordinary user cannot have a trap without that",
+                     "use --trap=auto where they are needed",
+                     "sudo, su and other set-user-ID programs get no rights in this run");
+}
+
+/* Notes in a map how the program is started. */
+static void note_command(struct map *map, const struct wrapped *wrapped)
+{
+    if (wrapped->is_trapped && wrapped->obstacle != NULL)
+        sighting_trapped(map, &wrapped->program);
+    else
+        sighting_untrapped(map, &wrapped->program,
+                           wrapped->trap == RUN_TRAP_OFF ? UNTRAPPED_OFF : UNTRAPPED_UNSAID);
 }
 
 /* Fails because a port could not be leased, and says who has it, or who has the pool's ports. */
@@ -89,7 +144,7 @@ _Noreturn static void fail_of_run(const struct means *means, const struct run_wi
  * The directory of the run in which this command was started, NULL when there is none. Stays attached to that
  * run until exec: this process may be its last.
  */
-static const char *outer_run(const struct home *home, bool quiet, const struct reach *program)
+static const char *outer_run(const struct home *home, bool quiet, const struct wrapped *wrapped)
 {
     static char path[PATH_MAX], head[PATH_MAX];
     static struct map map;
@@ -102,8 +157,8 @@ static const char *outer_run(const struct home *home, bool quiet, const struct r
     if (error == 0)
         error = files_join_own(&map, path, head, &judge);
     if (error == 0) {
-        check_strict(map.head->strict, program);
-        sighting_started(&map, program); /* a program started in the inner run is one of the outer run, too */
+        check_strict(map.head->strict, wrapped);
+        note_command(&map, wrapped); /* a program started in the inner run is one of the outer run, too */
         return path;
     }
     if (!quiet)
@@ -137,7 +192,7 @@ static int add(struct run *run, const struct means *means, const struct portset 
 }
 
 static void join(struct run *run, const struct run_options *options, const struct means *means,
-                 const struct run_wish *wish, const struct reach *program)
+                 const struct run_wish *wish, const struct wrapped *wrapped)
 {
     static const char remedy[] = "name a living run, its directory or its map file";
     struct run_problem problem = {0};
@@ -155,7 +210,7 @@ static void join(struct run *run, const struct run_options *options, const struc
         error = elder_is(means->home, run_id) ? PORTMAP_ETORN : PORTMAP_EENDED;
     if (error != 0)
         command_fail(portmap_strerror(error), remedy, "run %s", options->join);
-    check_strict(run->map->head->strict, program);
+    check_strict(run->map->head->strict, wrapped);
     means->server->required = means->server->required || run_server(run->map, environ).required;
     if (options->source[RUN_PORTS] != RUN_FROM_DEFAULT)
         error = add(run, means, wish->ports, &problem);
@@ -188,23 +243,40 @@ static void forget_variables(const struct map *map)
     *to = NULL;
 }
 
-static void set_environment(struct run *run, const struct home *home, const char *library)
+static void set_environment(struct run *run, const struct home *home, const char *library,
+                            const struct wrapped *wrapped)
 {
-    if (!library_enter_run(library, run, &(struct compact_trap){.is_on = false})) {
+    if (!library_enter_run(library, run, &(struct compact_trap){.is_off = wrapped->trap == RUN_TRAP_OFF})) {
         run_take_back(run, home);
         command_fail("too many placeholders for one environment variable", "list fewer, or use all", "run");
     }
+    if (reach_refuses_library(&wrapped->program))
+        library_leave_out();
     forget_variables(run->map);
     if (publish_variables(run->map, PUBLISH_VARIABLES, set_variable, NULL) != 0)
         command_fail(portmap_strerror(-ENOMEM), "free some memory", "the environment");
 }
 
-static void tell(const struct run *run)
+/* Says by which way the command is wrapped. */
+static void tell_way(const struct wrapped *wrapped)
+{
+    const struct obstacle *obstacle = wrapped->obstacle;
+    const char *why = is_off() ? "PORTSHIM=0 is set" : obstacle != NULL ? obstacle->why : NULL;
+    const char *way = wrapped->is_trapped
+                          ? obstacle == NULL ? "wrapped by library and trap" : "wrapped by the trap"
+                      : why == NULL ? "wrapped by the library"
+                                    : "not wrapped";
+    fprintf(stderr, "portshim: %s: %s%s%s\n", wrapped->program.path, way, why != NULL ? ": " : "",
+            why != NULL ? why : "");
+}
+
+static void tell(const struct run *run, const struct wrapped *wrapped)
 {
     static const char *const protocols[] = {"", "/tcp", "/udp", ""};
     struct portbits assigned;
     publish_assigned(run->map, &assigned);
     fprintf(stderr, "portshim: run %s\n", run->path);
+    tell_way(wrapped);
     for (unsigned port = 0; (port = portbits_next(&assigned, port)) != 0;) {
         uint32_t entry = map_to_kernel(run->map, port);
         fprintf(stderr, "portshim: %u%s -> %u\n", port, protocols[map_entry_protocols(entry)],
@@ -242,23 +314,26 @@ static void check_bound(const struct run *run, const struct run_options *options
 }
 
 /* Becomes the command, or with --require-bind stays as its parent. Returns only when the command could not be
- * started, with the errno. */
-static int execute(const struct run *run, const struct run_options *options)
+ * started. */
+static void execute(const struct run *run, const struct run_options *options, const struct launch *command,
+                    struct launch_failure *failure)
 {
+
     /* The process that has made the run lives on as the command, and needs no note; any other is in nobody's
      * sight until it joins. */
     if (options->join != NULL || options->require_bind)
         map_note_exec(run->map);
-    if (!options->require_bind)
-        return command_execute(options->command);
-    struct supervised ended = supervise(options->command);
-    if (ended.start_error == 0) {
-        if (!options->quiet)
-            warn_of_unlisted(run->map);
-        check_bound(run, options);
-        supervise_end(ended.status);
+    if (!options->require_bind) {
+        launch(command, failure);
+        return;
     }
-    return ended.start_error;
+    int status = supervise(command, failure);
+    if (failure->error != 0)
+        return;
+    if (!options->quiet)
+        warn_of_unlisted(run->map);
+    check_bound(run, options);
+    supervise_end(status);
 }
 
 static void print_check(const struct run_options *options, struct pool *pool, const char *library)
@@ -281,7 +356,7 @@ static void print_check(const struct run_options *options, struct pool *pool, co
 
 /* Makes the run, or joins one, as the options say. */
 static void begin(struct run *run, const struct run_options *options, const struct means *means,
-                  const struct reach *program)
+                  const struct wrapped *wrapped)
 {
     struct run_wish wish = {.ports = &options->ports,
                             .name = options->name,
@@ -290,10 +365,10 @@ static void begin(struct run *run, const struct run_options *options, const stru
                             .reveal = options->reveal,
                             .strict = options->strict};
     if (options->join != NULL) {
-        join(run, options, means, &wish, program);
+        join(run, options, means, &wish, wrapped);
         return;
     }
-    wish.outer = outer_run(means->home, options->quiet, program);
+    wish.outer = outer_run(means->home, options->quiet, wrapped);
     start(run, means, &wish);
 }
 
@@ -301,14 +376,15 @@ int command_run(int argc, char **argv)
 {
     static struct run_options options;
     static struct run run;
-    static struct reach program;
+    static struct wrapped wrapped;
+    static struct launch_failure failure;
     struct home home;
     struct pool pool;
     char library[PATH_MAX];
     run_options_read(&options, argc, argv);
     if (*options.command != NULL) {
-        command_find_program(options.command[0], &program);
-        check_strict(options.strict, &program);
+        find_command(&wrapped, &options);
+        check_strict(options.strict, &wrapped);
     }
     library_find(library);
     command_choose_pool(&pool);
@@ -317,20 +393,25 @@ int command_run(int argc, char **argv)
         print_check(&options, &pool, library);
     command_open_home(&home);
     const struct means means = {.home = &home, .pool = &pool, .server = &server, .patience = OBTAIN_PATIENT};
-    begin(&run, &options, &means, &program);
+    begin(&run, &options, &means, &wrapped);
     command_check_server(&server, options.quiet);
-    set_environment(&run, &home, library);
-    sighting_started(run.map, &program);
+    trapping_announce_run();
+    set_environment(&run, &home, library, &wrapped);
+    note_command(run.map, &wrapped);
     if (!options.quiet) {
         command_warn_of_pool(&pool);
-        warn_of_command(&program);
+        warn_of_command(&wrapped);
     }
     if (options.verbose)
-        tell(&run);
-    int error = execute(&run, &options);
+        tell(&run, &wrapped);
+    const struct launch command = {.words = options.command,
+                                   .program = wrapped.program.path,
+                                   .map = run.map,
+                                   .is_trapped = wrapped.is_trapped};
+    execute(&run, &options, &command, &failure);
     if (options.join == NULL)
         run_discard(&run, &home);
     else
         run_take_back(&run, &home);
-    command_end_unstarted(error, options.command[0]);
+    launch_end(&command, &failure);
 }

@@ -32,6 +32,10 @@ static const char help[] =
     "      --require-portserver\n"
     "                      no lease without the port server of PORTSERVER_ADDRESS\n"
     "      --strict        start no program that cannot be wrapped\n"
+    "      --trap WHEN     auto: start programs that the library does not reach (static, Go, of another "
+    "libc)\n"
+    "                      under a system call filter that rewrites their ports; on: all; off: none;\n"
+    "                      default: PORTSHIM_TRAP, else auto\n"
     "  -f, --file FILE     read settings from FILE; default: .portshim, for ports and name\n"
     "  -c, --check         start nothing, print what would be in force and where it comes from\n"
     "  -v, --verbose       say on stderr what will be rewritten\n"
@@ -47,6 +51,10 @@ static const char help[] =
 
 static const char see_help[] = "see portshim run --help";
 static const char found_file[] = ".portshim";
+static const char ports_variable[] = "PORTSHIM_PORTS", trap_variable[] = "PORTSHIM_TRAP";
+
+static const char *const trap_words[] = {
+    [RUN_TRAP_AUTO] = "auto", [RUN_TRAP_ON] = "on", [RUN_TRAP_OFF] = "off"};
 
 enum { FILE_SIZE_MAX = 65536 };
 
@@ -54,6 +62,7 @@ static const struct option words[] = {
     {"ports", required_argument, NULL, 'p'},
     {"name", required_argument, NULL, 'n'},
     {"map", required_argument, NULL, 'm'},
+    {"trap", required_argument, NULL, 'W'},
     {"reveal", no_argument, NULL, 'R'},
     {"require-bind", no_argument, NULL, 'B'},
     {"require-portserver", no_argument, NULL, 'S'},
@@ -106,6 +115,15 @@ static void add_ports(struct run_options *options, const char *spec)
     free(before);
 }
 
+/* Reads the word of a trap. `from` says where it stands. */
+static enum run_trap read_trap(const char *word, const char *from)
+{
+    for (unsigned i = 0; i < sizeof trap_words / sizeof *trap_words; i++)
+        if (strcmp(word, trap_words[i]) == 0)
+            return (enum run_trap)i;
+    command_fail("it can be auto, on or off", "write one of these", "%s \"%s\"", from, word);
+}
+
 /* Sets one setting, unless an overriding source has set it. */
 static void set(struct run_options *options, enum run_setting setting, const char *value,
                 enum run_source source, unsigned line)
@@ -123,6 +141,9 @@ static void set(struct run_options *options, enum run_setting setting, const cha
         break;
     case RUN_MAP:
         add_file(options, value);
+        break;
+    case RUN_TRAP:
+        options->trap = read_trap(value, source == RUN_FROM_ENVIRONMENT ? trap_variable : "--trap");
         break;
     case RUN_REVEAL:
         options->reveal = true;
@@ -297,12 +318,14 @@ static void check_join(const struct run_options *options)
 
 void run_options_read(struct run_options *options, int argc, char **argv)
 {
-    const char *ports = secure_getenv("PORTSHIM_PORTS");
+    const char *ports = secure_getenv(ports_variable), *trap = secure_getenv(trap_variable);
     parse_options(options, argc, argv);
     if (options->settings_file != NULL)
         take_named_file(options);
     if (ports != NULL && *ports != '\0' && options->join == NULL)
         set(options, RUN_PORTS, ports, RUN_FROM_ENVIRONMENT, 0);
+    if (trap != NULL && *trap != '\0')
+        set(options, RUN_TRAP, trap, RUN_FROM_ENVIRONMENT, 0);
     if (options->settings_file == NULL && options->join == NULL)
         take_found_file(options);
     check_options(options);
@@ -319,7 +342,7 @@ static void print_source(const struct run_options *options, enum run_setting set
         printf("  # %s, line %u\n", found_file, options->line[setting]);
         break;
     case RUN_FROM_ENVIRONMENT:
-        printf("  # PORTSHIM_PORTS\n");
+        printf("  # %s\n", setting == RUN_TRAP ? trap_variable : ports_variable);
         break;
     case RUN_FROM_FILE:
         printf("  # ");
@@ -329,6 +352,12 @@ static void print_source(const struct run_options *options, enum run_setting set
     case RUN_FROM_OPTION:
         printf("  # option\n");
     }
+}
+
+enum run_trap run_options_trap(void)
+{
+    const char *word = secure_getenv(trap_variable);
+    return word == NULL || *word == '\0' ? RUN_TRAP_AUTO : read_trap(word, trap_variable);
 }
 
 void run_options_print(const struct run_options *options)
@@ -351,6 +380,8 @@ void run_options_print(const struct run_options *options)
         command_print_text(stdout, options->files[i]);
         print_source(options, RUN_MAP);
     }
+    printf("trap %s", trap_words[options->trap]);
+    print_source(options, RUN_TRAP);
     for (unsigned setting = RUN_REVEAL; setting < RUN_SETTINGS; setting++) {
         printf("%s%s", flags[setting] ? "" : "# no ", words[setting].name);
         print_source(options, (enum run_setting)setting);

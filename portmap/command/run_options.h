@@ -16,11 +16,19 @@ enum run_setting {
     RUN_PORTS,
     RUN_NAME,
     RUN_MAP,
+    RUN_TRAP,
     RUN_REVEAL,
     RUN_REQUIRE_BIND,
     RUN_REQUIRE_PORTSERVER,
     RUN_STRICT,
     RUN_SETTINGS
+};
+
+/* Which programs are started under the trap. */
+enum run_trap {
+    RUN_TRAP_AUTO, /* those that the library does not reach */
+    RUN_TRAP_ON,   /* all */
+    RUN_TRAP_OFF
 };
 
 /* A later one overrides an earlier one. */
@@ -39,6 +47,7 @@ struct run_options {
     char *files[RUN_MOST_FILES + 1]; /* absolute */
     unsigned file_count;
     bool reveal, require_bind, require_server, strict;
+    enum run_trap trap;
     bool verbose, quiet, check;
     char **command;
 
@@ -49,6 +58,10 @@ struct run_options {
 
 /* Reads and checks all settings, or fails. */
 void run_options_read(struct run_options *options, int argc, char **argv);
+
+/* The trap that PORTSHIM_TRAP asks for; RUN_TRAP_AUTO where it is unset or empty. Fails when it is no such
+ * word. */
+enum run_trap run_options_trap(void);
 
 /* `run -c`: prints the settings as lines of a `.portshim`, each with its source as a comment. */
 void run_options_print(const struct run_options *options);

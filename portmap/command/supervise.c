@@ -1,6 +1,6 @@
 #include "command/supervise.h"
 
-#include "command/command.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,26 +27,36 @@ static void put_back(const struct before *before)
     sigprocmask(SIG_SETMASK, &before->mask, NULL);
 }
 
-static pid_t start(char **command, const struct before *before, struct supervised *result)
+/* Reads all that the child has to say; false when it says nothing, as it has executed the command. Texts that
+ * the failure points to are at the same addresses here. */
+static bool hear(int from, struct launch_failure *failure)
 {
-    int failed[2], error = 0;
+    char *at = (char *)failure, *end = at + sizeof *failure;
+    ssize_t got = 1;
+    while (at < end && (got = read(from, at, (size_t)(end - at))) > 0)
+        at += got;
+    return at == end;
+}
+
+/* Returns -1 when the command has not started. */
+static pid_t start(const struct launch *command, const struct before *before, struct launch_failure *failure)
+{
+    int failed[2];
     if (pipe2(failed, O_CLOEXEC) < 0) {
-        result->start_error = -errno;
+        failure->error = -errno;
         return -1;
     }
     pid_t pid = fork();
     if (pid < 0)
-        result->start_error = -errno;
+        failure->error = -errno;
     if (pid == 0) {
         put_back(before);
-        error = command_execute(command);
-        if (write(failed[1], &error, sizeof error) < 0)
-            _exit(EXIT_FAILURE); /* the parent has ended */
+        launch(command, failure);
+        text_write_all(failed[1], (const char *)failure, sizeof *failure);
         _exit(EXIT_FAILURE);
     }
     close(failed[1]);
-    if (pid > 0 && read(failed[0], &error, sizeof error) == sizeof error) {
-        result->start_error = error;
+    if (pid > 0 && hear(failed[0], failure)) {
         waitpid(pid, NULL, 0);
         pid = -1;
     }
@@ -89,9 +99,9 @@ static void drop_pending(const sigset_t *all)
         ;
 }
 
-struct supervised supervise(char **command)
+int supervise(const struct launch *command, struct launch_failure *failure)
 {
-    struct supervised result = {0};
+    int status = 0;
     sigset_t all;
     siginfo_t info;
     struct before before;
@@ -101,18 +111,19 @@ struct supervised supervise(char **command)
     setitimer(ITIMER_REAL, &none, &before.alarm);
     sigprocmask(SIG_SETMASK, &all, &before.mask);
     sigaction(SIGCHLD, &child, &before.child); /* waitpid(2) fails where SIGCHLD is ignored */
-    pid_t pid = start(command, &before, &result);
+    *failure = (struct launch_failure){0};
+    pid_t pid = start(command, &before, failure);
     if (pid < 0) {
         sigprocmask(SIG_SETMASK, &before.mask, NULL);
-        return result;
+        return 0;
     }
-    while (!look_at(pid, &result.status)) {
+    while (!look_at(pid, &status)) {
         if (sigwaitinfo(&all, &info) > 0 && is_to_be_handed_on(&info, pid))
             kill(pid, info.si_signo);
     }
     drop_pending(&all);
     sigprocmask(SIG_SETMASK, &before.mask, NULL);
-    return result;
+    return status;
 }
 
 void supervise_end(int status)

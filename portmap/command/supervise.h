@@ -5,17 +5,14 @@
 #ifndef PORTMAP_COMMAND_SUPERVISE_H
 #define PORTMAP_COMMAND_SUPERVISE_H
 
-/* How a command ended. */
-struct supervised {
-    int start_error; /* 0, the errno of a failed exec, or a negated errno of a failure before the exec */
-    int status;      /* as waitpid(2) has it */
-};
+#include "command/launch.h"
 
 /*
  * Runs the command with this process's signal mask and dispositions, until it ends. Meanwhile passes on
- * signals that are sent to this process, and stops when the command stops.
+ * signals that are sent to this process, and stops when the command stops. Returns its status, as waitpid(2)
+ * has it; *failure says whether it has started at all.
  */
-struct supervised supervise(char **command);
+int supervise(const struct launch *command, struct launch_failure *failure);
 
 /* Ends this process as the command ended: with its exit status, or by the same signal without a core dump. */
 _Noreturn void supervise_end(int status);

@@ -12,13 +12,19 @@ static bool is_path(const char *item, size_t len, const char *path)
     return strlen(path) == len && memcmp(item, path, len) == 0;
 }
 
-static bool is_sanitizer(const char *item, size_t len)
+static const char *base_name(const char *item, size_t len)
 {
-    static const char *const names[] = {"libasan.", "libtsan.", "libubsan.", "liblsan.", "libclang_rt."};
     const char *base = item;
     for (size_t i = 0; i < len; i++)
         if (item[i] == '/')
             base = item + i + 1;
+    return base;
+}
+
+static bool is_sanitizer(const char *item, size_t len)
+{
+    static const char *const names[] = {"libasan.", "libtsan.", "libubsan.", "liblsan.", "libclang_rt."};
+    const char *base = base_name(item, len);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strncmp(base, names[i], strlen(names[i])) == 0)
             return true;
@@ -34,6 +40,23 @@ bool preload_lists(const char *list, const char *library)
         if (list[len] == '\0')
             return false;
         list += len + 1;
+    }
+}
+
+void preload_write_without(struct text *t, const char *library, const char *list)
+{
+    const char *separator = "";
+    while (*list != '\0') {
+        size_t len = item_length(list);
+        const char *item = list, *base = base_name(item, len);
+        list += list[len] == '\0' ? len : len + 1;
+        bool is_ours =
+            is_path(item, len, library) || is_path(base, len - (size_t)(base - item), "libportshim.so");
+        if (len == 0 || is_ours)
+            continue;
+        text_str(t, separator);
+        text_bytes(t, item, len);
+        separator = ":";
     }
 }
 

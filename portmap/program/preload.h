@@ -18,4 +18,10 @@ bool preload_lists(const char *list, const char *library);
  */
 void preload_write(struct text *t, const char *library, const char *alias, const char *list);
 
+/*
+ * Appends the list without `library`, and without any libportshim.so: of a program that could not load that,
+ * ld.so would complain or end it. Writes at most strlen(list) bytes.
+ */
+void preload_write_without(struct text *t, const char *library, const char *list);
+
 #endif

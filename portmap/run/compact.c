@@ -206,6 +206,21 @@ bool compact_read(const char *text, compact_sink *sink, void *to)
     return *text == '\0' || *text == ' ';
 }
 
+static void look_for_udp(void *found, unsigned placeholder, unsigned real, unsigned alias, uint32_t protocols)
+{
+    (void)placeholder, (void)real, (void)alias;
+    if ((protocols >> MAP_PROTOCOLS_SHIFT & PORTMAP_UDP) != 0)
+        *(bool *)found = true;
+}
+
+bool compact_has_datagrams(const char *text)
+{
+    struct compact compact;
+    bool found = false;
+    return compact_read_head(text, &compact) &&
+           (compact.late || (compact_read(text, look_for_udp, &found) && found));
+}
+
 bool compact_outer(const char *text, unsigned n, char path[static PATH_MAX])
 {
     const char *at = strstr(text, " ^");

@@ -63,6 +63,9 @@ bool compact_read_head(const char *text, struct compact *compact);
 /* Reads the assignments. False when the text is wrong: the sink may have been called by then. */
 bool compact_read(const char *text, compact_sink *sink, void *to);
 
+/* Whether any of the placeholders that a text tells of is one of UDP, or a late one, which may be. */
+bool compact_has_datagrams(const char *text);
+
 /* The path of the n-th outer head, from 0, in path[PATH_MAX]. False when there is none. */
 bool compact_outer(const char *text, unsigned n, char path[static PATH_MAX]);
 

@@ -163,15 +163,15 @@ bool sighting_knows(const void *memory, struct reach *reach)
     return true;
 }
 
-void sighting_untrapped(struct map *map, const struct reach *reach, enum untrapped reason)
+bool sighting_untrapped(struct map *map, const struct reach *reach, enum untrapped reason)
 {
     if (reach_obstacle(reach->kind, reach->is_privileged) == NULL)
-        return;
+        return false;
     unsigned program = enter(map, reach, pack_kind(reach));
     if (program != SIGHTING_UNKNOWN && reach->is_privileged)
         atomic_fetch_or(&room_of(map).programs[program].kind, PRIVILEGED);
     map_note_unreached(map);
-    sighting_note(map, (struct sighting){.kind = SIGHTING_EXEC, .port = reason, .program = program});
+    return sighting_note(map, (struct sighting){.kind = SIGHTING_EXEC, .port = reason, .program = program});
 }
 
 void sighting_trapped(struct map *map, const struct reach *reach)
@@ -180,7 +180,7 @@ void sighting_trapped(struct map *map, const struct reach *reach)
     sighting_note(map, (struct sighting){.kind = SIGHTING_TRAPPED, .program = program});
 }
 
-void sighting_note(struct map *map, struct sighting sighting)
+bool sighting_note(struct map *map, struct sighting sighting)
 {
     uint64_t word = pack(sighting);
     const struct room room = room_of(map);
@@ -190,10 +190,11 @@ void sighting_note(struct map *map, struct sighting sighting)
         _Atomic uint64_t *place = &places.first[(start + i) % places.count];
         uint64_t there = atomic_load_explicit(place, memory_order_relaxed);
         if (there == 0 && atomic_compare_exchange_strong(place, &there, word))
-            return;
+            return true;
         if (there == word)
-            return;
+            return false;
     }
+    return false;
 }
 
 bool sighting_is_full(const struct map *map, enum sighting_kind kind)

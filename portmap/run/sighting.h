@@ -56,11 +56,13 @@ unsigned sighting_program(struct map *map, uint64_t device, uint64_t inode, cons
 void sighting_remember(struct map *map, const struct reach *reach);
 bool sighting_knows(const void *map, struct reach *reach);
 
-void sighting_note(struct map *map, struct sighting sighting);
+/* Whether it is new. */
+bool sighting_note(struct map *map, struct sighting sighting);
 
 /* Notes that a program was started, and not under the trap, if the library does not reach it. `reason` says
- * why not; UNTRAPPED_UNSAID for one that is not to be trapped (reach_wants_trap()). */
-void sighting_untrapped(struct map *map, const struct reach *reach, enum untrapped reason);
+ * why not; UNTRAPPED_UNSAID for one that is not to be trapped (reach_wants_trap()). Returns whether that is
+ * new. */
+bool sighting_untrapped(struct map *map, const struct reach *reach, enum untrapped reason);
 static inline void sighting_started(struct map *map, const struct reach *reach)
 {
     sighting_untrapped(map, reach, UNTRAPPED_UNSAID);

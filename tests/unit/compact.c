@@ -143,6 +143,19 @@ TEST("a text can be made to say that there is a trap, once")
     equal_text(from, "1 8080=1");
 }
 
+TEST("a text has datagrams when a placeholder may be one of UDP")
+{
+    static const struct {
+        const char *text;
+        bool has;
+    } cases[] = {{HEAD, false},           {HEAD " r", false},          {HEAD " 8080=1/t", false},
+                 {HEAD " 8080=1", true},  {HEAD " 8080=1/u", true},    {HEAD " 80=1/t 90-91=2/u ^/c", true},
+                 {HEAD " l", true},       {HEAD " l 8080=1/t", true},  {HEAD " t @/u 8080=1/t ^/u", false},
+                 {"1 8080=1/u", false},   {HEAD " 8080=x", false}};
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++)
+        check(compact_has_datagrams(cases[i].text) == cases[i].has, "%s", cases[i].text);
+}
+
 TEST("neighbours whose real ports are neighbours are a range, up to the last port")
 {
     struct map *map = new_map();

@@ -242,7 +242,7 @@ TEST("a program under the trap is noted as such, and that it was started without
     equal(sighting_way(map, &found(3, PROGRAM_UNKNOWN, NULL)->file), WAY_LIBRARY);
     check(!sighting_hooked_by_trap(map, &n, &program), "a second one");
     for (enum untrapped reason = UNTRAPPED_UNSAID; reason < UNTRAPPED_KINDS; reason++) {
-        sighting_untrapped(map, found(3 + reason, PROGRAM_STATIC, "/bin/other"), reason);
+        check(sighting_untrapped(map, found(3 + reason, PROGRAM_STATIC, "/bin/other"), reason), "not new");
         bool is_there = false, in_part = false;
         for (n = 0; !is_there && sighting_unhookable(map, &n, &program);)
             is_there = sighting_trap_obstacle(&program, &in_part) == untrapped_obstacle(reason);
