@@ -46,6 +46,8 @@ int main(int argc, char **argv)
                     {"ports", command_ports}, {"pick", command_pick}, {"release", command_release},
                     {"serve", command_serve}};
     const char *word = argc > 1 ? argv[1] : "--help";
+    if (strcmp(word, "trapped") == 0)
+        return command_trapped(argc - 1, argv + 1);
     command_outlive_file_limit();
     command_outlive_cut_files();
     trapping_exempt();
