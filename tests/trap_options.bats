@@ -162,7 +162,44 @@ END
 @test "--require-bind accepts a program under the trap, and what it binds" {
     binds 7 8080 portshim run --require-bind -p 8080 -- ./static 8080
     fails_with 'none of them was bound' portshim run --require-bind -p 8080 -- ./static
-    fails_with 'program static: it cannot be wrapped' portshim run -q --require-bind --trap=off -p 8080 -- ./static
+    fails_with 'program static: it cannot be wrapped (the trap is off), and was started in the run: use --trap=auto' \
+        portshim run -q --require-bind --trap=off -p 8080 -- ./static
+}
+
+@test "where the trap cannot be had, the command is not started, the reason is said, and nothing is left" {
+    local without=$ROOT/build/tests/without_feature feature
+    for feature in pidfd_getfd process_vm_readv seccomp; do
+        for option in --trap=auto --trap=on --require-bind --strict; do
+            fails_with './static: ' "$without" "$feature" 1 portshim run -q $option -n refused -m m.json -p 1-15 -- ./static
+            [[ $stderr == *"$feature(2) "*'is refused'*', or use --trap=off' && ! -e m.json ]] || fail "$feature: $stderr"
+        done
+    done
+    fails_with 'pidfd_getfd' "$without" pidfd_getfd 1 portshim ports -o list -- ./static
+    [[ ! -e list ]]
+    run -7 "$without" pidfd_getfd 1 portshim run -q --trap=off -n refused -p 1-15 -- ./static
+    start keeper portshim run -n kept -p 8080 -- sleep infinity
+    within 10 portshim port kept 8080
+    fails_with 'pidfd_getfd' "$without" pidfd_getfd 1 portshim run -j kept -p 81 -- ./static
+    fails_with 'port 81' portshim port kept 81
+}
+
+@test "two servers of busybox-static are reached at one port inside, and end by the usual signal" {
+    busybox=$(type -P busybox) || skip 'busybox-static is not installed'
+    for i in 1 2; do
+        mkdir "$i"
+        echo "this is $i" >"$i/name"
+        start "server$i" portshim run -p 8080 -n "httpd$i" -- "$busybox" httpd -f -p 127.0.0.1:8080 -h "$i"
+        pids[i]=$pid
+    done
+    for i in 1 2; do
+        assert_equal "$(curl -sS "http://127.0.0.1:$(real "httpd$i" 8080)/name")" "this is $i"
+        assert_equal "$(inside "httpd$i" curl -sS http://127.0.0.1:8080/name)" "this is $i"
+        assert_equal "$(inside "httpd$i" "$busybox" wget -qO - http://127.0.0.1:8080/name)" "this is $i"
+    done
+    for i in 1 2; do
+        stop "${pids[i]}"
+        assert_equal "$status" 143
+    done
 }
 
 @test "--strict starts a program under the trap, in the run, an inner run and a joined one" {

@@ -300,14 +300,24 @@ static void warn_of_unlisted(const struct map *map)
     }
 }
 
+_Noreturn static void fail_of_unwrapped(const struct map_program *program)
+{
+    bool in_part;
+    const struct obstacle *of_trap = sighting_trap_obstacle(program, &in_part);
+    const struct obstacle *obstacle = of_trap != NULL ? of_trap : sighting_obstacle(program);
+    char why[256];
+    snprintf(why, sizeof why, "%s (%s), and was started in the run",
+             in_part ? "not all of its calls can be rewritten" : "it cannot be wrapped", obstacle->why);
+    command_fail(why, obstacle->remedy, "program %s", program->name);
+}
+
 /* --require-bind: fails when no placeholder was bound, or a program was started that cannot be wrapped. */
 static void check_bound(const struct run *run, const struct run_options *options)
 {
     unsigned n = 0;
     struct map_program program;
     if (sighting_unhookable(run->map, &n, &program))
-        command_fail("it cannot be wrapped, and was started in the run", "see portshim doctor", "program %s",
-                     program.name);
+        fail_of_unwrapped(&program);
     if (!map_any_bound(run->map))
         command_fail("none of them was bound", "compare -p with portshim ports -- COMMAND", "placeholders %s",
                      options->ports_text != NULL ? options->ports_text : "of the run");
