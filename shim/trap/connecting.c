@@ -11,7 +11,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { THREADS = 64, JOBS = 2048, STACK = 64 * 1024 };
+enum { THREADS = 16, JOBS = 2048, STACK = 64 * 1024 };
 
 struct job {
     struct call call;
@@ -69,19 +69,58 @@ static struct answer wait_limited(const struct job *job, int64_t limit)
     return answer_value(-EINPROGRESS);
 }
 
-static struct answer make(const struct job *job)
+/* Makes a call as far as it goes without waiting for a server. *limit is 0 unless it is -EINPROGRESS and the
+ * socket has that time limit. */
+static int begin(const struct job *job, int64_t *limit)
 {
-    int64_t limit = 0;
-    int result = connect_briefly(job, &limit);
-    struct answer answer = answer_value(result);
-    if (result == -EINPROGRESS && limit > 0)
-        answer = wait_limited(job, limit);
-    else if (result == -EINPROGRESS || result == -EALREADY)
-        answer = CONTINUE_CALL;
-    close(job->fd);
-    return answer;
+    int result = connect_briefly(job, limit);
+    if (result != -EINPROGRESS)
+        *limit = 0;
+    return result;
 }
 
+static struct answer answer_of(int result)
+{
+    return result == -EINPROGRESS || result == -EALREADY ? CONTINUE_CALL : answer_value(result);
+}
+
+static void count_thread(int more)
+{
+    pthread_mutex_lock(&lock);
+    threads += (unsigned)more;
+    pthread_mutex_unlock(&lock);
+}
+
+static void make(const struct job *job)
+{
+    int64_t limit;
+    struct answer answer = answer_of(begin(job, &limit));
+    if (limit > 0) {
+        count_thread(-1); /* others do not wait for this one */
+        answer = wait_limited(job, limit);
+        count_thread(1);
+    }
+    remote_answer(&job->call, answer);
+    close(job->fd);
+}
+
+static void *work(void *none);
+
+/* With the lock held. */
+static void add_thread(void)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    if (pthread_create(&thread, &attributes, work, NULL) == 0)
+        threads++;
+    pthread_attr_destroy(&attributes);
+}
+
+/* A thread that takes a call sees to it that there is one for the next: the supervisor's own thread, for
+ * which all programs wait, makes only the first. */
 static void *work(void *none)
 {
     (void)none;
@@ -94,27 +133,13 @@ static void *work(void *none)
         struct job job = jobs[first % JOBS];
         first++;
         count--;
+        if (count > idle && threads < THREADS)
+            add_thread();
         pthread_mutex_unlock(&lock);
-        remote_answer(&job.call, make(&job));
+        make(&job);
         pthread_mutex_lock(&lock);
     }
     return NULL;
-}
-
-/* False when there is no thread at all. */
-static bool have_threads(void)
-{
-    pthread_attr_t attributes;
-    pthread_t thread;
-    if (idle > count || threads == THREADS)
-        return true;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    if (pthread_create(&thread, &attributes, work, NULL) == 0)
-        threads++;
-    pthread_attr_destroy(&attributes);
-    return threads > 0;
 }
 
 /* Each waiting call holds a descriptor. They are not to take more than half of those that this process may
@@ -130,7 +155,9 @@ static bool leave_to_threads(const struct job *job)
 {
     bool good = false;
     pthread_mutex_lock(&lock);
-    if (count < most_jobs() && have_threads()) {
+    if (threads == 0)
+        add_thread();
+    if (count < most_jobs() && threads > 0) {
         jobs[(first + count) % JOBS] = *job;
         count++;
         good = true;
@@ -143,5 +170,10 @@ static bool leave_to_threads(const struct job *job)
 struct answer connecting_start(const struct call *call, int fd, const union address *to, socklen_t len)
 {
     const struct job job = {.call = *call, .fd = fd, .to = *to, .len = len};
-    return leave_to_threads(&job) ? ANSWERED_LATER : make(&job);
+    int64_t limit;
+    if (leave_to_threads(&job))
+        return ANSWERED_LATER;
+    struct answer answer = answer_of(begin(&job, &limit));
+    close(fd);
+    return answer;
 }
