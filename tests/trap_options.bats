@@ -213,11 +213,13 @@ END
 }
 
 @test "portshim ports lists what a static command binds, unless the trap is off" {
-    run -7 portshim ports -- ./static 8080
-    assert_line --regexp '^ *8080 +tcp +bind +static'
+    local port
+    port=$(PORTSHIM_HOME='' PORTSHIM_POOL='' portshim pick "$pid" 0) # nobody else's, until the pool's keeper ends
+    run -7 portshim ports -- ./static "$port"
+    assert_line --regexp "^ *$port +tcp +bind +static"
     refute_line --partial 'could not be looked into'
-    PORTSHIM_TRAP=off run -7 portshim ports -- ./static 8080
-    refute_line --regexp '^ *8080 +tcp'
+    PORTSHIM_TRAP=off run -7 portshim ports -- ./static "$port"
+    refute_line --regexp "^ *$port +tcp"
     assert_line '# static could not be looked into: see portshim doctor'
 }
 
