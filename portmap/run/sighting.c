@@ -271,10 +271,15 @@ const struct obstacle *sighting_obstacle(const struct map_program *program)
     return obstacle != NULL ? obstacle : &not_known;
 }
 
+static bool is_in_part(uint32_t reason)
+{
+    return reason == UNTRAPPED_ELSEWHERE || reason == UNTRAPPED_UNREADABLE;
+}
+
 const struct obstacle *sighting_trap_obstacle(const struct map_program *program, bool *in_part)
 {
     uint32_t reason = atomic_load(&program->kind) >> REASON_SHIFT;
-    *in_part = reason == UNTRAPPED_ELSEWHERE || reason == UNTRAPPED_UNREADABLE;
+    *in_part = is_in_part(reason);
     return untrapped_obstacle((enum untrapped)reason);
 }
 
@@ -288,7 +293,7 @@ enum reach_way sighting_way(const struct map *map, const struct stat *file)
          n++) {
         if (s.program == program && s.kind == SIGHTING_TRAPPED)
             return WAY_TRAP;
-        if (s.program == program && s.kind == SIGHTING_EXEC)
+        if (s.program == program && s.kind == SIGHTING_EXEC && !is_in_part(s.reason))
             way = WAY_NONE;
     }
     return way;

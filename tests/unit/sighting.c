@@ -249,8 +249,8 @@ TEST("a program under the trap is noted as such, and that it was started without
         for (n = 0; !is_there && sighting_unhookable(map, &n, &program);)
             is_there = sighting_trap_obstacle(&program, &in_part) == untrapped_obstacle(reason);
         check(is_there, "reason %u", reason);
-        equal(sighting_way(map, &started.file), WAY_NONE);
         equal(in_part, reason == UNTRAPPED_ELSEWHERE || reason == UNTRAPPED_UNREADABLE);
+        equal(sighting_way(map, &started.file), in_part ? WAY_LIBRARY : WAY_NONE);
         equal_text(sighting_obstacle(&program)->why, reach_obstacle(PROGRAM_STATIC, false)->why);
     }
     check(atomic_load(&map->notes->unreached), "what it starts may join");
