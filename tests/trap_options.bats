@@ -291,6 +291,9 @@ END
     run -0 as_nobody portshim run -p 8080 -- ./who
     assert_line 0
     assert_line --partial 'portshim: warning: the ports of ./who stay as they are'
+    # --trap=auto would not help it.
+    run -125 as_nobody portshim run -q --require-bind --trap=off -p 8080 -- ./who
+    assert_line --partial 'run it as its owner'
 }
 
 @test "commands of portshim below a trap work, and have ports of their own" {
