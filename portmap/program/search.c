@@ -42,8 +42,8 @@ int search_list(struct place *place, const char *list, const char *name, char *p
     for (list = list != NULL ? list : "/bin:/usr/bin";; list++) { /* the default is glibc's */
         size_t len = strcspn(list, ":");
         struct text t = text_in(path, size);
-        text_bytes(&t, len == 0 ? "." : list, len == 0 ? 1 : len);
-        text_char(&t, '/');
+        text_bytes(&t, list, len);
+        text_str(&t, len > 0 ? "/" : "");
         text_str(&t, name);
         if (t.cut && size < PATH_MAX)
             return -ENAMETOOLONG;
