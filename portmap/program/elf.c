@@ -330,6 +330,26 @@ enum program_kind elf_judge(int fd, char *interpreter, size_t size)
     return may_be_portshim && has_note(&elf, header.e_ident[EI_CLASS], &our_note) ? PROGRAM_PORTSHIM : kind;
 }
 
+/* One number for the machines that one kernel may run programs of. */
+static ElfW(Half) machine_of(ElfW(Half) machine)
+{
+    static const ElfW(Half)
+        wide[][2] = {{EM_386, EM_X86_64}, {EM_ARM, EM_AARCH64}, {EM_PPC, EM_PPC64}, {EM_SPARC, EM_SPARCV9}};
+    for (unsigned i = 0; i < sizeof wide / sizeof *wide; i++)
+        if (machine == wide[i][0])
+            return wide[i][1];
+    return machine;
+}
+
+bool elf_is_for_this_machine(int fd)
+{
+    ElfW(Ehdr) header; /* as far as e_machine it is the same in both classes */
+    return kernel_pread(fd, &header, sizeof header, 0) == sizeof header &&
+           memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 &&
+           header.e_ident[EI_DATA] == __ehdr_start.e_ident[EI_DATA] &&
+           machine_of(header.e_machine) == machine_of(__ehdr_start.e_machine);
+}
+
 bool elf_is_our_library(int fd)
 {
     ElfW(Ehdr) header;

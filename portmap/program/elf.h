@@ -34,6 +34,9 @@ void elf_interpreter(int fd, char *path, size_t size);
  * is then in needed[size]. */
 bool elf_needs(int fd, const char *prefix, char *needed, size_t size);
 
+/* Whether an open program is for this machine, in 32 or 64 bits: i386 and x86-64 are one. */
+bool elf_is_for_this_machine(int fd);
+
 /* Whether an open file is a shared library of our class and machine. */
 bool elf_is_our_library(int fd);
 

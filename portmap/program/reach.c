@@ -23,20 +23,26 @@ static void read_open(struct reach *reach, int fd, char *interpreter, size_t siz
     reach->is_capable = *interpreter == '\0' && kernel_has_capabilities(fd);
 }
 
-static void read_file(struct reach *reach, char *interpreter, size_t size)
+/* Opens the file at reach->path. -1 when that is not possible. */
+static int open_file(const struct reach *reach)
 {
     char through_proc[32];
-    const char *path = reach->path;
-    if (*path == '\0') {
+    if (*reach->path != '\0')
+        return kernel_open(reach->dirfd, reach->path);
+    struct text t = text_in(through_proc, sizeof through_proc);
+    text_str(&t, "/proc/self/fd/");
+    text_uint(&t, (unsigned)reach->dirfd);
+    return kernel_open(AT_FDCWD, through_proc);
+}
+
+static void read_file(struct reach *reach, char *interpreter, size_t size)
+{
+    if (*reach->path == '\0') {
         read_open(reach, reach->dirfd, interpreter, size);
         if (reach->kind != PROGRAM_UNKNOWN || *interpreter != '\0')
-            return;
-        struct text t = text_in(through_proc, sizeof through_proc); /* it may be open with O_PATH */
-        text_str(&t, "/proc/self/fd/");
-        text_uint(&t, (unsigned)reach->dirfd);
-        path = through_proc;
+            return; /* else it may be open with O_PATH */
     }
-    int fd = kernel_open(reach->dirfd, path);
+    int fd = open_file(reach);
     if (fd < 0)
         return;
     read_open(reach, fd, interpreter, size);
@@ -69,6 +75,15 @@ void reach_judge(struct reach *reach, int dirfd, const char *path, int flags, co
         reach->dirfd = asker->place->dirfd;
         reach->flags = 0;
     }
+}
+
+bool reach_runs_here(const struct reach *reach)
+{
+    int fd = reach->kind == PROGRAM_WRONG_CLASS ? open_file(reach) : -1;
+    bool good = fd >= 0 && elf_is_for_this_machine(fd);
+    if (fd >= 0)
+        kernel_close(fd);
+    return good || reach->kind != PROGRAM_WRONG_CLASS;
 }
 
 void reach_judge_here(struct reach *reach, const char *path)

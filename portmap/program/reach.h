@@ -75,6 +75,10 @@ static inline bool reach_wants_trap(const struct reach *reach)
     return reach_way(reach->kind, reach->is_privileged) == WAY_TRAP;
 }
 
+/* Whether the kernel starts a judged program by itself. One for another machine is started by an interpreter
+ * that only the kernel knows (binfmt_misc), or it fails. Opens a file of PROGRAM_WRONG_CLASS once more. */
+bool reach_runs_here(const struct reach *reach);
+
 /* Whether ld.so would fail, or complain, if our library stood in LD_PRELOAD of this program: it is to be
  * taken out. */
 static inline bool reach_refuses_library(const struct reach *reach)

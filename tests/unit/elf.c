@@ -161,6 +161,27 @@ TEST("another class or machine is of the wrong class")
     equal(elf_is_our_library(image.fd), false);
 }
 
+TEST("a program is for this machine whatever its width, and for no other")
+{
+    struct image image = load();
+    ElfW(Half) machine = header_of(&image)->e_machine;
+    equal(judge(&image), PROGRAM_DYNAMIC);
+    equal(elf_is_for_this_machine(image.fd), true);
+    header_of(&image)->e_ident[EI_CLASS] ^= ELFCLASS32 ^ ELFCLASS64;
+    equal(judge(&image), PROGRAM_WRONG_CLASS);
+    equal(elf_is_for_this_machine(image.fd), true);
+    header_of(&image)->e_machine = machine == EM_X86_64 ? EM_386 : machine == EM_386 ? EM_X86_64 : machine;
+    equal(judge(&image), PROGRAM_WRONG_CLASS);
+    equal(elf_is_for_this_machine(image.fd), true);
+    header_of(&image)->e_machine = EM_VAX;
+    equal(judge(&image), PROGRAM_WRONG_CLASS);
+    equal(elf_is_for_this_machine(image.fd), false);
+    header_of(&image)->e_machine = machine;
+    header_of(&image)->e_ident[EI_DATA] ^= ELFDATA2LSB ^ ELFDATA2MSB;
+    judge(&image);
+    equal(elf_is_for_this_machine(image.fd), false);
+}
+
 TEST("what the linker of Go has marked is a Go program, dynamic or not")
 {
     static const char ours[] = ".eh_frame_hdr"; /* any section: the names after it may be overwritten */
