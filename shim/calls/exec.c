@@ -20,10 +20,10 @@ extern char **environ;
 static int execute(const char *path, char *const argv[], char *const envp[])
 {
     const struct next *libc = next();
-    if (!start_allowed(AT_FDCWD, path, 0))
-        return -1;
     struct carried carried = CARRY(envp);
-    int result = carried.no_memory ? -1 : BEHIND(libc, execve)(path, argv, carried.environment);
+    int result = -1;
+    if (start_exec(AT_FDCWD, path, 0, argv, &carried))
+        result = BEHIND(libc, execve)(path, argv, carried.environment);
     carry_end(&carried);
     return result;
 }
@@ -31,10 +31,10 @@ static int execute(const char *path, char *const argv[], char *const envp[])
 static int search(const char *file, char *const argv[], char *const envp[])
 {
     const struct next *libc = next();
-    if (!start_allowed_in_path(file))
-        return -1;
     struct carried carried = CARRY(envp);
-    int result = carried.no_memory ? -1 : BEHIND(libc, execvpe)(file, argv, carried.environment);
+    int result = -1;
+    if (start_exec_in_path(file, argv, &carried))
+        result = BEHIND(libc, execvpe)(file, argv, carried.environment);
     carry_end(&carried);
     return result;
 }
@@ -62,10 +62,10 @@ int execvpe(const char *file, char *const argv[], char *const envp[])
 int fexecve(int fd, char *const argv[], char *const envp[])
 {
     const struct next *libc = next();
-    if (!start_allowed(fd, "", AT_EMPTY_PATH))
-        return -1;
     struct carried carried = CARRY(envp);
-    int result = carried.no_memory ? -1 : BEHIND(libc, fexecve)(fd, argv, carried.environment);
+    int result = -1;
+    if (start_exec(fd, "", AT_EMPTY_PATH, argv, &carried))
+        result = BEHIND(libc, fexecve)(fd, argv, carried.environment);
     carry_end(&carried);
     return result;
 }
@@ -77,11 +77,10 @@ int execveat(int dirfd, const char *path, char *const argv[], char *const envp[]
         errno = ENOSYS;
         return -1;
     }
-    if (!start_allowed(dirfd, path, flags))
-        return -1;
     struct carried carried = CARRY(envp);
-    int result =
-        carried.no_memory ? -1 : BEHIND(libc, execveat)(dirfd, path, argv, carried.environment, flags);
+    int result = -1;
+    if (start_exec(dirfd, path, flags, argv, &carried))
+        result = BEHIND(libc, execveat)(dirfd, path, argv, carried.environment, flags);
     carry_end(&carried);
     return result;
 }
@@ -148,11 +147,10 @@ int posix_spawn(pid_t *restrict pid, const char *restrict path,
                 char *const envp[restrict])
 {
     const struct next *libc = next();
-    if (!start_allowed_spawn(actions, path, false))
-        return EPERM;
+    const struct start_spawn spawn = {pid, actions, attributes, argv};
     struct carried carried = CARRY(envp);
-    int error = ENOMEM;
-    if (!carried.no_memory)
+    int error = start_spawn(&spawn, path, false, &carried);
+    if (error == START_PLAINLY)
         error = BEHIND(libc, posix_spawn)(pid, path, actions, attributes, argv, carried.environment);
     carry_end(&carried);
     return error;
@@ -164,11 +162,10 @@ int posix_spawnp(pid_t *restrict pid, const char *restrict file,
                  char *const envp[restrict])
 {
     const struct next *libc = next();
-    if (!start_allowed_spawn(actions, file, true))
-        return EPERM;
+    const struct start_spawn spawn = {pid, actions, attributes, argv};
     struct carried carried = CARRY(envp);
-    int error = ENOMEM;
-    if (!carried.no_memory)
+    int error = start_spawn(&spawn, file, true, &carried);
+    if (error == START_PLAINLY)
         error = BEHIND(libc, posix_spawnp)(pid, file, actions, attributes, argv, carried.environment);
     carry_end(&carried);
     return error;

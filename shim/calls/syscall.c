@@ -134,12 +134,10 @@ static const struct next *raw_next(void)
 static long execute(long path, long argv, long envp)
 {
     next();
-    if (!start_allowed(AT_FDCWD, POINTER(path), 0))
-        return -1;
     struct carried carried = CARRY(POINTER(envp));
-    long result = carried.no_memory
-                      ? -1
-                      : BEHIND(&next_functions, syscall)(SYS_execve, path, argv, carried.environment);
+    long result = -1;
+    if (start_exec(AT_FDCWD, POINTER(path), 0, POINTER(argv), &carried))
+        result = BEHIND(&next_functions, syscall)(SYS_execve, path, argv, carried.environment);
     carry_end(&carried);
     return result;
 }
@@ -147,12 +145,11 @@ static long execute(long path, long argv, long envp)
 static long execute_at(long dirfd, long path, long argv, long envp, long flags)
 {
     next();
-    if (!start_allowed((int)dirfd, POINTER(path), (int)flags))
-        return -1;
     struct carried carried = CARRY(POINTER(envp));
-    long result = carried.no_memory ? -1
-                                    : BEHIND(&next_functions, syscall)(SYS_execveat, dirfd, path, argv,
-                                                                       carried.environment, flags);
+    long result = -1;
+    if (start_exec((int)dirfd, POINTER(path), (int)flags, POINTER(argv), &carried))
+        result =
+            BEHIND(&next_functions, syscall)(SYS_execveat, dirfd, path, argv, carried.environment, flags);
     carry_end(&carried);
     return result;
 }

@@ -214,7 +214,8 @@ char *const *carry_write(void *space, const struct carry *carry)
 
 struct carried carry_into(void *stack, size_t size, const struct carry *carry)
 {
-    struct carried carried = {.environment = carry->environment};
+    struct carried carried = {
+        .environment = carry->environment, .leaves = carry->off, .other_run = carry->other_run};
     if (size == 0)
         return carried;
     if (stack == NULL)

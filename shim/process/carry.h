@@ -62,6 +62,8 @@ struct carried {
     char *const *environment;
     void *borrowed; /* its memory, unless that is on a stack */
     bool no_memory; /* nothing could be borrowed; errno is ENOMEM */
+    bool leaves;    /* the run: it says PORTSHIM=0; or it cannot be read, and exec will fail */
+    bool other_run; /* it names another run than this process is in */
 };
 
 /* A larger environment is not put on the stack: a thread's may have 16 KiB. */
