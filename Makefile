@@ -138,6 +138,11 @@ $B/scripts/bench $B/scripts/bench_weight: $B/scripts/%: scripts/%.c Makefile $B/
 	@mkdir -p $(@D)
 	$(TEST_COMPILE)
 
+# The same benchmark where no library reaches it.
+$B/scripts/bench_static: scripts/bench.c Makefile $B/flags
+	@mkdir -p $(@D)
+	$(TEST_COMPILE) -static
+
 # The benchmark of leases, and a test program, both linked with libportmap.
 $B/scripts/bench_leases: scripts/bench_leases.c $B/libportmap.a Makefile
 	@mkdir -p $(@D)
@@ -220,14 +225,15 @@ lint:
 	@clang-format --dry-run --Werror portmap/*.[ch] portmap/*/*.[ch] shim/*/*.[ch]
 	@clang-tidy --quiet portmap/*.c portmap/*/*.c shim/*/*.c -- $(STANDARD) $(DEFINES) -iquote portmap -iquote shim 2>/dev/null
 	@scripts/check-house $B/lint/gcc
-	@shellcheck -x .ci/run $(filter-out %.c,$(wildcard scripts/*)) tests/*.bash tests/*.bats
+	@shellcheck -x .ci/run $(filter-out %.c %.go,$(wildcard scripts/*)) tests/*.bash tests/*.bats
 
 demo: all
 	scripts/test-deps demo
 	scripts/demo
 
-bench: all $B/scripts/bench $B/scripts/bench_leases $B/scripts/bench_weight
+bench: all $(addprefix $B/scripts/,bench bench_static bench_leases bench_weight)
 	scripts/bench
+	scripts/bench-trap
 	scripts/bench-leases
 	scripts/bench-weight
 

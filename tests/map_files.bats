@@ -293,20 +293,23 @@ $binder" 81 tcp
     run --separate-stderr portshim run -v -p '80,53/udp' -m m.json -- echo command
     assert_equal "$output" command
     assert_equal "${stderr_lines[0]}" "portshim: run $(jq -r .run m.json)"
-    assert_equal "${stderr_lines[1]}" "portshim: 53/udp -> $(jq '.ports[0].real' m.json)"
-    assert_equal "${stderr_lines[2]}" "portshim: 80 -> $(jq '.ports[1].real' m.json)"
+    assert_equal "${stderr_lines[1]}" "portshim: $(type -P echo): wrapped by the library"
+    assert_equal "${stderr_lines[2]}" "portshim: 53/udp -> $(jq '.ports[0].real' m.json)"
+    assert_equal "${stderr_lines[3]}" "portshim: 80 -> $(jq '.ports[1].real' m.json)"
     run --separate-stderr portshim run -p 80 -- echo command
     assert_equal "$output$stderr" command
 }
 
 @test "a program that will not be rewritten is warned of, unless -q is given" {
     echo 'int main(void) { return 0; }' | cc -static -x c - -o static
-    run --separate-stderr portshim run -p 80 -- ./static
+    run --separate-stderr portshim run --trap=off -p 80 -- ./static
     assert_success
     assert_equal "${#stderr_lines[@]}" 1
     [[ $stderr == 'portshim: warning: '*'statically linked'* ]]
-    run --separate-stderr portshim run -q -p 80 -- ./static
+    run --separate-stderr portshim run -q --trap=off -p 80 -- ./static
     assert_equal "$stderr" ''
+    run --separate-stderr portshim run -p 80 -- ./static
+    assert_equal "$status $stderr" '0 '
     # Nobody is warned that portshim, which starts the inner run, is static: it binds nothing.
     run --separate-stderr portshim run -p 80 -- portshim run -p 81 -- true
     assert_equal "$stderr" ''

@@ -213,11 +213,13 @@ END
 }
 
 @test "portshim ports lists what a static command binds, unless the trap is off" {
-    run -7 portshim ports -- ./static 8080
-    assert_line --regexp '^ *8080 +tcp +bind +static'
+    local port
+    port=$(PORTSHIM_HOME='' PORTSHIM_POOL='' portshim pick "$pid" 0) # nobody else's, until the pool's keeper ends
+    run -7 portshim ports -- ./static "$port"
+    assert_line --regexp "^ *$port +tcp +bind +static"
     refute_line --partial 'could not be looked into'
-    PORTSHIM_TRAP=off run -7 portshim ports -- ./static 8080
-    refute_line --regexp '^ *8080 +tcp'
+    PORTSHIM_TRAP=off run -7 portshim ports -- ./static "$port"
+    refute_line --regexp "^ *$port +tcp"
     assert_line '# static could not be looked into: see portshim doctor'
 }
 
@@ -289,6 +291,9 @@ END
     run -0 as_nobody portshim run -p 8080 -- ./who
     assert_line 0
     assert_line --partial 'portshim: warning: the ports of ./who stay as they are'
+    # --trap=auto would not help it.
+    run -125 as_nobody portshim run -q --require-bind --trap=off -p 8080 -- ./who
+    assert_line --partial 'run it as its owner'
 }
 
 @test "commands of portshim below a trap work, and have ports of their own" {

@@ -54,11 +54,16 @@ static void find_command(struct wrapped *wrapped, const struct run_options *opti
         command_check_class(&wrapped->program);
 }
 
+/* Whether the program would be trapped if the options did not turn that off. */
+static bool is_switched_off(const struct wrapped *wrapped)
+{
+    return wrapped->trap == RUN_TRAP_OFF && reach_wants_trap(&wrapped->program);
+}
+
 /* What helps where the program is not wrapped. */
 static const char *remedy_of(const struct wrapped *wrapped)
 {
-    bool is_switched_off = wrapped->trap == RUN_TRAP_OFF && reach_wants_trap(&wrapped->program);
-    return is_switched_off ? "use --trap=auto" : wrapped->obstacle->remedy;
+    return is_switched_off(wrapped) ? "use --trap=auto" : wrapped->obstacle->remedy;
 }
 
 /* Fails when the run is strict and the program cannot be wrapped. `strict` may be this run's, that of the run
@@ -99,7 +104,7 @@ static void note_command(struct map *map, const struct wrapped *wrapped)
         sighting_trapped(map, &wrapped->program);
     else
         sighting_untrapped(map, &wrapped->program,
-                           wrapped->trap == RUN_TRAP_OFF ? UNTRAPPED_OFF : UNTRAPPED_UNSAID);
+                           is_switched_off(wrapped) ? UNTRAPPED_OFF : UNTRAPPED_UNSAID);
 }
 
 /* Fails because a port could not be leased, and says who has it, or who has the pool's ports. */

@@ -153,6 +153,7 @@ int command_trapped(int argc, char **argv)
     struct program program;
     struct reach reach;
     struct place here = {.dirfd = AT_FDCWD};
+    command_outlive_cut_files();
     read_words(&program, argc, argv);
     read_environment(&told);
     reach_judge(&reach, program.dirfd, program.path, program.flags, &(struct reach_asker){.place = &here});

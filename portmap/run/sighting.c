@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* A word of the set: port, protocols, kind, program, from the low end. */
+/* A word of the set: port or reason, protocols, kind, program, from the low end. */
 enum { PROTOCOLS_SHIFT = 16, KIND_SHIFT = 18, PROGRAM_SHIFT = 24 };
 enum { WORD_KIND_MASK = (1 << (PROGRAM_SHIFT - KIND_SHIFT)) - 1 };
 
@@ -65,19 +65,26 @@ static struct places places_of(const struct room *room, enum sighting_kind kind)
     return (struct places){room->words + rest, room->count - rest};
 }
 
+static bool has_port(unsigned kind)
+{
+    return kind == SIGHTING_BIND || kind == SIGHTING_REFUSED || kind == SIGHTING_CONNECT;
+}
+
 static uint64_t pack(struct sighting s)
 {
     return (uint64_t)s.program << PROGRAM_SHIFT | (uint64_t)s.kind << KIND_SHIFT |
-           (uint64_t)s.protocols << PROTOCOLS_SHIFT | s.port;
+           (uint64_t)s.protocols << PROTOCOLS_SHIFT | (has_port(s.kind) ? s.port : s.reason);
 }
 
 static struct sighting unpack(uint64_t word)
 {
-    unsigned kind = (unsigned)(word >> KIND_SHIFT & WORD_KIND_MASK);
+    unsigned kind = (unsigned)(word >> KIND_SHIFT & WORD_KIND_MASK), low = (unsigned)(word & 0xffff);
     return (struct sighting){.kind = kind < SIGHTING_KINDS ? (enum sighting_kind)kind : SIGHTING_NONE,
-                             .port = (unsigned)(word & 0xffff),
+                             .port = has_port(kind) ? low : 0,
                              .protocols = (unsigned)(word >> PROTOCOLS_SHIFT & PORTMAP_BOTH),
-                             .program = (unsigned)(word >> PROGRAM_SHIFT)};
+                             .program = (unsigned)(word >> PROGRAM_SHIFT),
+                             .reason =
+                                 kind == SIGHTING_EXEC && low < UNTRAPPED_KINDS ? low : UNTRAPPED_UNSAID};
 }
 
 uint64_t sighting_device(const struct stat *file)
@@ -171,7 +178,7 @@ bool sighting_untrapped(struct map *map, const struct reach *reach, enum untrapp
     if (program != SIGHTING_UNKNOWN && reach->is_privileged)
         atomic_fetch_or(&room_of(map).programs[program].kind, PRIVILEGED);
     map_note_unreached(map);
-    return sighting_note(map, (struct sighting){.kind = SIGHTING_EXEC, .port = reason, .program = program});
+    return sighting_note(map, (struct sighting){.kind = SIGHTING_EXEC, .reason = reason, .program = program});
 }
 
 void sighting_trapped(struct map *map, const struct reach *reach)
@@ -237,7 +244,7 @@ static bool next_program(const struct map *map, enum sighting_kind kind, unsigne
         if (s.kind != kind)
             continue;
         *program = s.program < room.program_count ? room.programs[s.program] : unknown;
-        program->kind = (program->kind & ((1U << REASON_SHIFT) - 1)) | s.port << REASON_SHIFT;
+        program->kind = (program->kind & ((1U << REASON_SHIFT) - 1)) | s.reason << REASON_SHIFT;
         program->name[sizeof program->name - 1] = '\0';
         return true;
     }
@@ -264,10 +271,15 @@ const struct obstacle *sighting_obstacle(const struct map_program *program)
     return obstacle != NULL ? obstacle : &not_known;
 }
 
+static bool is_in_part(uint32_t reason)
+{
+    return reason == UNTRAPPED_ELSEWHERE || reason == UNTRAPPED_UNREADABLE;
+}
+
 const struct obstacle *sighting_trap_obstacle(const struct map_program *program, bool *in_part)
 {
     uint32_t reason = atomic_load(&program->kind) >> REASON_SHIFT;
-    *in_part = reason == UNTRAPPED_ELSEWHERE || reason == UNTRAPPED_UNREADABLE;
+    *in_part = is_in_part(reason);
     return untrapped_obstacle((enum untrapped)reason);
 }
 
@@ -281,7 +293,7 @@ enum reach_way sighting_way(const struct map *map, const struct stat *file)
          n++) {
         if (s.program == program && s.kind == SIGHTING_TRAPPED)
             return WAY_TRAP;
-        if (s.program == program && s.kind == SIGHTING_EXEC)
+        if (s.program == program && s.kind == SIGHTING_EXEC && !is_in_part(s.reason))
             way = WAY_NONE;
     }
     return way;

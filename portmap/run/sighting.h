@@ -37,9 +37,10 @@ enum sighting_kind {
 
 struct sighting {
     enum sighting_kind kind;
-    unsigned port;      /* host byte order; of SIGHTING_EXEC, an enum untrapped; 0 for others without one */
+    unsigned port;      /* host byte order; 0 for those without one */
     unsigned protocols; /* PORTMAP_TCP, PORTMAP_UDP */
     unsigned program;   /* of sighting_program() */
+    unsigned reason;    /* of SIGHTING_EXEC: enum untrapped; of others 0 */
 };
 
 /* A number for a file's device and the time of its last change. The time is needed, as a compiler often

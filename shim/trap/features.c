@@ -193,11 +193,3 @@ enum untrapped trap_features_lack(const struct trap_features *features)
         return UNTRAPPED_MEMORY;
     return features->descriptors != 0 ? UNTRAPPED_DESCRIPTORS : UNTRAPPED_UNSAID;
 }
-
-enum untrapped trap_features_why(void)
-{
-    struct trap_features features;
-    enum untrapped lack =
-        trap_features_try(&features) == 0 ? trap_features_lack(&features) : UNTRAPPED_PROCESSES;
-    return lack != UNTRAPPED_UNSAID ? lack : UNTRAPPED_OTHER;
-}

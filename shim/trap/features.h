@@ -35,7 +35,4 @@ int trap_features_try(struct trap_features *features);
 /* What is missing most; UNTRAPPED_UNSAID when programs can be trapped. */
 enum untrapped trap_features_lack(const struct trap_features *features);
 
-/* Why a program could not be trapped, for people: tries them all. UNTRAPPED_OTHER when nothing is missing. */
-enum untrapped trap_features_why(void);
-
 #endif

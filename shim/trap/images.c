@@ -85,7 +85,7 @@ static bool read_id(const struct call *call, uint64_t at, unsigned char id[stati
     return at != 0 && remote_read(call, at, id, IMAGE_ID_SIZE) == 0;
 }
 
-struct image *image_of(const struct call *call)
+static struct image *look_up(const struct call *call)
 {
     unsigned char id[IMAGE_ID_SIZE];
     struct thread *thread = threads_find(call->thread);
@@ -100,6 +100,18 @@ struct image *image_of(const struct call *call)
     if (image != NULL)
         image->used = ++questions;
     return image;
+}
+
+/* Looked up once for a call, however often that is asked about. */
+struct image *image_of(const struct call *call)
+{
+    static struct image *last;
+    static uint64_t last_id; /* of a call; no listener gives 0 */
+    if (call->id == 0 || call->id != last_id) {
+        last = look_up(call);
+        last_id = call->id;
+    }
+    return last;
 }
 
 void images_look_for_runs(void)

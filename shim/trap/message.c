@@ -112,9 +112,9 @@ int64_t message_control_in(const struct layout *layout, const void *from, size_t
         memcpy(to, from, size);
         return (int64_t)size;
     }
-    for (size_t at = 0; size - at >= layout->control_head;) {
+    for (size_t at = 0; at < size;) {
         const char *place = (const char *)from + at;
-        uint64_t whole = word_at(layout, place, 0);
+        uint64_t whole = size - at >= layout->control_head ? word_at(layout, place, 0) : 0;
         if (whole < layout->control_head || whole > size - at)
             return -1;
         struct control control = {.size = (size_t)whole - layout->control_head};
@@ -126,7 +126,7 @@ int64_t message_control_in(const struct layout *layout, const void *from, size_t
         size_t step = aligned(layout, (size_t)whole);
         at += step < size - at ? step : size - at;
     }
-    return used == 0 && size > 0 ? -1 : (int64_t)used;
+    return (int64_t)used;
 }
 
 bool message_next_control(const unsigned char **from, size_t *left, struct control *control)

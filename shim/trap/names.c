@@ -4,6 +4,8 @@
 #include "trap/remote.h"
 
 #include <errno.h>
+#include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 /* Writes an address as move_addr_to_user() of net/socket.c does: as much as there is room for, and the whole
@@ -16,10 +18,14 @@ static int give(const struct call *call, const union address *address, socklen_t
         return -EFAULT;
     if (room < 0)
         return -EINVAL;
-    size_t part = (size_t)room < len ? (size_t)room : len;
-    if (part > 0 && remote_write(call, to, address, part) != 0)
-        return -EFAULT;
-    return remote_write(call, to_len, &len, sizeof len);
+    size_t part = (size_t)room < len ? (size_t)room : len, size = part + sizeof len;
+    char bytes[sizeof *address + sizeof len];
+    const struct iovec places[] = {{(void *)(uintptr_t)to, part}, {(void *)(uintptr_t)to_len, sizeof len}};
+    memcpy(bytes, address, part);
+    memcpy(bytes + part, &len, sizeof len);
+    unsigned skipped = part == 0; /* the kernel does not look where it writes nothing */
+    ssize_t written = remote_scatter(call, places + skipped, 2 - skipped, bytes, size);
+    return written == (ssize_t)size ? 0 : -EFAULT;
 }
 
 static struct answer name(const struct view *view, const struct call *call, enum owner owner)

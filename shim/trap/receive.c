@@ -25,7 +25,8 @@
 #include <unistd.h>
 
 enum {
-    MOST_DATA = 65536,   /* more than a datagram has */
+    MOST_DATA = 65536, /* more than a datagram has */
+    FIRST_BATCH = 8,
     MOST_BATCH = 64,     /* messages received at once */
     MOST_IN_TURN = 1024, /* by one call: other calls wait meanwhile */
     FIELDS = 256,        /* enough for a source address and the fields of a header */
@@ -158,7 +159,7 @@ static unsigned prepare_batch(const struct call *call, unsigned first, unsigned 
     unsigned count = 0;
     int error = 0;
     memory_used = 0;
-    for (; count < most && count < MOST_BATCH && error == 0; count++) {
+    for (; count < most && error == 0; count++) {
         error = prepare(call, first + count, &batch[count]);
         headers[count].msg_hdr = error == 0 ? header_for(&batch[count]) : refused_header(error);
     }
@@ -333,12 +334,14 @@ static unsigned wanted_of(const struct call *call)
     return is_vector(call) ? (uint32_t)call->arguments[2] : 1;
 }
 
-/* After the time limit recvmmsg(2) still receives one message. */
+/* After the time limit recvmmsg(2) still receives one message. At first only few are prepared: programs make
+ * room for many messages, and mostly one comes. */
 static unsigned most_at_once(const struct attempt *attempt)
 {
     const struct call *call = attempt->call;
+    unsigned left = wanted_of(call) - attempt->done, most = attempt->done == 0 ? FIRST_BATCH : MOST_BATCH;
     bool is_late = is_vector(call) && call->arguments[4] != 0 && waiting_clock() >= attempt->end;
-    return is_late ? 1 : wanted_of(call) - attempt->done;
+    return is_late ? 1 : left < most ? left : most;
 }
 
 static struct answer receive(struct attempt *attempt)

@@ -30,48 +30,63 @@ enum {
 
 static unsigned char buffer[MOST_DATA], control_in[MOST_CONTROL], control[2 * MOST_CONTROL];
 
-/* Control messages that any program may send (ip_cmsg_send(), ip6_datagram_send_ctl(), __sock_cmsg_send()).
- */
+/* Control messages that the kernel knows (ip_cmsg_send(), ip6_datagram_send_ctl(), __sock_cmsg_send()), those
+ * of other levels apart, and whether they take privileges. */
 static const struct {
     int level, type;
-} harmless[] = {
-    {IPPROTO_IP, IP_TOS},
-    {IPPROTO_IP, IP_TTL},
-    {IPPROTO_IP, IP_PKTINFO},
-    {IPPROTO_IP, 52 /* IP_PROTOCOL */},
-    {IPPROTO_IPV6, IPV6_2292PKTINFO},
-    {IPPROTO_IPV6, IPV6_PKTINFO},
-    {IPPROTO_IPV6, IPV6_2292HOPLIMIT},
-    {IPPROTO_IPV6, IPV6_HOPLIMIT},
-    {IPPROTO_IPV6, 11 /* IPV6_FLOWINFO */},
-    {IPPROTO_IPV6, IPV6_TCLASS},
-    {IPPROTO_IPV6, IPV6_DONTFRAG},
-    {IPPROTO_IPV6, IPV6_2292RTHDR},
-    {IPPROTO_IPV6, IPV6_RTHDR},
-    {IPPROTO_UDP, 103 /* UDP_SEGMENT */},
-    {SOL_SOCKET, 37 /* SO_TIMESTAMPING */},
-    {SOL_SOCKET, 65 /* SO_TIMESTAMPING_NEW */},
-    {SOL_SOCKET, 61 /* SO_TXTIME */},
-    {SOL_SOCKET, 81 /* SCM_TS_OPT_ID */},
+    bool is_privileged;
+} known[] = {
+    {IPPROTO_IP, IP_TOS, false},
+    {IPPROTO_IP, IP_TTL, false},
+    {IPPROTO_IP, IP_RETOPTS, true},
+    {IPPROTO_IP, IP_PKTINFO, false},
+    {IPPROTO_IP, 52 /* IP_PROTOCOL */, false},
+    {IPPROTO_IPV6, IPV6_2292PKTINFO, false},
+    {IPPROTO_IPV6, IPV6_2292HOPOPTS, true},
+    {IPPROTO_IPV6, IPV6_2292DSTOPTS, true},
+    {IPPROTO_IPV6, IPV6_2292RTHDR, false},
+    {IPPROTO_IPV6, IPV6_2292HOPLIMIT, false},
+    {IPPROTO_IPV6, 11 /* IPV6_FLOWINFO */, false},
+    {IPPROTO_IPV6, IPV6_PKTINFO, false},
+    {IPPROTO_IPV6, IPV6_HOPLIMIT, false},
+    {IPPROTO_IPV6, IPV6_HOPOPTS, true},
+    {IPPROTO_IPV6, IPV6_RTHDRDSTOPTS, true},
+    {IPPROTO_IPV6, IPV6_RTHDR, false},
+    {IPPROTO_IPV6, IPV6_DSTOPTS, true},
+    {IPPROTO_IPV6, IPV6_DONTFRAG, false},
+    {IPPROTO_IPV6, IPV6_TCLASS, false},
+    {SOL_SOCKET, SCM_RIGHTS, false},
+    {SOL_SOCKET, SCM_CREDENTIALS, false},
+    {SOL_SOCKET, SO_PRIORITY, true},
+    {SOL_SOCKET, SO_MARK, true},
+    {SOL_SOCKET, 37 /* SO_TIMESTAMPING */, false},
+    {SOL_SOCKET, 61 /* SO_TXTIME */, false},
+    {SOL_SOCKET, 65 /* SO_TIMESTAMPING_NEW */, false},
+    {SOL_SOCKET, 81 /* SCM_TS_OPT_ID */, false},
 };
 
-static bool is_harmless(const struct control *message)
+/* The errno by which the kernel refuses the message to a program without privileges; else 0. */
+static int refusal_of(const struct control *message)
 {
-    for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
-        if (harmless[i].level == message->level && harmless[i].type == message->type)
-            return true;
-    return false;
+    if (message->level != IPPROTO_IP && message->level != IPPROTO_IPV6 && message->level != SOL_SOCKET)
+        return 0;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (known[i].level == message->level && known[i].type == message->type)
+            return known[i].is_privileged ? EPERM : 0;
+    return EINVAL;
 }
 
-/* Whether the thread may send these. The kernel would look at the capabilities of this process, which may
- * have more than the program: as root's supervisor of a program that has dropped its privileges. */
-static bool may_send(const struct call *call, const unsigned char *messages, size_t size)
+/* The kernel looks at the capabilities of this process, which may have more than the program: a supervisor of
+ * root's, of a program that has dropped its privileges. Returns the errno for that program, or 0. */
+static int refusal(const struct call *call, const unsigned char *messages, size_t size)
 {
     struct control message;
-    while (message_next_control(&messages, &size, &message))
-        if (!is_harmless(&message) && !status_is_network_admin(call->thread))
-            return false;
-    return true;
+    while (message_next_control(&messages, &size, &message)) {
+        int error = refusal_of(&message);
+        if (error != 0 && status_is_network_admin(getpid()) && !status_is_network_admin(call->thread))
+            return error;
+    }
+    return 0;
 }
 
 /* Message i of the call. False when its header cannot be read. */
@@ -188,8 +203,9 @@ static struct answer send_copy(const struct attempt *attempt, const struct messa
     int64_t control_size = size < 0 ? -1 : copy_control(call, message);
     if (control_size < 0 || !remote_waits(call))
         return CONTINUE_CALL;
-    if (!may_send(call, control, (size_t)control_size))
-        return answer_value(-EPERM);
+    int error = refusal(call, control, (size_t)control_size);
+    if (error != 0)
+        return answer_value(-error);
     struct iovec part = {data, (size_t)size};
     struct msghdr header = {.msg_name = out->len > 0 ? &out->to : NULL,
                             .msg_namelen = out->len,

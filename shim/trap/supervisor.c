@@ -96,7 +96,7 @@ static void note_escape(const struct call *call, enum untrapped reason)
         unsigned program =
             sighting_program(view->map[i], view->program.device, view->program.inode, view->program.name);
         sighting_note(view->map[i],
-                      (struct sighting){.kind = SIGHTING_EXEC, .port = reason, .program = program});
+                      (struct sighting){.kind = SIGHTING_EXEC, .reason = reason, .program = program});
     }
 }
 

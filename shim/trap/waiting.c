@@ -27,7 +27,8 @@ struct waiting {
     struct attempt attempt;
     struct call call;
     bool is_used;
-    bool was_traced;
+    bool was_looked_at;
+    bool was_traced;  /* then */
     bool is_doubtful; /* the last look has seen a signal that another thread may take */
 };
 
@@ -71,26 +72,24 @@ static struct waiting *free_place(void)
 
 static bool watch(const struct waiting *w)
 {
-    struct epoll_event event = {.events = (uint32_t)w->attempt.events | EPOLLET, .data.u64 = w->call.id};
+    uint32_t events = (uint32_t)w->attempt.events | EPOLLRDHUP | EPOLLET;
+    struct epoll_event event = {.events = events, .data.u64 = w->call.id};
     if (ready < 0)
         ready = epoll_create1(EPOLL_CLOEXEC);
     return ready >= 0 && epoll_ctl(ready, EPOLL_CTL_ADD, w->attempt.socket, &event) == 0;
 }
 
-/* Without /proc nobody could tell that the thread has a signal to take: the call must not wait here. */
 static bool add(const struct attempt *attempt)
 {
     struct waiting *w = free_place();
-    struct status status;
-    if (w == NULL || !status_read(attempt->call->thread, &status))
+    if (w == NULL)
         return false;
     int64_t now = waiting_clock();
     *w = (struct waiting){.attempt = *attempt,
                           .call = *attempt->call,
                           .limit = limit_of(attempt),
                           .look = now + first_look,
-                          .pause = first_look,
-                          .was_traced = status.tracer != 0};
+                          .pause = first_look};
     w->attempt.call = &w->call;
     set_deadline(w, now);
     w->is_used = watch(w);
@@ -128,7 +127,8 @@ static void finish(struct waiting *w, struct answer answer)
     drop(w);
 }
 
-static void try_again(struct waiting *w)
+/* Goes on with a call. If it would still have to wait, it waits on, unless `otherwise` is another answer. */
+static void try_again(struct waiting *w, struct answer otherwise)
 {
     unsigned done = w->attempt.done;
     if (!remote_waits(&w->call)) {
@@ -137,6 +137,8 @@ static void try_again(struct waiting *w)
     }
     w->attempt.view = image_view(&w->call);
     struct answer answer = w->attempt.make(&w->attempt);
+    if (answer.how == ANSWER_LATER && otherwise.how != ANSWER_LATER)
+        answer = w->attempt.done > 0 ? answer_value(w->attempt.done) : otherwise;
     if (answer.how != ANSWER_LATER)
         finish(w, answer);
     else if (w->attempt.done != done)
@@ -159,6 +161,14 @@ static struct answer interrupted(const struct waiting *w)
     return answer_value(w->limit != 0 ? -EINTR : -RESTART); /* as sock_intr_errno() */
 }
 
+static enum interruption ask(struct waiting *w, const struct status *status)
+{
+    if (!w->was_looked_at)
+        w->was_traced = status->tracer != 0;
+    w->was_looked_at = true;
+    return status_interruption(w->call.thread, status, w->was_traced);
+}
+
 /*
  * Of a signal to the whole group nobody tells which thread the kernel has chosen to take it. If no thread has
  * taken it by the second look, the chosen one probably waits here, and the first thread is preferred. Then
@@ -171,10 +181,8 @@ static void look(struct waiting *w, int64_t now)
         drop(w);
         return;
     }
-    enum interruption what = INTERRUPTION_POSSIBLE;
-    bool is_known = status_read(w->call.thread, &status);
-    if (is_known)
-        what = status_interruption(w->call.thread, &status, w->was_traced);
+    bool is_known = status_read(w->call.thread, &status); /* else, without /proc, nothing can be ruled out */
+    enum interruption what = is_known ? ask(w, &status) : INTERRUPTION_POSSIBLE;
     bool is_anothers = is_known && w->call.thread != status.group && first_thread_waits(status.group);
     if (what == INTERRUPTION_CERTAIN) {
         finish(w, interrupted(w));
@@ -195,12 +203,14 @@ int waiting_descriptor(void)
 int waiting_timeout(void)
 {
     int64_t next = INT64_MAX;
+    unsigned left_to_see = used; /* this is asked at every call: the first places are taken first */
     if (used == 0)
         return -1;
-    for (const struct waiting *w = table; w < table + MOST; w++)
+    for (const struct waiting *w = table; left_to_see > 0; w++)
         if (w->is_used) {
             next = w->look < next ? w->look : next;
             next = w->deadline < next ? w->deadline : next;
+            left_to_see--;
         }
     int64_t left = next - waiting_clock();
     return left <= 0 ? 0 : (int)((left + MILLISECOND - 1) / MILLISECOND);
@@ -210,21 +220,24 @@ static void work_what_is_ready(void)
 {
     struct epoll_event events[MOST_EVENTS];
     int count = ready >= 0 ? epoll_wait(ready, events, MOST_EVENTS, 0) : 0;
-    for (int i = 0; i < count; i++)
-        for (struct waiting *w = table; w < table + MOST; w++)
-            if (w->is_used && w->call.id == events[i].data.u64) {
-                try_again(w);
-                break;
-            }
+    for (int i = 0; i < count; i++) {
+        struct waiting *w = table;
+        while (w < table + MOST && !(w->is_used && w->call.id == events[i].data.u64))
+            w++;
+        /* Where nothing more can come (shutdown(2)), a call that does not wait says EAGAIN, and one that does
+         * ends: the kernel knows how. */
+        if (w < table + MOST)
+            try_again(w, (events[i].events & EPOLLRDHUP) != 0 ? CONTINUE_CALL : ANSWERED_LATER);
+    }
 }
 
 void waiting_work(void)
 {
     work_what_is_ready();
     int64_t now = waiting_clock();
-    for (struct waiting *w = table; w < table + MOST; w++) {
+    for (struct waiting *w = table; w < table + MOST && used > 0; w++) {
         if (w->is_used && now >= w->deadline)
-            finish(w, w->attempt.done > 0 ? answer_value(w->attempt.done) : answer_value(-EAGAIN));
+            try_again(w, answer_value(-EAGAIN));
         if (w->is_used && now >= w->look)
             look(w, now);
     }

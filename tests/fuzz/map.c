@@ -186,6 +186,7 @@ static void look_at_sightings(struct map *map, const uint8_t **data, size_t *siz
     struct sighting s;
     for (unsigned i = 0; (s = sighting_get(map, i)).kind != SIGHTING_NONE; i++) {
         must(s.kind < SIGHTING_KINDS && s.port < PORT_COUNT && s.protocols <= PORTMAP_BOTH);
+        must(s.reason < UNTRAPPED_KINDS && (s.port == 0 || s.kind <= SIGHTING_CONNECT));
         struct sighting_name name = sighting_program_name(map, s.program);
         must(strnlen(name.text, sizeof name.text) < sizeof name.text);
     }

@@ -68,8 +68,10 @@ TEST("what was noted is found, once, however often it was noted")
 static void fill(struct map *map, enum sighting_kind kind)
 {
     struct sighting s = {.kind = kind, .protocols = PORTMAP_TCP};
-    while (++s.port < PORT_COUNT && !sighting_is_full(map, kind))
+    while (++s.port < PORT_COUNT && !sighting_is_full(map, kind)) {
+        s.program = s.port; /* some kinds have no port */
         sighting_note(map, s);
+    }
     check(sighting_is_full(map, kind), "there is no end");
     unsigned noted = count_of(map, kind);
     s = (struct sighting){.kind = kind, .port = 65535, .protocols = PORTMAP_UDP};
@@ -247,8 +249,8 @@ TEST("a program under the trap is noted as such, and that it was started without
         for (n = 0; !is_there && sighting_unhookable(map, &n, &program);)
             is_there = sighting_trap_obstacle(&program, &in_part) == untrapped_obstacle(reason);
         check(is_there, "reason %u", reason);
-        equal(sighting_way(map, &started.file), WAY_NONE);
         equal(in_part, reason == UNTRAPPED_ELSEWHERE || reason == UNTRAPPED_UNREADABLE);
+        equal(sighting_way(map, &started.file), in_part ? WAY_LIBRARY : WAY_NONE);
         equal_text(sighting_obstacle(&program)->why, reach_obstacle(PROGRAM_STATIC, false)->why);
     }
     check(atomic_load(&map->notes->unreached), "what it starts may join");
@@ -307,6 +309,8 @@ TEST("whatever is in the notes, what is read from them has kinds, protocols and 
         for (; (s = sighting_get(map, n)).kind != SIGHTING_NONE; n++) {
             check(s.kind > SIGHTING_NONE && s.kind < SIGHTING_KINDS, "%d", s.kind);
             check(s.port < PORT_COUNT && s.protocols <= PORTMAP_BOTH, "%u, %u", s.port, s.protocols);
+            check(s.port == 0 || s.kind <= SIGHTING_CONNECT, "kind %d has port %u", s.kind, s.port);
+            check(s.reason == 0 || (s.kind == SIGHTING_EXEC && s.reason < UNTRAPPED_KINDS), "kind %d, reason %u", s.kind, s.reason);
             struct sighting_name name = sighting_program_name(map, s.program);
             check(strnlen(name.text, sizeof name.text) < sizeof name.text, "without an end");
         }
