@@ -159,11 +159,12 @@ void supervisor_run(const struct supervision *supervision, int listener)
             return;
         if (ready < 0)
             continue;
+        /* First, so that a port is free for who has seen the end of the process that waited there. */
+        if (events[WAITING].revents != 0 || waiting_timeout() == 0)
+            waiting_work();
         if (events[CALLS].revents & POLLIN)
             serve_next(supervision, listener);
         else if (events[CALLS].revents & (POLLERR | POLLNVAL))
             return;
-        if (events[WAITING].revents != 0 || waiting_timeout() == 0)
-            waiting_work();
     }
 }

@@ -3,6 +3,7 @@
 #include "trap/images.h"
 #include "trap/remote.h"
 #include "trap/status.h"
+#include "trap/threads.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +27,7 @@ struct waiting {
     int64_t look, pause; /* when to look for signals next, and how long after the last look */
     struct attempt attempt;
     struct call call;
+    int life; /* a pidfd of the thread, or of its group (trap/threads.h); -1: none could be had */
     bool is_used;
     bool was_looked_at;
     bool was_traced;  /* then */
@@ -34,7 +36,7 @@ struct waiting {
 
 static struct waiting table[MOST];
 static unsigned used;  /* places of it */
-static int ready = -1; /* an epoll(7) of their sockets, edge-triggered */
+static int ready = -1; /* an epoll(7) of their sockets and pidfds, edge-triggered */
 
 int64_t waiting_clock(void)
 {
@@ -70,31 +72,52 @@ static struct waiting *free_place(void)
     return w < table + MOST ? w : NULL;
 }
 
-static bool watch(const struct waiting *w)
+static bool watch(int fd, uint32_t events, uint64_t id)
 {
-    uint32_t events = (uint32_t)w->attempt.events | EPOLLRDHUP | EPOLLET;
-    struct epoll_event event = {.events = events, .data.u64 = w->call.id};
+    struct epoll_event event = {.events = events | EPOLLET, .data.u64 = id};
     if (ready < 0)
         ready = epoll_create1(EPOLL_CLOEXEC);
-    return ready >= 0 && epoll_ctl(ready, EPOLL_CTL_ADD, w->attempt.socket, &event) == 0;
+    return ready >= 0 && epoll_ctl(ready, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+/* Other duplicates stay open, so that closing one does not take it from the epoll. */
+static void let_go(int fd)
+{
+    epoll_ctl(ready, EPOLL_CTL_DEL, fd, NULL);
+    close(fd);
+}
+
+/* A thread that ends does not close a socket of which there is a duplicate here: its port would stay bound.
+ */
+static int watch_life(const struct call *call)
+{
+    const struct thread *thread = threads_find(call->thread);
+    int life = thread != NULL ? fcntl(thread->pidfd, F_DUPFD_CLOEXEC, 0) : -1;
+    if (life >= 0 && !watch(life, EPOLLIN, call->id)) {
+        close(life);
+        life = -1;
+    }
+    return life;
 }
 
 static bool add(const struct attempt *attempt)
 {
     struct waiting *w = free_place();
-    if (w == NULL)
+    uint32_t events = (uint32_t)attempt->events | EPOLLRDHUP;
+    if (w == NULL || !watch(attempt->socket, events, attempt->call->id))
         return false;
     int64_t now = waiting_clock();
     *w = (struct waiting){.attempt = *attempt,
                           .call = *attempt->call,
+                          .life = watch_life(attempt->call),
                           .limit = limit_of(attempt),
                           .look = now + first_look,
-                          .pause = first_look};
+                          .pause = first_look,
+                          .is_used = true};
     w->attempt.call = &w->call;
     set_deadline(w, now);
-    w->is_used = watch(w);
-    used += w->is_used;
-    return w->is_used;
+    used++;
+    return true;
 }
 
 /* The answer to a call that is not made any further; CONTINUE_CALL when nothing of it was made. */
@@ -112,11 +135,11 @@ struct answer waiting_make(struct attempt *attempt)
     return answer.how == ANSWER_LATER ? broken_off(attempt) : answer;
 }
 
-/* Closing a duplicate does not take it from the epoll: the program still has the socket. */
 static void drop(struct waiting *w)
 {
-    epoll_ctl(ready, EPOLL_CTL_DEL, w->attempt.socket, NULL);
-    close(w->attempt.socket);
+    let_go(w->attempt.socket);
+    if (w->life >= 0)
+        let_go(w->life);
     w->is_used = false;
     used--;
 }

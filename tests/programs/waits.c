@@ -423,6 +423,28 @@ static void stop_group(void)
     close(client);
 }
 
+/* A port is free as soon as the process that waited there has ended. */
+static void end_and_bind(void)
+{
+    int failed = 0, status;
+    for (int i = 0; i < 10; i++) {
+        fflush(stdout);
+        pid_t pid = must(fork(), "fork");
+        if (pid == 0) {
+            receive(bound(&to, port), 0, 0);
+            _exit(0);
+        }
+        until_asleep(pid);
+        kill(pid, i % 2 == 0 ? SIGKILL : SIGTERM);
+        waitpid(pid, &status, 0);
+        socklen_t len = make_name(&to, "127.0.0.1", port);
+        int fd = must(socket(AF_INET, SOCK_DGRAM, 0), "socket");
+        failed += bind(fd, &to.any, len) != 0;
+        close(fd);
+    }
+    printf("bound in vain: %d\n", failed);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 3)
@@ -442,5 +464,6 @@ int main(int argc, char **argv)
     ends();
     threads();
     stop_group();
+    end_and_bind();
     return 0;
 }
