@@ -242,6 +242,13 @@ is_told() {
     will_be_trapped ./small ./small 'of another ELF class or machine'
 }
 
+@test "a program for another machine will not, as an emulator makes its calls" {
+    compile -o foreign
+    printf '\363\000' | dd of=foreign bs=1 seek=18 conv=notrunc status=none # RISC-V
+    will_not_work ./foreign './foreign is of another ELF class or machine' \
+        "build portshim for its class: make CC='gcc -m32', and name it in PORTSHIM_LIB"
+}
+
 @test "a program whose libc is not there will not, and one of musl will, under the trap" {
     compile -Wl,--dynamic-linker=/lib/ld-none.so -o program
     will_not_work ./program './program needs /lib/ld-none.so: No such file or directory' 'install that libc'

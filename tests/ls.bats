@@ -223,14 +223,14 @@ signal.pause()'
 @test "a program of the run that cannot be wrapped is named, with its reason and a remedy" {
     busybox=$(type -P busybox) || skip "busybox-static is not installed"
     # shellcheck disable=SC2016 # expanded inside
-    start server portshim run -p 80 -n web -m m.json -- bash -c '"$1" true; exec sleep infinity' - "$busybox"
+    start server portshim run --trap=off -p 80 -n web -m m.json -- bash -c '"$1" true; exec sleep infinity' - "$busybox"
     within 10 grep -q '^sleep$' "/proc/$pid/comm"
     run -0 portshim ls
-    assert_line '  not wrapped: busybox: statically linked: use a dynamic build'
+    assert_line '  not wrapped: busybox: statically linked, and the trap is off: use --trap=auto'
     portshim ls --json >ls.json
     valid ls.json
     assert_equal "$(jq -c '.runs[0].not_wrapped' ls.json)" \
-        '[{"program":"busybox","in_part":false,"reason":"statically linked","remedy":"use a dynamic build"}]'
+        '[{"program":"busybox","in_part":false,"reason":"statically linked, and the trap is off","remedy":"use --trap=auto"}]'
 }
 
 @test "a command that cannot be wrapped itself is named as well" {

@@ -352,7 +352,7 @@ static void check_libc(const char *linker)
 static void say_obstacle(const struct reach *program)
 {
     const struct obstacle *obstacle = reach_obstacle(program->kind, program->is_privileged);
-    if (!reach_wants_trap(program))
+    if (!reach_wants_trap(program) || !reach_runs_here(program))
         say(DOCTOR_FAIL, "command", obstacle->remedy_in_full, "%s is %s", program->path,
             obstacle->why_in_full);
     else if (trap.lack == NULL)
