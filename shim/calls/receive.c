@@ -37,7 +37,7 @@ INLINED ssize_t receive(const struct receiving *how, int fd, void *bytes, size_t
 /* Whether a buffer of the program's for a source address must be replaced by one of ours. */
 static bool is_short(socklen_t room)
 {
-    return room < ADDRESS_IPV6 || supervised_lends();
+    return room < ADDRESS_IPV6 || supervised();
 }
 
 /* How many bytes of it the kernel may write. */

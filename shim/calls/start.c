@@ -74,8 +74,8 @@ static bool will_be_refused(const struct reach *reach)
 /* Whether the supervisor of this process will serve the program, too. */
 static bool is_served(const struct attempt *attempt, const struct reach *reach)
 {
-    return supervised() && attempt->may_trap && !attempt->carried->other_run && reach_wants_trap(reach) &&
-           !reach_refuses_library(reach);
+    return attempt->may_trap && !attempt->carried->other_run && reach_wants_trap(reach) &&
+           !reach_refuses_library(reach) && supervised();
 }
 
 /* Whether the program is to be started through portshim. That also takes the library out of LD_PRELOAD for

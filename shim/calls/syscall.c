@@ -33,7 +33,8 @@ static int raw_socket(int family, int type, int protocol)
 
 static int raw_bind(int fd, const struct sockaddr *address, socklen_t len)
 {
-    return (int)BEHIND(&next_functions, syscall)(SYS_bind, fd, address, len, 0L, 0L, (long)supervised_cookie);
+    return (int)BEHIND(&next_functions, syscall)(SYS_bind, fd, address, len, 0L, 0L,
+                                                 (long)supervised_cookie());
 }
 
 static int raw_listen(int fd, int backlog)
@@ -49,13 +50,13 @@ static int raw_connect(int fd, const struct sockaddr *address, socklen_t len)
 static int raw_getsockname(int fd, struct sockaddr *address, socklen_t *len)
 {
     return (int)BEHIND(&next_functions, syscall)(SYS_getsockname, fd, address, len, 0L, 0L,
-                                                 (long)supervised_cookie);
+                                                 (long)supervised_cookie());
 }
 
 static int raw_getpeername(int fd, struct sockaddr *address, socklen_t *len)
 {
     return (int)BEHIND(&next_functions, syscall)(SYS_getpeername, fd, address, len, 0L, 0L,
-                                                 (long)supervised_cookie);
+                                                 (long)supervised_cookie());
 }
 
 #ifdef SYS_accept

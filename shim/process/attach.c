@@ -222,7 +222,7 @@ static void attach_here(bool again)
         else
             join_by_hand(again);
         if (may_be_trapped(carry_compact()))
-            supervised_ask();
+            supervised_may_be();
         read_deepbind();
     } else if (!wanted && may_be_trapped(compact)) {
         supervised_be_exempt();

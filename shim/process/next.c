@@ -19,7 +19,7 @@ void *next_find(size_t offset)
         while (*name++ != '\0')
             ;
     void *function = loaded_next_function(name);
-    if (supervised_cookie != 0)
+    if (atomic_load(&supervised_state) != SUPERVISED_NOT)
         function = supervised_way(offset, name, function);
     /* Other threads and signal handlers store the same. */
     __atomic_store_n((void **)((char *)&next_functions + offset), function, __ATOMIC_RELAXED);

@@ -3,6 +3,7 @@
 #include "base/kernel.h"
 #include "process/attach.h"
 #include "process/copies.h"
+#include "process/supervised.h"
 #include "rules/kind.h"
 #include "rules/local.h"
 #include "run/sighting.h"
@@ -64,6 +65,7 @@ void settle(void)
     if (atomic_load(&own_view.settled) || !own_view.active || view_is_filtered(&own_view))
         return;
     int saved = errno;
+    supervised();
     look_at_descriptors();
     look_at_program();
     local_note();

@@ -8,7 +8,7 @@
 /*
  * The `settle` of this process's view (rules/view.h). Looks which descriptors the process has from others, as
  * some may be sockets of other kinds (rules/kind.h); notes the host's addresses (rules/local.h) and which
- * program this is; and tells a copy of the library in an emulator (process/copies.h).
+ * program this is; tells a copy of the library in an emulator (process/copies.h); and asks for a supervisor.
  *
  * Called before the first socket(2) of a family with ports, before the program installs a seccomp filter, and
  * when a rule asks for one of these things in a process that did neither, such as one that inherited its

@@ -9,9 +9,9 @@
 #include <stdint.h>
 #include <string.h>
 
-uint64_t supervised_cookie;
+_Atomic(enum supervised) supervised_state;
 
-static bool is_supervised;
+static uint64_t cookie; /* once that is SUPERVISED_ANSWERED; 0 in a Go program */
 
 static bool is_readable(const ElfW(Phdr) * segment)
 {
@@ -82,9 +82,9 @@ static bool is_go(void)
 /* A system call, made here: libc's syscall() would be one more function to return from, see INLINED in
  * calls/calls.h. */
 #if defined __x86_64__ && defined __LP64__
-static inline long call(long number, long a, long b, long c, long cookie)
+static inline long call(long number, long a, long b, long c, long last)
 {
-    register long d __asm__("r10") = 0, e __asm__("r8") = 0, f __asm__("r9") = cookie;
+    register long d __asm__("r10") = 0, e __asm__("r8") = 0, f __asm__("r9") = last;
     __asm__ volatile("syscall"
                      : "+a"(number)
                      : "D"(a), "S"(b), "d"(c), "r"(d), "r"(e), "r"(f)
@@ -92,10 +92,10 @@ static inline long call(long number, long a, long b, long c, long cookie)
     return number;
 }
 #elif defined __aarch64__ && defined __LP64__
-static inline long call(long number, long a, long b, long c, long cookie)
+static inline long call(long number, long a, long b, long c, long last)
 {
     register long n __asm__("x8") = number, first __asm__("x0") = a, second __asm__("x1") = b;
-    register long third __asm__("x2") = c, d __asm__("x3") = 0, e __asm__("x4") = 0, f __asm__("x5") = cookie;
+    register long third __asm__("x2") = c, d __asm__("x3") = 0, e __asm__("x4") = 0, f __asm__("x5") = last;
     __asm__ volatile("svc #0"
                      : "+r"(first)
                      : "r"(n), "r"(second), "r"(third), "r"(d), "r"(e), "r"(f)
@@ -103,15 +103,15 @@ static inline long call(long number, long a, long b, long c, long cookie)
     return first;
 }
 #else
-static long call(long number, long a, long b, long c, long cookie)
+static long call(long number, long a, long b, long c, long last)
 {
-    return kernel_call(number, a, b, c, 0L, 0L, cookie);
+    return kernel_call(number, a, b, c, 0L, 0L, last);
 }
 #endif
 
 static inline int call_past(long number, int fd, const void *address, long len)
 {
-    long result = call(number, fd, (long)address, len, (long)supervised_cookie);
+    long result = call(number, fd, (long)address, len, (long)cookie);
     if (result >= 0)
         return (int)result;
     errno = (int)-result;
@@ -152,31 +152,30 @@ void *supervised_way(size_t offset, const char *name, void *behind)
 {
     void *past = way_past(offset);
     bool is_libcs = past != NULL && behind != NULL && behind == loaded_function(loaded_libc(), name);
-    return is_libcs ? past : behind;
+    return is_libcs && supervised_cookie() != 0 ? past : behind;
 }
 
-/* libc's own functions are looked up anew, by way of supervised_way(). */
-static void forget_functions(void)
+/* Another thread may have asked meanwhile, and got the same answer. */
+static bool ask(enum trap_ask what)
 {
+    struct trap_question question;
+    bool answered = trap_ask(&question, what);
+    if (answered && what == TRAP_HELLO)
+        cookie = question.cookie;
+    atomic_store(&supervised_state, answered ? SUPERVISED_ANSWERED : SUPERVISED_NOT);
+    return answered;
+}
+
+void supervised_may_be(void)
+{
+    cookie = 0;
+    atomic_store(&supervised_state, SUPERVISED_UNASKED);
+    /* Functions that were looked up before are looked up again, by way of supervised_way(). */
     next_functions.bind = NULL;
     next_functions.getsockname = NULL;
     next_functions.getpeername = NULL;
-}
-
-void supervised_ask(void)
-{
-    struct trap_question question;
-    bool go = is_go();
-    supervised_cookie = 0; /* the question itself must not pass */
-    is_supervised = trap_ask(&question, go ? TRAP_PRESENT : TRAP_HELLO);
-    if (!is_supervised)
-        return;
-    if (go) {
+    if (is_go() && ask(TRAP_PRESENT))
         own_view.active = false;
-    } else {
-        supervised_cookie = question.cookie;
-        forget_functions();
-    }
 }
 
 void supervised_be_exempt(void)
@@ -185,19 +184,25 @@ void supervised_be_exempt(void)
     trap_ask(&question, TRAP_EXEMPT);
 }
 
-bool supervised(void)
+bool supervised_asked(void)
 {
-    return is_supervised;
+    enum supervised state = atomic_load(&supervised_state);
+    return state == SUPERVISED_UNASKED ? ask(TRAP_HELLO) : state == SUPERVISED_ANSWERED;
+}
+
+uint64_t supervised_cookie(void)
+{
+    return supervised() ? cookie : 0;
 }
 
 void supervised_mark(struct outbound *out)
 {
-    if (supervised_cookie != 0)
-        out->len = trap_mark(&out->to.storage, out->len, supervised_cookie);
+    if (supervised_cookie() != 0)
+        out->len = trap_mark(&out->to.storage, out->len, cookie);
 }
 
 void supervised_mark_room(union address *room)
 {
-    if (supervised_cookie != 0)
-        trap_mark_room(&room->storage, supervised_cookie);
+    if (supervised_cookie() != 0)
+        trap_mark_room(&room->storage, cookie);
 }
