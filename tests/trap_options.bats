@@ -166,6 +166,13 @@ END
         portshim run -q --require-bind --trap=off -p 8080 -- ./static
 }
 
+@test "--require-bind and --strict accept static helpers that a program of the run starts" {
+    for option in --require-bind --strict; do
+        binds 7 8080 portshim run $option -p 8080 -- sh -c './static >helper.out; ./dynamic 8080'
+        binds 7 8080 portshim run $option -p 8080 -- sh -c './dynamic; ./static 8080'
+    done
+}
+
 @test "where the trap cannot be had, the command is not started, the reason is said, and nothing is left" {
     local without=$ROOT/build/tests/without_feature feature
     for feature in pidfd_getfd process_vm_readv seccomp; do
