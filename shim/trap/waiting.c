@@ -87,8 +87,7 @@ static void let_go(int fd)
     close(fd);
 }
 
-/* A thread that ends does not close a socket of which there is a duplicate here: its port would stay bound.
- */
+/* The duplicate keeps the socket open, and its port bound, when the thread has ended. */
 static int watch_life(const struct call *call)
 {
     const struct thread *thread = threads_find(call->thread);
@@ -103,7 +102,7 @@ static int watch_life(const struct call *call)
 static bool add(const struct attempt *attempt)
 {
     struct waiting *w = free_place();
-    uint32_t events = (uint32_t)attempt->events | EPOLLRDHUP;
+    uint32_t events = (uint32_t)attempt->events | (attempt->events == POLLIN ? EPOLLRDHUP : 0);
     if (w == NULL || !watch(attempt->socket, events, attempt->call->id))
         return false;
     int64_t now = waiting_clock();
@@ -120,10 +119,13 @@ static bool add(const struct attempt *attempt)
     return true;
 }
 
-/* The answer to a call that is not made any further; CONTINUE_CALL when nothing of it was made. */
-static struct answer broken_off(const struct attempt *attempt)
+/* The answer to a call that is not made any further. The kernel may receive in our place, but what it sends
+ * would go to the placeholder's own number: then the call fails with `error`. */
+static struct answer broken_off(const struct attempt *attempt, int error)
 {
-    return attempt->done > 0 ? answer_value(attempt->done) : CONTINUE_CALL;
+    if (attempt->done > 0)
+        return answer_value(attempt->done);
+    return attempt->events == POLLIN ? CONTINUE_CALL : answer_value(-error);
 }
 
 struct answer waiting_make(struct attempt *attempt)
@@ -132,7 +134,7 @@ struct answer waiting_make(struct attempt *attempt)
     if (answer.how == ANSWER_LATER && add(attempt))
         return answer;
     close(attempt->socket);
-    return answer.how == ANSWER_LATER ? broken_off(attempt) : answer;
+    return answer.how == ANSWER_LATER ? broken_off(attempt, ENOBUFS) : answer;
 }
 
 static void drop(struct waiting *w)
@@ -144,10 +146,12 @@ static void drop(struct waiting *w)
     used--;
 }
 
+/* Closes the duplicate first: a program that has its answer may close its socket and bind the port again. */
 static void finish(struct waiting *w, struct answer answer)
 {
-    remote_answer(&w->call, answer);
+    const struct call call = w->call;
     drop(w);
+    remote_answer(&call, answer);
 }
 
 /* Goes on with a call. If it would still have to wait, it waits on, unless `otherwise` is another answer. */
@@ -210,7 +214,7 @@ static void look(struct waiting *w, int64_t now)
     if (what == INTERRUPTION_CERTAIN) {
         finish(w, interrupted(w));
     } else if (what == INTERRUPTION_POSSIBLE && w->is_doubtful && !is_anothers) {
-        finish(w, broken_off(&w->attempt));
+        finish(w, broken_off(&w->attempt, EINTR));
     } else {
         w->is_doubtful = what == INTERRUPTION_POSSIBLE;
         w->pause = 2 * w->pause < longest_look ? 2 * w->pause : longest_look;

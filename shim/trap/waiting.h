@@ -28,7 +28,7 @@ struct attempt {
 };
 
 /* Makes a call, now or when its socket is ready, and closes the socket. When too many calls wait, the kernel
- * makes this one. */
+ * receives in the place of this one, or it fails with ENOBUFS if it sends. */
 struct answer waiting_make(struct attempt *attempt);
 
 /* Whether a call with these flags (MSG_DONTWAIT) waits. */

@@ -83,6 +83,9 @@ int main(int argc, char **argv)
     calm();
     limit(20);
     send_some("waiting no longer than that", COUNT, 0);
+    calm();
+    limit(180); /* when it ends, there is a little room, but not enough to be woken for that before */
+    send_some("waiting longer", COUNT, 0);
     limit(0);
     calm();
     send_vector("a vector, waiting", 0);
