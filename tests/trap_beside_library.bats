@@ -160,6 +160,17 @@ print("connected")'
     assert_line --partial 192.0.2.7
 }
 
+@test "the library in a program that an emulator runs is not translated once more" {
+    emulator=$(type -P "qemu-$(uname -m)") || skip 'there is no qemu-user for this machine'
+    own_pool 4
+    once=${PORTSHIM_POOL##*,} # a placeholder as well: if the trap translated it, this would be another port
+    start server portshim run --trap=on -p "2=$once,$once" -n emulated -- "$emulator" "$(type -P socat)" \
+        TCP4-LISTEN:2,bind=127.0.0.1 PIPE
+    assert_equal "$(real emulated 2)" "$once"
+    run -0 portshim run -j emulated --trap=on -- "$emulator" "$(type -P socat)" -T 10 - TCP4:127.0.0.1:2 <<<hello
+    assert_output hello
+}
+
 @test "io_uring is refused, so that programs make calls instead, and node serves a placeholder" {
     prints 'Function not implemented' -- trapped -p 8080 -- "$raw_calls" 0 io_uring
     # shellcheck disable=SC2016 # it is JavaScript

@@ -14,14 +14,25 @@ void trap_init(uint64_t of_filter)
     cookie = of_filter;
 }
 
-/* Our library in the program has translated the address already, or the program is exempt. */
-static bool is_for_us(const struct call *call, const struct outbound *out)
+static bool is_real(const struct view *view, unsigned port)
 {
-    const struct image *image;
+    uint32_t entry = view_to_program(view, port);
+    return entry != 0 && (entry & MAP_ALIAS) == 0;
+}
+
+/*
+ * Our library in the program has translated the address already, or the program is exempt. The library in a
+ * program that an emulator (qemu-user) runs gets no answer, so that it does not mark; but it has said HELLO.
+ * A real port is then no placeholder, although with `all` every number is one.
+ */
+static bool is_for_us(const struct view *view, const struct call *call, const struct outbound *out)
+{
     if (trap_is_marked(&out->to.storage, out->len, cookie))
         return false;
-    image = image_of(call);
-    return image == NULL || !image->is_exempt;
+    const struct image *image = image_of(call);
+    if (image == NULL)
+        return true;
+    return !image->is_exempt && !(image->has_library && is_real(view, address_port(&out->to)));
 }
 
 bool trap_copy(const struct view *view, const struct call *call, uint64_t address, uint64_t len,
@@ -31,7 +42,7 @@ bool trap_copy(const struct view *view, const struct call *call, uint64_t addres
     if (!view->active || (int)out->len < ADDRESS_HEAD || out->len > sizeof out->to ||
         remote_read(call, address, &out->to, out->len) != 0)
         return false;
-    if (!rule_concerns(view, out, use) || !is_for_us(call, out))
+    if (!rule_concerns(view, out, use) || !is_for_us(view, call, out))
         return false;
     if (view->discover)
         image_tell_program(call); /* the rules will note the destination */
