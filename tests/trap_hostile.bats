@@ -1,0 +1,89 @@
+# What a program under the trap can make its supervisor do: nothing but calls about ports on its own sockets, which it may
+# make itself.
+load helper
+
+setup() {
+    cd "$(test_dir)"
+    own_pool 20
+    [[ -x $ROOT/build/tests/static/hostile_trapped ]] || skip 'gcc links no static programs here'
+    cp "$ROOT"/build/tests/static/{exempt,hostile_trapped,landlock,privileges,tell} . # other users cannot enter the sources
+}
+
+@test "a trapped program that gives its supervisor any arguments does not end it, and others are served as before" {
+    # shellcheck disable=SC2016 # expanded there
+    ASAN_OPTIONS=verify_asan_link_order=0 run -0 portshim run --trap=on -p 8080 -- \
+        sh -c './hostile_trapped "$1" && ./privileges 8080' sh "${PORTSHIM_HOSTILE_SECONDS:-4}"
+    assert_line --index 0 done
+    assert_line 'the placeholder: success'
+}
+
+@test "a user's program gets no right by root's supervisor" {
+    as_root || skip 'only root starts programs as other users'
+    nobody=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+    # shellcheck disable=SC2016 # expanded there
+    unshare -n sh -c 'ip link set lo up; exec "$@"' sh "${nobody[@]}" ./privileges 8080 >bare
+    portshim run --trap=on -p 8080 -- "${nobody[@]}" ./privileges 8080 >trapped
+    diff bare trapped
+    assert_equal "$(<trapped)" 'port 81: Permission denied
+an address of another host: Cannot assign requested address
+the placeholder: success
+a datagram with a mark: Operation not permitted'
+}
+
+# supervises PID: the supervisor of the program that was started as this process.
+supervises() {
+    pgrep -fx "portshim trap $1"
+}
+
+@test "each program that is started apart has a supervisor of its own" {
+    # shellcheck disable=SC2016 # expanded there
+    start both portshim run -n both -p 8080,8081 -- sh -c './tell a 8080 & a=$!; ./tell b 8081 & echo $a $!; wait'
+    within 10 grep -qs . both.out
+    read -r a b <both.out
+    within 10 supervises "$a" >a.pid
+    within 10 supervises "$b" >b.pid
+    [[ $(<a.pid) != "$(<b.pid)" ]]
+    kill "$a" "$b"
+}
+
+@test "a program that wants to can get past the trap" {
+    unshare -rn true || skip 'no network namespace can be made here'
+    # In a network namespace of its own, 8080 is free.
+    run -0 unshare -rn env PORTSHIM_HOME="$PWD/home" portshim run -p 8080 -- ./exempt 8080
+    assert_output 8080
+    assert_equal "$(portshim ls)" ''
+}
+
+@test "a program in another user's run gets none of its numbers" {
+    as_root || skip 'only root starts programs as other users'
+    nobody=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+    start keeper portshim run -n keeper -p 8080 -- ./tell keeper 8080
+    portshim wait -t 10 keeper 8080 >keeper.port
+    # shellcheck disable=SC2016 # expanded there
+    inside keeper sh -c 'printf "%s\n" "PORTSHIM_RUN=$PORTSHIM_RUN" "PORTSHIM_COMPACT=$PORTSHIM_COMPACT"' >keeper.env
+    mapfile -t keeper <keeper.env
+    mkdir -m 700 nobodys
+    chown nobody nobodys
+    # The inner command makes the supervisor look at environments.
+    # shellcheck disable=SC2016 # expanded there
+    start other "${nobody[@]}" env PORTSHIM_HOME="$PWD/nobodys" portshim run -q -n other --trap=on -p 8080 -- \
+        sh -c 'portshim --version && exec env "$@"' sh "${keeper[@]}" ./tell other 8080
+    "${nobody[@]}" env PORTSHIM_HOME="$PWD/nobodys" portshim wait -t 10 other 8080 >other.port
+    [[ $(<other.port) != "$(<keeper.port)" ]]
+}
+
+@test "a program's Landlock rules do not hold for placeholders" {
+    (($(./landlock version) >= 4)) || skip 'the kernel has no Landlock rules for ports'
+    run -0 portshim run -p 8080 -- ./landlock bind=8081 'bind 8080' 'bind 8082'
+    assert_line 'bind 8080: 0'
+    assert_line 'bind 8082: EACCES'
+}
+
+@test "what a user's trapped program starts gets no rights" {
+    as_root || skip 'only root starts programs as other users'
+    mkdir -m 700 nobodys
+    chown nobody nobodys
+    run -0 setpriv --reuid=nobody --regid=nogroup --clear-groups env PORTSHIM_HOME="$PWD/nobodys" \
+        portshim run -q --trap=on -p 8080 -- grep NoNewPrivs /proc/self/status
+    assert_output $'NoNewPrivs:\t1'
+}
