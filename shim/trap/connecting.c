@@ -32,6 +32,7 @@ static int connect_briefly(const struct job *job, int64_t *limit)
 {
     struct timeval before, least = {.tv_usec = 1};
     socklen_t size = sizeof before;
+    *limit = 0;
     if (getsockopt(job->fd, SOL_SOCKET, SO_SNDTIMEO, &before, &size) < 0 ||
         setsockopt(job->fd, SOL_SOCKET, SO_SNDTIMEO, &least, sizeof least) < 0)
         return -errno;
