@@ -143,6 +143,37 @@ $B/scripts/bench_static: scripts/bench.c Makefile $B/flags
 	@mkdir -p $(@D)
 	$(TEST_COMPILE) -static
 
+# Programs that the library does not reach, for the tests of the trap: static ones, ones of musl, of 32 bits, and of Go.
+# Where the compiler or what it needs is missing, a program is not built, and the tests that want it are skipped.
+TRAP_COMPARED = address_in_use addresses bad_pointers conform descriptors other_kinds udp unspecified_family
+TRAP_BOTH_SIZES = ask backlog own_filter storm tell $(TRAP_COMPARED)
+TRAP_PROGRAMS = $(TRAP_BOTH_SIZES:%=$B/tests/static/%) $(TRAP_BOTH_SIZES:%=$B/tests/narrow_static/%) \
+	$(patsubst %,$B/tests/%,static/without_call narrow/ask narrow/tell) \
+	$(patsubst %,$B/tests/musl/%,ask conform tell) $(patsubst %,$B/tests/musl_dynamic/%,ask tell) \
+	$B/tests/go_client $B/tests/go_server
+TRAP_CC_static = gcc -static
+TRAP_CC_narrow = gcc -m32
+TRAP_CC_narrow_static = gcc -m32 -static
+TRAP_CC_musl = musl-gcc -static $(MUSL_INCLUDES)
+TRAP_CC_musl_dynamic = musl-gcc $(MUSL_INCLUDES)
+MUSL_INCLUDES = -idirafter /usr/include -idirafter /usr/include/$(MULTIARCH)
+
+# $(call trap_rule,KIND): programs in $B/tests/KIND, built by TRAP_CC_KIND. The compiler is looked for when the recipe runs.
+define trap_rule
+$B/tests/$(1)/%: tests/programs/%.c $$(wildcard tests/programs/*.h) Makefile
+	@mkdir -p $$(@D)
+	@echo 'int main(void) { return 0; }' | $$(TRAP_CC_$(1)) -x c - -o $$(@D)/probe.$$* 2>/dev/null || \
+		{ echo 'not built: $$@: $$(firstword $$(TRAP_CC_$(1))) cannot build such programs here'; exit 0; }; \
+		rm $$(@D)/probe.$$*; $$(TRAP_CC_$(1)) $$(STANDARD) -Wall -Wextra -Wshadow -O2 -g -pthread -o $$@ $$<
+endef
+$(foreach kind,static narrow narrow_static musl musl_dynamic,$(eval $(call trap_rule,$(kind))))
+
+$B/tests/go_%: tests/programs/go_%.go Makefile
+	@mkdir -p $(@D)
+	@! command -v go >/dev/null || GO111MODULE=off GOFLAGS= CGO_ENABLED=0 GOCACHE=$(abspath $B/go-cache) go build -o $@ $<
+
+trap-programs: $(TRAP_PROGRAMS)
+
 # The benchmark of leases, and a test program, both linked with libportmap.
 $B/scripts/bench_leases: scripts/bench_leases.c $B/libportmap.a Makefile
 	@mkdir -p $(@D)
@@ -184,6 +215,7 @@ $B/tests/broken/portshim: $(COMMAND_OBJECTS) $(filter-out %/lease/table.o,$(LIBR
 
 check: all $(TEST_PROGRAMS)
 	scripts/test-deps
+	$(MAKE) trap-programs
 	$(BATS) --timing tests
 
 # The same tests with the command under AddressSanitizer and UndefinedBehaviorSanitizer and a library that traps at
@@ -262,4 +294,4 @@ install: all
 clean:
 	rm -rf $B
 
-.PHONY: all bench check check-long clean demo fuzz install lint
+.PHONY: all bench check check-long clean demo fuzz install lint trap-programs
