@@ -85,26 +85,6 @@ static struct answer answer_of(int result)
     return result == -EINPROGRESS || result == -EALREADY ? CONTINUE_CALL : answer_value(result);
 }
 
-static void count_thread(int more)
-{
-    pthread_mutex_lock(&lock);
-    threads += (unsigned)more;
-    pthread_mutex_unlock(&lock);
-}
-
-static void make(const struct job *job)
-{
-    int64_t limit;
-    struct answer answer = answer_of(begin(job, &limit));
-    if (limit > 0) {
-        count_thread(-1); /* others do not wait for this one */
-        answer = wait_limited(job, limit);
-        count_thread(1);
-    }
-    remote_answer(&job->call, answer);
-    close(job->fd);
-}
-
 static void *work(void *none);
 
 /* With the lock held. */
@@ -118,6 +98,38 @@ static void add_thread(void)
     if (pthread_create(&thread, &attributes, work, NULL) == 0)
         threads++;
     pthread_attr_destroy(&attributes);
+}
+
+/* A thread that will wait for its call alone is not counted, so that another one takes its place, which calls
+ * that came meanwhile may need already. False when there is nobody to take them. */
+static bool leave_work(void)
+{
+    pthread_mutex_lock(&lock);
+    if (count > idle && threads <= THREADS)
+        add_thread();
+    bool good = count == 0 || threads > 1;
+    threads -= good;
+    pthread_mutex_unlock(&lock);
+    return good;
+}
+
+static void return_to_work(void)
+{
+    pthread_mutex_lock(&lock);
+    threads++;
+    pthread_mutex_unlock(&lock);
+}
+
+static void make(const struct job *job)
+{
+    int64_t limit;
+    struct answer answer = answer_of(begin(job, &limit));
+    if (limit > 0 && leave_work()) {
+        answer = wait_limited(job, limit);
+        return_to_work();
+    }
+    close(job->fd); /* first: a program that has its answer may close the socket and bind its port again */
+    remote_answer(&job->call, answer);
 }
 
 /* A thread that takes a call sees to it that there is one for the next: the supervisor's own thread, for

@@ -2,9 +2,15 @@
 #include "unit.h"
 
 #include "trap/connecting.h"
+#include "trap/filter.h"
+#include "trap/remote.h"
+#include "trap/threads.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -18,13 +24,14 @@ static int new_socket(void)
     return fd;
 }
 
-static void listen_somewhere(int backlog)
+static int listen_somewhere(int backlog)
 {
     int fd = new_socket();
     at.ipv4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     equal(bind(fd, &at.any, sizeof at.ipv4), 0);
     equal(listen(fd, backlog), 0);
     equal(getsockname(fd, &at.any, &at_len), 0);
+    return fd;
 }
 
 /* As many connections as nobody accepts; the next one waits. */
@@ -85,4 +92,49 @@ TEST("another thread takes it where it can")
 {
     listen_somewhere(5);
     equal(start(new_socket()).how, ANSWER_LATER);
+}
+
+/* A trapped child that connects this socket. Returns its call. */
+static struct call call_of_child(int fd)
+{
+    struct {
+        struct seccomp_notif first;
+        char rest[256];
+    } notification = {.first = {0}};
+    int ends[2], number = -1;
+    struct call call;
+    equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        const struct filter_wish wish = {.datagrams = false};
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        number = filter_install(&wish);
+        if (write(ends[1], &number, sizeof number) == sizeof number)
+            connect(fd, &at.any, at_len);
+        _exit(0);
+    }
+    equal(read(ends[0], &number, sizeof number), sizeof number);
+    int listener = threads_descriptor(child, number);
+    check(listener >= 0, "%s", strerror(-listener));
+    remote_init(listener);
+    equal(ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &notification), 0);
+    call_decode(&call, &notification.first);
+    return call;
+}
+
+TEST("a call that waits for its socket's time limit leaves no other one lying")
+{
+    struct timeval long_limit = {.tv_sec = 60}, now = long_limit;
+    socklen_t len = sizeof now;
+    listen_somewhere(0);
+    fill_backlog();
+    int slow = new_socket(), of_program = dup(slow);
+    equal(setsockopt(slow, SOL_SOCKET, SO_SNDTIMEO, &long_limit, sizeof long_limit), 0);
+    const struct call call = call_of_child(of_program);
+    equal(connecting_start(&call, slow, &at, at_len).how, ANSWER_LATER);
+    while (now.tv_sec != 0) /* it has been taken, and is being begun */
+        equal(getsockopt(of_program, SOL_SOCKET, SO_SNDTIMEO, &now, &len), 0);
+    int server = listen_somewhere(5);
+    equal(start(new_socket()).how, ANSWER_LATER);
+    equal(poll(&(struct pollfd){.fd = server, .events = POLLIN}, 1, 10000), 1);
 }
