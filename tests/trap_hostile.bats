@@ -1,12 +1,13 @@
 # What a program under the trap can make its supervisor do: nothing but calls about ports on its own sockets, which it may
 # make itself.
 load helper
+load trap
 
 setup() {
     cd "$(test_dir)"
     own_pool 20
-    [[ -x $ROOT/build/tests/static/hostile_trapped ]] || skip 'gcc links no static programs here'
-    cp "$ROOT"/build/tests/static/{exempt,hostile_trapped,landlock,privileges,tell} . # other users cannot enter the sources
+    needs_programs "$STATIC"/{exempt,hostile_trapped,landlock,privileges,tell}
+    cp "$STATIC"/{exempt,hostile_trapped,landlock,privileges,tell} . # other users cannot enter the sources
 }
 
 @test "a trapped program that gives its supervisor any arguments does not end it, and others are served as before" {
