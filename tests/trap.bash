@@ -52,7 +52,8 @@ yama() {
 
 # nothing_runs: no process is left that has this test's mark in its environment.
 nothing_runs() {
-    ! grep -lzsx "TRAP_TEST=$PWD" /proc/[0-9]*/environ >left.pids
+    grep -lzsx "TRAP_TEST=$PWD" /proc/[0-9]*/environ >left.pids || :
+    [[ ! -s left.pids ]]
 }
 
 # leaves_nothing PORT...: after the end of all runs, no process, no run and no lease is left.

@@ -39,7 +39,7 @@ logs_in() {
     run -0 inside ssh "${login[@]}" curl -s http://127.0.0.1:8080/
     assert_output 'login at 127.0.0.1:8080'
     # From outside, a login at the real port.
-    run -0 "${login[@]/2222/$(portshim port ssh 2222)}" curl -s http://127.0.0.1:8080/
+    run -0 "${login[@]/#2222/$(portshim port ssh 2222)}" curl -s http://127.0.0.1:8080/
     assert_output 'login at 127.0.0.1:8080'
     kill -TERM "$(<server.pid)"
     status=0

@@ -8,8 +8,8 @@ copies=10
 
 setup() {
     cd "$(test_dir)"
-    export TRAP_TEST=$PWD
     own_pool 100
+    export TRAP_TEST=$PWD
 }
 
 # A script that was ended by a failed test has left its server.
@@ -63,7 +63,7 @@ etcd_answers() { # etcd asks itself at its client port for this, and tells its p
 
 # is_the_server PID WHO: the process is the server's own, or stands for it, where Yama leaves no other way.
 is_the_server() {
-    if [[ $2 == confined ]]; then
+    if [[ $2 == confined || ($2 == user && $(cat /proc/sys/kernel/yama/ptrace_scope 2>&1) == 1) ]]; then
         [[ $(ps -o args= -p "$1") == 'portshim proxy '* ]]
     else
         [[ /proc/$1/exe -ef ${server[0]} || /proc/$1/exe -ef ${server[1]} ]]
@@ -98,6 +98,11 @@ ten() {
         "${kind}_answers" $i "$first" "${as[@]}" portshim run -j "$i.json" -- curl -s || fail "copy $i does not answer inside"
     done
     assert_equal "$(printf '%s\n' "${real_ports[@]}" | sort -u | wc -l)" "${#real_ports[@]}"
+    # What will be gone is seen now: servers, their supervisors, leases.
+    if nothing_runs || (($(wc -l <left.pids) < 2 * copies)); then
+        fail "seen: $(cat left.pids)"
+    fi
+    ! "${as[@]}" portshim run -p "9000=${real_ports[0]}" -- true 2>lease.err || fail 'the port is not leased'
     for ((i = 0; i < copies; i++)); do
         target=${pids[i]}
         [[ $how == directly ]] || target=$(<"script$i.pid")
