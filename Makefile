@@ -146,7 +146,7 @@ $B/scripts/bench_static: scripts/bench.c Makefile $B/flags
 # Programs that the library does not reach, for the tests of the trap: static ones, ones of musl, of 32 bits, and of Go.
 # Where the compiler or what it needs is missing, a program is not built, and the tests that want it are skipped.
 TRAP_COMPARED = address_in_use addresses bad_pointers conform descriptors other_kinds udp unspecified_family
-TRAP_BOTH_SIZES = ask backlog own_filter storm tell $(TRAP_COMPARED)
+TRAP_BOTH_SIZES = ask backlog own_filter storm tell undumpable $(TRAP_COMPARED)
 TRAP_PROGRAMS = $(TRAP_BOTH_SIZES:%=$B/tests/static/%) $(TRAP_BOTH_SIZES:%=$B/tests/narrow_static/%) \
 	$(patsubst %,$B/tests/static/%,exempt hostile_trapped landlock privileges without_call) \
 	$(patsubst %,$B/tests/narrow/%,ask tell) \

@@ -88,3 +88,30 @@ supervises() {
         portshim run -q --trap=on -p 8080 -- grep NoNewPrivs /proc/self/status
     assert_output $'NoNewPrivs:\t1'
 }
+
+# undumpable KIND OPTION...: runs it as an ordinary user, whose supervisor may not look into it.
+undumpable() {
+    local program=$ROOT/build/tests/$1/undumpable
+    [[ -x $program ]] || skip "gcc builds no such programs here: $1"
+    as_root || skip 'only root starts programs as other users'
+    mkdir -p -m 700 nobodys
+    chown nobody nobodys
+    cp "$program" undumpable
+    run -0 setpriv --reuid=nobody --regid=nogroup --clear-groups env PORTSHIM_HOME="$PWD/nobodys" \
+        portshim run -q "${@:2}" -p "${PORTSHIM_POOL%%,*}" -- ./undumpable "${PORTSHIM_POOL%%,*}"
+}
+
+@test "a strict run keeps a program that its supervisor may not look into from a placeholder's own port, and nothing else" {
+    undumpable static --strict
+    assert_output 'bind of another process: success
+bind of a pipe: Socket operation on non-socket
+bind: Operation not permitted'
+}
+
+@test "so it does with socketcall(2)" {
+    undumpable narrow_static --strict
+    assert_output 'bind of another process: success
+bind of a pipe: Socket operation on non-socket
+bind: Operation not permitted
+bind by socketcall: Operation not permitted'
+}

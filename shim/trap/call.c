@@ -19,9 +19,9 @@ static void decode_socketcall(struct call *call)
         [CALL_BIND] = 3,        [CALL_LISTEN] = 2,  [CALL_CONNECT] = 3, [CALL_GETSOCKNAME] = 3,
         [CALL_GETPEERNAME] = 3, [CALL_SENDTO] = 6,  [CALL_SENDMSG] = 3, [CALL_SENDMMSG] = 4,
         [CALL_RECVFROM] = 6,    [CALL_RECVMSG] = 3, [CALL_RECVMMSG] = 5};
-    if (remote_read(call, call->arguments[1], words, counts[which->name] * sizeof *words) != 0)
-        return;
     call->name = which->name;
+    call->lacks_arguments =
+        remote_read(call, call->arguments[1], words, counts[which->name] * sizeof *words) != 0;
     for (unsigned i = 0; i < 6; i++)
         call->arguments[i] = words[i];
 }

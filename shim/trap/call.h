@@ -29,8 +29,9 @@ struct call {
     uint64_t id;  /* of the notification */
     pid_t thread; /* the waiting thread, gettid(2) in the supervisor's pid namespace; 0: not in it */
     enum call_name name;
-    bool is_narrow; /* i386: pointers and sizes have 32 bits, and structures are laid out accordingly */
-    bool is_time64; /* recvmmsg_time64(2) of i386 */
+    bool is_narrow;       /* i386: pointers and sizes have 32 bits, and structures are laid out accordingly */
+    bool is_time64;       /* recvmmsg_time64(2) of i386 */
+    bool lacks_arguments; /* those of socketcall(2) could not be read */
     uint64_t arguments[6];
 };
 
@@ -50,8 +51,7 @@ static inline struct answer answer_value(int64_t value)
     return (struct answer){.how = ANSWER_VALUE, .value = value};
 }
 
-/* Decodes what was received. socketcall(2) of i386 has its arguments in memory: they are read from there, and
- * where they cannot be read the name is CALL_NONE. */
+/* Decodes what was received. socketcall(2) of i386 has its arguments in memory: they are read from there. */
 void call_decode(struct call *call, const struct seccomp_notif *received);
 
 #endif

@@ -17,6 +17,7 @@ static int listener = -1;
 static uint64_t own_network; /* 0: the kernel does not tell */
 static enum untrapped trouble;
 
+/* 0: it is no socket, or the kernel does not tell. */
 static uint64_t network_of(int socket)
 {
     uint64_t cookie = 0;
@@ -89,10 +90,10 @@ int remote_descriptor(const struct call *call, int fd)
 
 bool remote_is_here(int socket)
 {
-    bool is_here = own_network == 0 || network_of(socket) == own_network;
-    if (!is_here)
+    uint64_t network = own_network != 0 ? network_of(socket) : 0;
+    if (network != own_network && network != 0)
         trouble = UNTRAPPED_ELSEWHERE;
-    return is_here;
+    return network == own_network;
 }
 
 bool remote_waits(const struct call *call)

@@ -117,7 +117,8 @@ static struct answer serve(const struct supervision *supervision, const struct c
     };
     if (is_question(call))
         return reply(supervision, call);
-    bool known = call->name < sizeof calls / sizeof *calls && calls[call->name] != NULL;
+    bool known =
+        !call->lacks_arguments && call->name < sizeof calls / sizeof *calls && calls[call->name] != NULL;
     struct answer answer = known ? calls[call->name](image_view(call), call) : CONTINUE_CALL;
     enum untrapped trouble = remote_trouble();
     bool escapes = trouble != UNTRAPPED_UNSAID && answer.how == ANSWER_CONTINUE && names_a_port(call->name) &&
@@ -138,7 +139,8 @@ static void serve_next(const struct supervision *supervision, int listener)
     struct call call;
     memset(&notification, 0, sizeof notification);
     if (kernel_call(SYS_ioctl, listener, SECCOMP_IOCTL_NOTIF_RECV, &notification) < 0)
-        return; /* the thread was killed, or a signal came first */
+        return;       /* the thread was killed, or a signal came first */
+    remote_trouble(); /* with an earlier call, which needed nothing, is none with this one */
     call_decode(&call, &notification.received);
     struct answer answer = serve(supervision, &call);
     if (answer.how != ANSWER_LATER)
