@@ -110,6 +110,11 @@ void command_outlive_file_limit(void)
     sigaction(SIGXFSZ, &ignore, &file_limit_before);
 }
 
+void command_put_back_file_limit(void)
+{
+    sigaction(SIGXFSZ, &file_limit_before, NULL);
+}
+
 /* Puts an empty page where a mapped file has ended before its time. */
 static void fill_in(int number, siginfo_t *info, void *context)
 {
@@ -153,7 +158,7 @@ static void execute_as_script(char *file, char **words)
 int command_execute(char **words)
 {
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
-    sigaction(SIGXFSZ, &file_limit_before, NULL);
+    command_put_back_file_limit();
     execvp(found_program, words); /* else each directory of PATH before its own would be tried again */
     if (errno == ENOEXEC)
         execute_as_script(found_program, words);

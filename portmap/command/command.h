@@ -68,6 +68,9 @@ bool command_must_end(void);
 /* Ignores SIGXFSZ: writing beyond RLIMIT_FSIZE fails with EFBIG from here on, and does not end portshim. */
 void command_outlive_file_limit(void);
 
+/* Takes that back, for a program that is executed. */
+void command_put_back_file_limit(void);
+
 /* From here on a file that is cut short while it is mapped reads as zeroes behind its end, instead of ending
  * portshim by SIGBUS. Other users' processes of a run may cut its late tables short. */
 void command_outlive_cut_files(void);

@@ -8,6 +8,7 @@
 #include "observe/survey.h"
 #include "run/find.h"
 #include "run/sighting.h"
+#include "run/supervisors.h"
 #include "run/texts.h"
 
 #include <errno.h>
@@ -215,6 +216,11 @@ static void print_notes(const struct survey *run, const struct table *table)
         print_line((char[]){"  no process is left"}, table);
     if (run->elsewhere)
         print_line((char[]){"  in another network namespace: ask there"}, table);
+    if (supervisors_killed(&run->map) > 0)
+        print_line(
+            (char[]){"  a supervisor was killed: calls about ports fail in programs that were under it: "
+                     "start them again"},
+            table);
     for (unsigned n = 0; sighting_hooked_by_trap(&run->map, &n, &program);) {
         snprintf(line, sizeof line, "  wrapped by the trap: %s: %s", program.name,
                  sighting_obstacle(&program)->why);
@@ -332,7 +338,7 @@ static void json_loads(const struct map *map)
 {
     const char *comma = "";
     struct sighting s;
-    printf("],\"libraries\":[");
+    printf(",\"libraries\":[");
     for (unsigned n = 0; (s = sighting_get(map, n)).kind != SIGHTING_NONE; n++) {
         const struct load *load = load_of(s.kind);
         if (load == NULL)
@@ -370,6 +376,7 @@ static void json_notes(const struct survey *run)
                unwrapped.reason, unwrapped.remedy);
     }
     json_trapped(&run->map);
+    printf("],\"supervisors_killed\":%u", supervisors_killed(&run->map));
     json_loads(&run->map);
     comma = "";
     printf("],\"not_listed\":[");

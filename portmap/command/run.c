@@ -17,6 +17,7 @@
 #include "run/name.h"
 #include "run/publish.h"
 #include "run/sighting.h"
+#include "run/supervisors.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -321,6 +322,8 @@ static void check_bound(const struct run *run, const struct run_options *options
 {
     unsigned n = 0;
     struct map_program program;
+    if (supervisors_killed(run->map) > 0)
+        command_fail("a supervisor of its programs was killed", "start it again", "run %s", run->path);
     if (sighting_unhookable(run->map, &n, &program))
         fail_of_unwrapped(&program);
     if (!map_any_bound(run->map))

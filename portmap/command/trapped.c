@@ -143,6 +143,7 @@ static void start_trap(const struct told *told, const struct reach *reach, const
 /* Returns only the errno of a failure. */
 static int execute(const struct program *program)
 {
+    command_put_back_file_limit();
     syscall(SYS_execveat, program->dirfd, program->path, program->words, environ, program->flags);
     return errno;
 }

@@ -7,6 +7,7 @@
 #include "host/sockdiag.h"
 #include "observe/watch.h"
 #include "run/publish.h"
+#include "run/supervisors.h"
 #include "run/sweep.h"
 
 #include <stdio.h>
@@ -176,6 +177,14 @@ _Noreturn static void end_with_run(struct waiting *waiting)
                  waiting->watch.word, missing(waiting));
 }
 
+/* The program that is waited for may be one that fails now, and one that has the port would be listening. */
+_Noreturn static void end_with_supervisor(struct waiting *waiting)
+{
+    end_telling(waiting);
+    command_fail("a supervisor of the run's programs was killed before it listened", "start a new run",
+                 "%s, port %s", waiting->watch.word, missing(waiting));
+}
+
 /* Waits until one look finds all ports listening: an earlier listener may be gone by then. */
 static void wait_for_all(struct waiting *waiting)
 {
@@ -198,6 +207,8 @@ static void wait_for_all(struct waiting *waiting)
         tell(waiting);
         if (!watch_is_alive(&waiting->watch))
             end_with_run(waiting);
+        if (supervisors_killed(map) > 0)
+            end_with_supervisor(waiting);
         map_wait(map, seen, nap(waiting, NAP_MILLISECONDS));
     }
 }

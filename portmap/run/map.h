@@ -159,18 +159,19 @@ struct map_program {
 };
 
 /* The notes come in two sizes, as those of a run that discovers ports hold more. */
-#define MAP_NOTES(log_size, programs_size, sightings_size)                                        \
-    struct {                                                                                      \
-        /* For map_wake() and map_wait(). */                                                      \
-        _Atomic uint32_t generation, waiters;                                                     \
-        _Atomic uint32_t log_next;                                                                \
-        _Atomic uint32_t execs;     /* a process has executed a program, and joins in a moment */ \
-        _Atomic uint32_t unreached; /* a program was started that the library is not in */        \
-        uint32_t padding[11];                                                                     \
-        _Atomic uint64_t bound[MAP_START_MAX / 64]; /* by the index in start[] */                 \
-        struct map_record log[log_size];            /* a ring */                                  \
-        struct map_program programs[programs_size];                                               \
-        _Atomic uint64_t sightings[sightings_size];                                               \
+#define MAP_NOTES(log_size, programs_size, sightings_size)                                             \
+    struct {                                                                                           \
+        /* For map_wake() and map_wait(). */                                                           \
+        _Atomic uint32_t generation, waiters;                                                          \
+        _Atomic uint32_t log_next;                                                                     \
+        _Atomic uint32_t execs;          /* a process has executed a program, and joins in a moment */ \
+        _Atomic uint32_t unreached;      /* a program was started that the library is not in */        \
+        _Atomic uint32_t supervisors[8]; /* run/supervisors.h */                                       \
+        uint32_t padding[3];                                                                           \
+        _Atomic uint64_t bound[MAP_START_MAX / 64]; /* by the index in start[] */                      \
+        struct map_record log[log_size];            /* a ring */                                       \
+        struct map_program programs[programs_size];                                                    \
+        _Atomic uint64_t sightings[sightings_size];                                                    \
     }
 
 struct map_notes {

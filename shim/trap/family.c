@@ -1,5 +1,6 @@
 #include "trap/family.h"
 
+#include "trap/mask.h"
 #include "trap/word.h"
 
 #include <errno.h>
@@ -7,6 +8,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <sys/ptrace.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,7 +22,8 @@ static struct {
     int listener, line, children;
     bool has_ended; /* C, and P has been told */
     bool has_stopped;
-    bool proxy_stops; /* P has said so */
+    bool proxy_stops; /* because C has: P has said so */
+    bool is_stopping; /* C, because P has stopped */
 } family = {.lock = PTHREAD_MUTEX_INITIALIZER, .line = -1};
 
 static void tell(enum word_kind kind, int number)
@@ -47,11 +51,38 @@ static void look_at_stops(void)
     siginfo_t info = {0};
     while (waitid(P_PID, (id_t)family.program, &info, WSTOPPED | WCONTINUED | WNOHANG) == 0 &&
            info.si_pid != 0) {
+        info.si_pid = 0;
         family.has_stopped = info.si_code != CLD_CONTINUED;
-        tell(family.has_stopped ? WORD_STOPPED : WORD_CONTINUED, info.si_status);
+        if (!family.has_stopped || !family.is_stopping)
+            tell(family.has_stopped ? WORD_STOPPED : WORD_CONTINUED, info.si_status);
         if (!family.has_stopped)
             continue_proxy();
-        info.si_pid = 0;
+        family.is_stopping = false;
+    }
+}
+
+/*
+ * SIGSTOP stops P alone, and only its parent and its tracer learn that (ptrace(2)). So this thread traces P,
+ * and stops C as well. Then P stays as it is until it gets SIGCONT (PTRACE_LISTEN): if it were let go, its
+ * parent could be told once more that it has stopped.
+ */
+static void trace_proxy(void)
+{
+    ptrace(PTRACE_SEIZE, family.proxy, NULL, NULL); /* where that is refused, C goes on */
+}
+
+static void look_at_proxy(void)
+{
+    int status;
+    while (waitpid(family.proxy, &status, WNOHANG) == family.proxy && WIFSTOPPED(status)) {
+        bool has_stopped = status >> 16 == PTRACE_EVENT_STOP && WSTOPSIG(status) != SIGTRAP;
+        bool gets_signal = status >> 16 == 0;
+        if (has_stopped && !family.proxy_stops && !family.has_stopped && !family.has_ended) {
+            family.is_stopping = true;
+            kill(family.program, SIGSTOP);
+        }
+        ptrace(has_stopped ? PTRACE_LISTEN : PTRACE_CONT, family.proxy, NULL,
+               gets_signal ? (void *)(intptr_t)WSTOPSIG(status) : NULL);
     }
 }
 
@@ -83,7 +114,10 @@ static void wait_for_others(void)
     siginfo_t info = {0};
     while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0 &&
            (info.si_pid != family.program || family.has_ended)) {
-        waitpid(info.si_pid, NULL, WNOHANG);
+        if (info.si_pid == family.proxy)
+            look_at_proxy(); /* stops of what is traced are told to whoever waits for an end */
+        else
+            waitpid(info.si_pid, NULL, WNOHANG);
         info.si_pid = 0;
     }
 }
@@ -123,9 +157,12 @@ static void *watch(void *nothing)
 {
     struct signalfd_siginfo child;
     int timeout = -1;
+    mask_set(MASK_ALL); /* musl has let one of its own signals in */
     pthread_mutex_lock(&family.lock);
     pthread_mutex_unlock(&family.lock);
+    trace_proxy();
     for (;;) {
+        look_at_proxy();
         look_at_program();
         wait_for_others();
         struct pollfd events[] = {{.fd = family.children, .events = POLLIN},
@@ -143,15 +180,12 @@ static void *watch(void *nothing)
 int family_prepare(pid_t program, int line)
 {
     pthread_t thread;
-    sigset_t child;
-    sigemptyset(&child);
-    sigaddset(&child, SIGCHLD);
     family.program = program;
     family.proxy = getppid();
     family.line = line;
-    family.children = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+    family.children = mask_open(mask_of(SIGCHLD));
     if (family.children < 0)
-        return -errno;
+        return family.children;
     pthread_mutex_lock(&family.lock);
     return -pthread_create(&thread, NULL, watch, NULL);
 }

@@ -2,8 +2,11 @@
 
 #include "base/kernel.h"
 #include "error.h"
+#include "run/supervisors.h"
 #include "trap/filter.h"
+#include "trap/mask.h"
 #include "trap/threads.h"
+#include "trap/views.h"
 
 #include <errno.h>
 
@@ -76,4 +79,12 @@ enum part part_of_supervisor(const struct start *start, struct supervision *supe
         return PART_REFUSED;
     *listener = word->kind == WORD_LISTENER ? threads_descriptor(start->program, word->number) : -1;
     return *listener >= 0 ? PART_DONE : PART_LOST;
+}
+
+void part_serve(const struct supervision *supervision, int listener)
+{
+    mask_set(MASK_ALL); /* musl lets signals of its own in when a thread is made */
+    supervisors_enter(views_own()->map[0]);
+    supervisor_run(supervision, listener);
+    supervisors_leave();
 }

@@ -36,6 +36,9 @@ enum part part_of_program(const struct start *start, struct problem *problem);
 enum part part_of_supervisor(const struct start *start, struct supervision *supervision, int *listener,
                              struct word *word);
 
+/* S: answers calls until nobody uses the filter. */
+void part_serve(const struct supervision *supervision, int listener);
+
 /* Fills in *problem, about the program. Returns false. */
 bool part_refuse(struct problem *problem, const struct trap_wish *wish, const char *why, const char *remedy);
 

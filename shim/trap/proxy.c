@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "trap/aside.h"
 #include "trap/family.h"
+#include "trap/mask.h"
 #include "trap/stand_in.h"
 #include "trap/word.h"
 
@@ -122,7 +123,7 @@ _Noreturn static void supervise(struct start *start, int line)
     struct word word = {.kind = WORD_STARTED, .number = start->program};
     int listener = get_ready(start, line, &supervision);
     int program = (int)kernel_call(SYS_pidfd_open, start->program, 0);
-    if (program < 0 || !word_send_with(line, &word, program))
+    if (program < 0 || !word_send_with(line, &word, program) || word_receive(line, &word) != WORD_RUNNING)
         _exit(0);
     kernel_close(program);
     word.kind = WORD_SERVED;
@@ -130,7 +131,7 @@ _Noreturn static void supervise(struct start *start, int line)
     kernel_close(start->talk[1]);
     family_begin(listener);
     aside_set_name("trap", start->program);
-    supervisor_run(&supervision, listener);
+    part_serve(&supervision, listener);
     family_end();
     _exit(0);
 }
@@ -142,7 +143,7 @@ static bool fork_program(struct start *start, const struct kept *kept, int line)
     static struct word word;
     pid_t own = getpid();
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    start->program = fork();
+    start->program = mask_fork();
     if (start->program == 0)
         return become_program(start, kept, own, line);
     if (start->program > 0)
@@ -165,12 +166,6 @@ static void forget_supervisor(pid_t supervisor, bool was_pending)
         kill(getpid(), SIGCHLD); /* a child that this process had before */
 }
 
-static bool is_pending(int number)
-{
-    sigset_t pending;
-    return sigpending(&pending) == 0 && sigismember(&pending, number) == 1;
-}
-
 bool proxy_start(struct start *start, struct problem *problem)
 {
     static struct word word;
@@ -178,9 +173,9 @@ bool proxy_start(struct start *start, struct problem *problem)
     int line[2], error = word_pair(line);
     if (error != 0)
         return part_refuse_process(problem, start->wish, error);
-    bool was_pending = is_pending(SIGCHLD);
+    bool was_pending = (mask_pending() & mask_of(SIGCHLD)) != 0;
     take(&kept);
-    pid_t supervisor = fork();
+    pid_t supervisor = mask_fork();
     error = -errno;
     if (supervisor == 0) {
         kernel_close(line[0]);

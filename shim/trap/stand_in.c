@@ -2,7 +2,9 @@
 
 #include "base/kernel.h"
 #include "trap/aside.h"
+#include "trap/mask.h"
 #include "trap/parts.h"
+#include "trap/witness.h"
 #include "trap/word.h"
 
 #include <errno.h>
@@ -18,21 +20,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void set_blocked(int number, int how)
-{
-    sigset_t only;
-    sigemptyset(&only);
-    sigaddset(&only, number);
-    sigprocmask(how, &only, NULL);
-}
-
 /* Does to this process what the signal does by default. */
 static void suffer(int number)
 {
     signal(number, SIG_DFL);
     kill(getpid(), number);
-    set_blocked(number, SIG_UNBLOCK);
-    set_blocked(number, SIG_BLOCK);
+    mask_set(MASK_ALL & ~mask_of(number));
+    mask_set(MASK_ALL);
 }
 
 _Noreturn static void end_as(int status)
@@ -74,10 +68,15 @@ _Noreturn static void end_without_supervisor(const struct stand_in *own, const s
     _exit(125);
 }
 
+static void say_running(const struct stand_in *own)
+{
+    const struct word word = {.kind = WORD_RUNNING};
+    word_send(own->line, &word);
+}
+
 static bool was_continued(void)
 {
-    sigset_t pending;
-    return sigpending(&pending) == 0 && sigismember(&pending, SIGCONT) == 1;
+    return (mask_pending() & mask_of(SIGCONT)) != 0;
 }
 
 /*
@@ -92,8 +91,7 @@ static void stop(const struct stand_in *own, int number)
     suffer(number);
     if (!was_continued())
         kill(getpid(), SIGSTOP);
-    word.kind = WORD_RUNNING;
-    word_send(own->line, &word);
+    say_running(own);
 }
 
 static void hear_supervisor(const struct stand_in *own, const struct problem *problem)
@@ -147,14 +145,18 @@ static void hand_on(const struct stand_in *own, const struct signalfd_siginfo *c
     int number = (int)came->ssi_signo;
     siginfo_t info;
     memset(&info, 0, sizeof info);
-    if (came->ssi_code == SI_KERNEL && is_of_terminal(number))
+    if (came->ssi_code == SI_KERNEL && is_of_terminal(number)) {
+        witness_saw(came);
         return;
+    }
     if (number == SIGCHLD && came->ssi_code > 0)
         return; /* of S, or of a child that this process had before: C is no parent of it */
     bool has_sender = came->ssi_code == SI_USER || came->ssi_code == SI_QUEUE || came->ssi_code == SI_TKILL;
     pid_t sender = (pid_t)came->ssi_pid;
-    if (has_sender && (sender == own->program || (number == SIGCONT && sender == own->supervisor)))
-        return; /* C sends to its process group; S: see stop() */
+    if (number == SIGCONT && has_sender && sender == own->supervisor)
+        return; /* see stop() */
+    if (has_sender && getpgid(own->program) == getpgrp() && witness_saw(came))
+        return;
     info.si_signo = number;
     info.si_code = came->ssi_code;
     info.si_pid = sender;
@@ -164,24 +166,39 @@ static void hand_on(const struct stand_in *own, const struct signalfd_siginfo *c
     send_signal(own, number, came->ssi_code < 0 && came->ssi_code != SI_TKILL ? &info : NULL);
 }
 
+static void hand_all_on(const struct stand_in *own, int signals)
+{
+    struct signalfd_siginfo came;
+    while (read(signals, &came, sizeof came) == sizeof came)
+        hand_on(own, &came);
+}
+
+/* What is pending already, the program finds pending. */
+static int begin(const struct stand_in *own)
+{
+    const int kept[] = {own->descriptor, own->line};
+    signal(SIGCHLD, SIG_DFL); /* waitpid(2) fails where it is ignored */
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    prctl(PR_SET_PTRACER, own->supervisor, 0, 0, 0); /* to see it stop: trap/family.c */
+    aside_let_go(kept, 2);
+    int signals = mask_open(MASK_ALL);
+    hand_all_on(own, signals);
+    say_running(own);
+    witness_begin();
+    aside_set_name("proxy", own->program);
+    return signals;
+}
+
 void stand_in(const struct stand_in *own, const struct trap_wish *wish)
 {
     static struct problem problem;
-    struct signalfd_siginfo came;
-    sigset_t all;
-    const int kept[] = {own->descriptor, own->line};
     part_refuse_killed(&problem, wish);
-    signal(SIGCHLD, SIG_DFL); /* waitpid(2) fails where it is ignored */
-    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    aside_let_go(kept, 2);
-    aside_set_name("proxy", own->program);
-    sigfillset(&all);
-    int signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+    int signals = begin(own);
     for (;;) {
         struct pollfd events[] = {{.fd = signals, .events = POLLIN}, {.fd = own->line, .events = POLLIN}};
         poll(events, 2, -1);
-        if (events[0].revents != 0 && read(signals, &came, sizeof came) == sizeof came)
-            hand_on(own, &came);
+        if (events[0].revents != 0)
+            hand_all_on(own, signals);
         if (events[1].revents != 0)
             hear_supervisor(own, &problem);
     }

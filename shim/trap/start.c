@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "trap/aside.h"
 #include "trap/filter.h"
+#include "trap/mask.h"
 #include "trap/parts.h"
 #include "trap/proxy.h"
 #include "trap/question.h"
@@ -63,14 +64,14 @@ _Noreturn static void supervise(const struct start *start)
     word_send(start->talk[1], &word);
     kernel_close(start->talk[1]);
     aside_set_name("trap", start->program);
-    supervisor_run(&supervision, listener);
+    part_serve(&supervision, listener);
     _exit(0);
 }
 
 static int fork_supervisor(void *of)
 {
     struct between *between = of;
-    pid_t pid = fork();
+    pid_t pid = mask_fork();
     if (pid == 0)
         supervise(&between->start);
     between->fork_error = pid < 0 ? -errno : 0;
@@ -161,12 +162,10 @@ bool trap_start(const struct trap_wish *wish, struct problem *problem)
 {
     struct trap_question question;
     struct start start = {.wish = wish, .program = getpid()};
-    sigset_t all, mask;
     if (trap_ask(&question, TRAP_RUN))
         return true;
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &mask);
+    const mask before = mask_set(MASK_ALL);
     bool started = start_in_shape(&start, problem);
-    sigprocmask(SIG_SETMASK, &mask, NULL);
+    mask_set(before);
     return started;
 }

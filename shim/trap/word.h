@@ -16,11 +16,11 @@ enum word_kind {
     WORD_READY,     /* S to C: it could supervise */
     WORD_LISTENER,  /* C to S: the filter is on; `number` is its listener in C */
     WORD_SERVED,    /* S to C: the calls are answered from now on */
-    WORD_STARTED,   /* S to P: C, whose pid is `number`, is about to execute the program */
+    WORD_STARTED,   /* S to P: C, whose pid is `number`, waits; a pidfd of it comes along */
     WORD_STOPPED,   /* S to P: by signal `number` */
     WORD_CONTINUED, /* S to P */
     WORD_STOPPING,  /* P to S: it is about to stop as well */
-    WORD_RUNNING,   /* P to S: it has stopped, and was continued */
+    WORD_RUNNING,   /* P to S: it stands in for C; also when it has stopped, and was continued */
     WORD_ENDED,     /* S to P: C has ended, `number` is its status (waitpid(2)) */
     WORD_YOURS,     /* S to P: S ends, and C, which has ended or is just ending, is P's child then */
 };
