@@ -175,7 +175,7 @@ END
 
 @test "where the trap cannot be had, the command is not started, the reason is said, and nothing is left" {
     local without=$ROOT/build/tests/without_feature feature
-    for feature in pidfd_getfd process_vm_readv seccomp; do
+    for feature in pidfd_getfd process_vm_readv process_vm_writev seccomp; do
         for option in --trap=auto --trap=on --require-bind --strict; do
             fails_with './static: ' "$without" "$feature" 1 portshim run -q $option -n refused -m m.json -p 1-15 -- ./static
             [[ $stderr == *"$feature(2) "*'is refused'*', or use --trap=off' && ! -e m.json ]] || fail "$feature: $stderr"
@@ -320,4 +320,16 @@ END
         [[ ! -e m.json ]]
     done
     run -0 portshim run -q -n broken -p 1-15 -- true
+}
+
+@test "who cannot talk to the supervisor is refused, and does not wait for it" {
+    fails_with './static: ' timeout -k 1 20 "$ROOT/build/tests/without_feature" sendto 1 portshim run -q -p 1-15 -- ./static
+}
+
+@test "whose supervisor would be in another pid namespace is refused, and whoever is in that one is served" {
+    local apart=(unshare -Urp)
+    "${apart[@]}" true || skip 'no pid namespace can be made here'
+    fails_with 'another pid namespace: let unshare fork (-f), or use --trap=off' "${apart[@]}" portshim run -p 1-15 -- ./static
+    run -7 "${apart[@]}" portshim run -q --trap=off -p 1-15 -- ./static
+    binds 7 8080 "${apart[@]}" -fm --mount-proc portshim run -p 8080 -- ./static 8080
 }

@@ -74,7 +74,8 @@ enum part part_of_supervisor(const struct start *start, struct supervision *supe
     *supervision =
         (struct supervision){.first = start->program, .cookie = start->cookie, .strict = start->wish->strict};
     word->kind = supervisor_prepare(supervision, &word->problem) ? WORD_READY : WORD_REFUSED;
-    word_send(start->talk[1], word);
+    if (!word_send(start->talk[1], word))
+        return PART_LOST;
     if (word->kind == WORD_REFUSED || word_receive(start->talk[1], word) == WORD_REFUSED)
         return PART_REFUSED;
     *listener = word->kind == WORD_LISTENER ? threads_descriptor(start->program, word->number) : -1;

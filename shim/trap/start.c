@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,6 +41,16 @@ static enum scope scope_here(void)
     if (text_read_once("/proc/sys/kernel/yama/ptrace_scope", digit, sizeof digit) <= 0)
         return SCOPE_ANY; /* a kernel without Yama */
     return *digit >= '0' && *digit <= '3' ? (enum scope)(*digit - '0') : SCOPE_ANY;
+}
+
+/* Whether a child would be in another pid namespace: this process has called unshare(2) or setns(2), but has
+ * not been let a child execute it since. The first child would be the namespace's init(1), by whose end all
+ * end. */
+static bool is_apart_from_children(void)
+{
+    struct stat own, of_children;
+    return stat("/proc/self/ns/pid", &own) == 0 &&
+           (stat("/proc/self/ns/pid_for_children", &of_children) != 0 || own.st_ino != of_children.st_ino);
 }
 
 /* The process between C and S, so that S is nobody's child that the program could wait for. It shares the
@@ -148,6 +159,9 @@ static bool start_in_shape(struct start *start, struct problem *problem)
     if (!is_free && scope != SCOPE_DESCENDANTS)
         return part_refuse(problem, start->wish, "kernel.yama.ptrace_scope lets no process look into another",
                            "set it to 1, or use --trap=off");
+    if (is_apart_from_children())
+        return part_refuse(problem, start->wish, "its supervisor would be in another pid namespace",
+                           "let unshare fork (-f), or use --trap=off");
     if (getrandom(&start->cookie, sizeof start->cookie, 0) != sizeof start->cookie)
         return part_refuse(problem, start->wish, "getrandom(2) is refused, as by a container's profile",
                            "allow it, or use --trap=off");

@@ -32,13 +32,17 @@ static bool is_refused(struct problem *problem, const char *call, const char *wh
 
 static bool can_look_into(const struct supervision *supervision, struct problem *problem)
 {
-    static const uint64_t known = UINT64_C(0x706f72747368696d);
+    static uint64_t known = UINT64_C(0x706f72747368696d);
     uint64_t read = 0;
     /* This process was forked from that one: the same bytes are at the same place. */
     const struct call call = {.thread = supervision->first};
     int error = remote_read(&call, (uintptr_t)&known, &read, sizeof read);
     if (error != 0 || read != known)
         return is_refused(problem, "process_vm_readv", "refused: the program's memory cannot be read");
+    if (remote_write(&call, (uintptr_t)&known, &read, sizeof read) != 0)
+        return is_refused(problem, "process_vm_writev", "refused: the program's memory cannot be written");
+    if (threads_find(supervision->first) == NULL)
+        return is_refused(problem, "pidfd_open", "refused, as by a container's profile");
     int fd = threads_descriptor(supervision->first, STDERR_FILENO);
     if (fd >= 0)
         close(fd);

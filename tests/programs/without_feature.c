@@ -20,6 +20,7 @@ static const struct feature {
     {"process_vm_readv", SYS_process_vm_readv, 0, 0},
     {"process_vm_writev", SYS_process_vm_writev, 0, 0},
     {"seccomp", SYS_seccomp, 0, 0},
+    {"sendto", SYS_sendto, 0, 0},
     {"WAIT_KILLABLE_RECV", SYS_seccomp, 1, 1 << 5},
     {"SYNC_WAKE_UP", SYS_ioctl, 1, 0x40000000 /* SECCOMP_IOCTL_NOTIF_SET_FLAGS writes */},
     {"PIDFD_THREAD", SYS_pidfd_open, 1, 0200 /* O_EXCL */},
