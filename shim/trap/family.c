@@ -153,10 +153,11 @@ static int nap(int last)
     return last < 0 ? FIRST_NAP : last < LONGEST_NAP ? 2 * last : LONGEST_NAP;
 }
 
-static void *watch(void *nothing)
+_Noreturn static void *watch(void *nothing)
 {
     struct signalfd_siginfo child;
     int timeout = -1;
+    (void)nothing;
     mask_set(MASK_ALL); /* musl has let one of its own signals in */
     pthread_mutex_lock(&family.lock);
     pthread_mutex_unlock(&family.lock);
@@ -171,7 +172,7 @@ static void *watch(void *nothing)
         if (poll(events, 2, timeout) > 0)
             timeout = -1;
         if (events[0].revents != 0 && read(family.children, &child, sizeof child) < 0)
-            return nothing;
+            continue; /* it has been read: all children are looked at each time */
         if (events[1].revents != 0)
             hear_proxy();
     }
