@@ -225,14 +225,15 @@ check: all $(TEST_PROGRAMS)
 # leak on purpose, in the same way; libportmap's threads under ThreadSanitizer; the command under valgrind; random bytes
 # for the readers; a third-party suite in four copies at once; fresh systems of Debian 12 and Debian 11.
 S = $B/sanitized
+# The sanitizer's code is linked statically: a program must not look for its libraries, nor for their order.
+SANITIZED = B=$S/command STATIC= LDFLAGS=-static-libasan CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
 SANITIZED_UNITS = $(patsubst %.c,$S/command/%,$(wildcard tests/unit/*.c))
 check-long: check
-	$(MAKE) B=$S/command STATIC= CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all" $S/command/portshim
+	$(MAKE) $(SANITIZED) $S/command/portshim
 	$(MAKE) B=$S/library CFLAGS="-O1 -g -fsanitize=undefined -fno-sanitize=alignment -fsanitize-undefined-trap-on-error" $S/library/libportshim.so
 	mkdir -p $S/both && cp $S/command/portshim $S/library/libportshim.so $S/both
-	ASAN_OPTIONS=verify_asan_link_order=0 PORTSHIM_HOSTILE_ROUNDS=10000 PORTSHIM_BUILD=$(CURDIR)/$S/both \
-		$(BATS) tests
-	$(MAKE) B=$S/command STATIC= CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all" $(SANITIZED_UNITS)
+	PORTSHIM_HOSTILE_ROUNDS=10000 PORTSHIM_BUILD=$(CURDIR)/$S/both $(BATS) tests
+	$(MAKE) $(SANITIZED) $(SANITIZED_UNITS)
 	for unit in $(SANITIZED_UNITS); do ASAN_OPTIONS=handle_segv=0:detect_leaks=0 $$unit >$S/unit.out || { cat $S/unit.out; exit 1; }; done
 	$(MAKE) B=$S/threads CFLAGS="-O1 -g -fsanitize=thread" $S/threads/libportmap.so.$(ABI)
 	$(CC) $(STANDARD) -O1 -g -fsanitize=thread -I. -o $S/threads/c_api tests/programs/c_api/c_api.c \

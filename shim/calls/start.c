@@ -115,8 +115,7 @@ static enum outcome start(struct attempt *attempt, int dirfd, const char *path, 
                                     .is_script = *reach->interpreter != '\0',
                                     .spawn = attempt->spawn};
     *reason = attempt->told.trap.is_off ? UNTRAPPED_OFF : wants ? UNTRAPPED_COMMAND : UNTRAPPED_UNSAID;
-    if (wants && (trapped_is_portshim(program.trap) ||
-                  trapped_will_fail(&program, dirfd, place_path(&attempt->place, path))))
+    if (wants && trapped_will_fail(&program, dirfd, place_path(&attempt->place, path)))
         return PLAINLY;
     return wants && trapped_start(&program) ? STARTED : ESCAPES;
 }

@@ -20,17 +20,6 @@ enum {
     WORDS_ON_STACK = 2048 /* a thread's stack may have 16 KiB */
 };
 
-bool trapped_is_portshim(const struct compact_trap *trap)
-{
-    char path[PATH_MAX];
-    struct stat portshim, self;
-    struct text t = text_in(path, sizeof path);
-    text_bytes(&t, trap->command, trap->command_length);
-    return kernel_stat(AT_FDCWD, path, 0, &portshim) == 0 &&
-           kernel_stat(AT_FDCWD, "/proc/self/exe", 0, &self) == 0 && portshim.st_dev == self.st_dev &&
-           portshim.st_ino == self.st_ino;
-}
-
 /* Whether the path is looked up by way of the descriptor. */
 static bool uses_dirfd(const struct trapped *program)
 {

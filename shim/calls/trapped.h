@@ -35,10 +35,6 @@ struct trapped {
     const struct start_spawn *spawn; /* NULL: by exec */
 };
 
-/* Whether this process is portshim itself, which starts the program now. It has the library where it was
- * linked dynamically. */
-bool trapped_is_portshim(const struct compact_trap *trap);
-
 /* Whether the kernel would not start the program: it must fail in the process that starts it. `dirfd` and
  * `path` as this process sees them, even where a directory is changed to before the program is started. */
 bool trapped_will_fail(const struct trapped *program, int dirfd, const char *path);

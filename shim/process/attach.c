@@ -10,6 +10,7 @@
 #include "process/loaded.h"
 #include "process/memory.h"
 #include "process/once.h"
+#include "process/own_program.h"
 #include "process/refill.h"
 #include "process/settle.h"
 #include "process/supervised.h"
@@ -212,7 +213,8 @@ static void attach_here(bool again)
     const char *run_path = environment_get_nonempty(environ, "PORTSHIM_RUN");
     const char *on = environment_get(environ, "PORTSHIM");
     const char *compact = environment_get_nonempty(environ, COMPACT_VARIABLE);
-    bool wanted = on == NULL || strcmp(on, "0") != 0;
+    /* Of the command portshim no call is to be changed: it leases ports and may be a supervisor. */
+    bool wanted = (on == NULL || strcmp(on, "0") != 0) && !own_program_is_portshim();
     if (wanted && !environment_is_anothers() && !loaded_second_copy()) {
         describe_process();
         if (!carry_init())

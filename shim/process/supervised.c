@@ -2,9 +2,9 @@
 
 #include "process/attach.h"
 #include "process/loaded.h"
+#include "process/own_program.h"
 #include "trap/question.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
@@ -12,72 +12,6 @@
 _Atomic(enum supervised) supervised_state;
 
 static uint64_t cookie; /* once that is SUPERVISED_ANSWERED; 0 in a Go program */
-
-static bool is_readable(const ElfW(Phdr) * segment)
-{
-    return segment->p_type == PT_LOAD && (segment->p_flags & PF_R) != 0;
-}
-
-/* What a segment has in memory, cut to what a loadable segment maps; NULL when none does. */
-static const char *in_memory(const struct headers *program, const ElfW(Phdr) * segment)
-{
-    for (size_t i = 0; i < program->count; i++) {
-        const ElfW(Phdr) *whole = &program->first[i];
-        uintptr_t at = segment->p_vaddr - whole->p_vaddr;
-        if (is_readable(whole) && segment->p_vaddr >= whole->p_vaddr && at <= whole->p_filesz &&
-            segment->p_filesz <= whole->p_filesz - at)
-            return (const char *)(program->base + segment->p_vaddr);
-    }
-    return NULL;
-}
-
-/* Whether there is a note of Go's linker: its build id. */
-static bool has_go_note(const char *at, size_t size)
-{
-    static const char name[4] = "Go\0";
-    ElfW(Nhdr) note;
-    while (size >= sizeof note + sizeof name) {
-        memcpy(&note, at, sizeof note);
-        if (note.n_namesz == sizeof name && memcmp(at + sizeof note, name, sizeof name) == 0)
-            return true;
-        size_t whole =
-            sizeof note + ((size_t)note.n_namesz + 3) / 4 * 4 + ((size_t)note.n_descsz + 3) / 4 * 4;
-        if (whole >= size)
-            return false;
-        at += whole;
-        size -= whole;
-    }
-    return false;
-}
-
-/* Whether Go's build information lies at the beginning of the program's data, where Go itself looks for it
- * (debug/buildinfo). Programs that were linked without a build id have that. */
-static bool has_go_data(const char *at, size_t size)
-{
-    static const char magic[] = "\xff Go buildinf:";
-    enum { STEP = 16, MOST = 64 * 1024 };
-    for (size_t i = 0; i < MOST && i + STEP <= size; i += STEP)
-        if (memcmp(at + i, magic, sizeof magic - 1) == 0)
-            return true;
-    return false;
-}
-
-/* The same as program/elf.h tells of a file, by what of it is in memory. */
-static bool is_go(void)
-{
-    struct headers program;
-    if (!loaded_headers(&program))
-        return false;
-    for (size_t i = 0; i < program.count; i++) {
-        const ElfW(Phdr) *segment = &program.first[i];
-        bool note = segment->p_type == PT_NOTE;
-        bool data = is_readable(segment) && (segment->p_flags & PF_W) != 0;
-        const char *at = note || data ? in_memory(&program, segment) : NULL;
-        if (at != NULL && (note ? has_go_note : has_go_data)(at, segment->p_filesz))
-            return true;
-    }
-    return false;
-}
 
 /* A system call, made here: libc's syscall() would be one more function to return from, see INLINED in
  * calls/calls.h. */
@@ -174,7 +108,7 @@ void supervised_may_be(void)
     next_functions.bind = NULL;
     next_functions.getsockname = NULL;
     next_functions.getpeername = NULL;
-    if (is_go() && ask(TRAP_PRESENT))
+    if (own_program_is_go() && ask(TRAP_PRESENT))
         own_view.active = false;
 }
 

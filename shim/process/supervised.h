@@ -30,7 +30,8 @@ extern _Atomic(enum supervised) supervised_state;
  * program, where it ends the rewriting of own_view: one. */
 void supervised_may_be(void);
 
-/* Instead, in a program with PORTSHIM=0: asks the supervisor to change none of its calls either. */
+/* Instead, in a program with PORTSHIM=0 and in the command portshim: asks the supervisor to change none of
+ * its calls either. */
 void supervised_be_exempt(void);
 
 /* Asks if that has not been done. The first time it makes one system call. Leaves errno alone.

@@ -61,7 +61,10 @@ struct between {
     int fork_error, filter_error;
 };
 
-_Noreturn static void supervise(const struct start *start)
+/* The stack is none that AddressSanitizer knows. It says so where a function ends the process. */
+#define ON_OWN_STACK __attribute__((no_sanitize("address")))
+
+ON_OWN_STACK _Noreturn static void supervise(const struct start *start)
 {
     static struct word word;
     struct supervision supervision;
@@ -79,7 +82,7 @@ _Noreturn static void supervise(const struct start *start)
     _exit(0);
 }
 
-static int fork_supervisor(void *of)
+ON_OWN_STACK static int fork_supervisor(void *of)
 {
     struct between *between = of;
     pid_t pid = mask_fork();
