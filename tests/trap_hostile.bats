@@ -55,6 +55,26 @@ supervises() {
     assert_equal "$(portshim ls)" ''
 }
 
+@test "a program that cuts off the files of its run does not end its supervisor" {
+    # shellcheck disable=SC2016 # expanded there
+    run -0 portshim run -q --trap=on -p 8080 -- env PORTSHIM=0 sh -c 'for file in "$PORTSHIM_RUN"/*; do
+        [ -f "$file" ] && : >"$file"
+    done
+    env -u PORTSHIM ./privileges 8080'
+    assert_line 'the placeholder: success'
+}
+
+@test "a program that names a run with a FIFO for a file does not keep its supervisor waiting" {
+    local secret=0123456789abcdef0123456789abcdef
+    mkdir -p trap
+    mkfifo "trap/$secret"
+    # The inner command makes the supervisor look at environments.
+    # shellcheck disable=SC2016 # expanded there
+    run -0 timeout -k 1 20 portshim run -q --trap=on -p 8080 -- sh -c 'portshim --version &&
+        exec env PORTSHIM_RUN="$PWD/trap" PORTSHIM_COMPACT="2 $1" ./privileges 8080' sh "$secret"
+    assert_line 'an address of another host: Cannot assign requested address'
+}
+
 @test "a program in another user's run gets none of its numbers" {
     as_root || skip 'only root starts programs as other users'
     nobody=(setpriv --reuid=nobody --regid=nogroup --clear-groups)

@@ -336,10 +336,13 @@ static int check_life(const struct map_head *head, uint64_t run_id, int *judge)
     return same && map_life_state(life) == MAP_LIVES ? 0 : PORTMAP_EENDED;
 }
 
+/* A supervisor joins the runs that its programs name, and must not wait for what lies there instead. */
+enum { JOIN_FLAGS = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC };
+
 /* Leaves the descriptor in map->fd. */
 static int join_head(struct map *map, const char *path, bool check_size)
 {
-    int fd = map->fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = map->fd = open(path, O_RDONLY | JOIN_FLAGS);
     if (fd < 0)
         return -errno;
     lock_head(fd); /* without a lock, as on some network file systems, the starter alone keeps the run */
@@ -358,7 +361,7 @@ static int join_head(struct map *map, const char *path, bool check_size)
 static struct map_late *join_late(const char *path)
 {
     struct stat st;
-    int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    int fd = open(path, O_RDWR | JOIN_FLAGS);
     if (fd < 0)
         return NULL;
     if (kernel_stat(fd, "", AT_EMPTY_PATH, &st) == 0 && st.st_size >= (off_t)sizeof(struct map_late))
@@ -372,11 +375,11 @@ static void join_notes(struct map *map, const char *path)
 {
     map->has_large_notes = map->head->discover;
     size_t size = notes_size(map->has_large_notes);
-    int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    int fd = open(path, O_RDWR | JOIN_FLAGS);
     if (fd < 0 && errno == EMFILE) { /* one descriptor was left */
         kernel_close(map->fd);
         map->fd = -1;
-        fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+        fd = open(path, O_RDWR | JOIN_FLAGS);
     }
     void *notes = fd < 0 ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     map->notes = notes == MAP_FAILED ? NULL : notes;

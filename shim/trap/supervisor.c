@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -151,10 +152,21 @@ static void serve_next(const struct supervision *supervision, int listener)
         remote_answer(&call, answer);
 }
 
+/* A program of the run may cut off a file that is mapped here. The command has a handler for that, without
+ * which, or while the signal is blocked, the kernel ends the process (command_outlive_cut_files()). */
+static void take_bus_errors(void)
+{
+    sigset_t only;
+    sigemptyset(&only);
+    sigaddset(&only, SIGBUS);
+    sigprocmask(SIG_UNBLOCK, &only, NULL);
+}
+
 void supervisor_run(const struct supervision *supervision, int listener)
 {
     enum { CALLS, WAITING, COUNT };
     struct pollfd events[COUNT] = {{.fd = listener, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
+    take_bus_errors();
     remote_init(listener);
     trap_init(supervision->cookie);
     kernel_call(SYS_ioctl, listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
