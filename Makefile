@@ -223,7 +223,8 @@ check: all $(TEST_PROGRAMS)
 # The same tests with the command under AddressSanitizer and UndefinedBehaviorSanitizer and a library that traps at
 # undefined behaviour (but for misaligned structures, which programs pass and the kernel takes); the unit tests, which
 # leak on purpose, in the same way; libportmap's threads under ThreadSanitizer; the command under valgrind; random bytes
-# for the readers; a third-party suite in four copies at once; fresh systems of Debian 12 and Debian 11.
+# for the readers; a third-party suite in four copies at once; the trap with Debian's own kernel, on x86-64 and AArch64;
+# fresh systems of Debian 12 and Debian 11.
 S = $B/sanitized
 # The sanitizer's code is linked statically: a program must not look for its libraries, nor for their order.
 SANITIZED = B=$S/command STATIC= LDFLAGS=-static-libasan CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
@@ -243,6 +244,8 @@ check-long: check
 	scripts/check-valgrind $S/dynamic/portshim
 	$(MAKE) fuzz FUZZ_SECONDS=60
 	scripts/legacy-suite
+	scripts/test-deps kernel
+	scripts/check-kernel
 	scripts/check-bare
 
 # What is found new stays in build/fuzz/corpus; an input that ends a target is left in build/fuzz.
