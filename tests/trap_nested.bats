@@ -58,3 +58,39 @@ answers() {
     done
     wait "$pid"
 }
+
+@test "twenty runs in one trapped program are kept apart" {
+    needs_busybox
+    # shellcheck disable=SC2016 # expanded there
+    start nested portshim run -p 7070 -n outer -- "$busybox" sh -c \
+        'for i in $(seq 20); do portshim run -p 8080 -n "n$i" -- "$1" httpd -f -p 127.0.0.1:8080 & done; wait' - "$busybox"
+    for i in $(seq 20); do
+        within 20 portshim ls "n$i" >ls.out 2>&1
+        assert_not_equal "$(real "n$i" 8080)" 8080
+    done
+    for i in $(seq 20); do
+        kill -TERM "$(portshim ls -q "n$i" 8080 | head -n 1)"
+    done
+    wait "$pid"
+}
+
+has_ended() {
+    ! portshim ls "$1" >ended.out 2>&1
+}
+
+@test "a run in a trapped program ends with its own processes" {
+    needs_busybox
+    # The first server starts the second one, which lives on.
+    # shellcheck disable=SC2016 # expanded there
+    start nested portshim run -p 7070 -n outer -- "$busybox" sh -c \
+        'portshim run -p 8080,8081 -n inner -- "$1" sh -c "\$0 httpd -p 127.0.0.1:8080; \$0 httpd -p 127.0.0.1:8081" "$1"
+        exec "$1" sleep 60' - "$busybox"
+    within 10 portshim ls inner >ls.out 2>&1
+    real inner 8080
+    real inner 8081
+    kill "$(portshim ls -q inner 8080)"
+    refute [ "$(real inner 8081)" = 8081 ]
+    kill "$(portshim ls -q inner 8081)"
+    within 10 has_ended inner
+    portshim ls outer
+}

@@ -119,6 +119,13 @@ void images_look_for_runs(void)
     several_runs = true;
 }
 
+void images_forget(const struct view *view)
+{
+    for (unsigned i = 0; i < KEPT; i++)
+        if (kept[i].view == view)
+            kept[i] = (struct image){.view = views_own()};
+}
+
 struct view *image_view(const struct call *call)
 {
     const struct image *image = several_runs ? image_of(call) : NULL;

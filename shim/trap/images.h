@@ -30,6 +30,9 @@ struct image *image_of(const struct call *call);
  * supervisor's. */
 void images_look_for_runs(void);
 
+/* Forgets all programs whose run has the view: it has ended (views_ended()). */
+void images_forget(const struct view *view);
+
 /* The view of the run that the calling process belongs to, with the process filled in for the log. */
 struct view *image_view(const struct call *call);
 

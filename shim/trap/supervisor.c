@@ -162,16 +162,24 @@ static void take_bus_errors(void)
     sigprocmask(SIG_UNBLOCK, &only, NULL);
 }
 
+static void forget_ended_runs(void)
+{
+    for (const struct view *view; (view = views_ended()) != NULL;)
+        images_forget(view);
+}
+
 void supervisor_run(const struct supervision *supervision, int listener)
 {
-    enum { CALLS, WAITING, COUNT };
-    struct pollfd events[COUNT] = {{.fd = listener, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
+    enum { CALLS, WAITING, RUNS, COUNT };
+    struct pollfd events[COUNT] = {
+        {.fd = listener, .events = POLLIN}, {.fd = -1, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
     take_bus_errors();
     remote_init(listener);
     trap_init(supervision->cookie);
     kernel_call(SYS_ioctl, listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
     while ((events[CALLS].revents & (POLLIN | POLLHUP | POLLERR)) != POLLHUP) {
         events[WAITING].fd = waiting_descriptor();
+        events[RUNS].fd = views_descriptor();
         int ready = poll(events, COUNT, waiting_timeout());
         if (ready < 0 && errno != EINTR)
             return;
@@ -180,6 +188,8 @@ void supervisor_run(const struct supervision *supervision, int listener)
         /* First, so that a port is free for who has seen the end of the process that waited there. */
         if (events[WAITING].revents != 0 || waiting_timeout() == 0)
             waiting_work();
+        if (events[RUNS].revents != 0)
+            forget_ended_runs();
         if (events[CALLS].revents & POLLIN)
             serve_next(supervision, listener);
         else if (events[CALLS].revents & (POLLERR | POLLNVAL))

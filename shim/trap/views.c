@@ -4,25 +4,34 @@
 #include "error.h"
 #include "run/compact.h"
 #include "trap/refill.h"
+#include "trap/threads.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 extern char **environ;
 
-enum { RUNS = 16 };
-
+/* A run that was made inside of this one is joined for its programs, which cannot do that themselves, and let
+ * go when it has no process any more. */
 struct joined {
-    char secret[SECRET_SIZE];
+    struct joined *next;
+    char secret[SECRET_SIZE]; /* empty: of no run, and to be used again */
+    int witness;              /* pidfd of one of the run's processes */
     struct view view;
     struct map maps[VIEW_MAPS];
 };
 
-static struct joined own, *inner[RUNS];
+static struct joined own, *inner;
+static int witnesses = -1; /* epoll(7) of the inner runs' */
 
 /* The rules ask for what is known of a view from its beginning. */
 static void settled(void)
@@ -106,31 +115,8 @@ static bool may_serve(const struct joined *joined, pid_t process)
            (of_own != NULL && head->uid == of_own->uid);
 }
 
-static struct view *join_inner(pid_t process, const char *run, const char *text)
-{
-    struct compact compact;
-    unsigned i = 0;
-    if (!compact_read_head(text, &compact) || strcmp(compact.secret, own.secret) == 0)
-        return &own.view;
-    for (; i < RUNS && inner[i] != NULL; i++)
-        if (strcmp(inner[i]->secret, compact.secret) == 0)
-            return &inner[i]->view;
-    struct joined *joined =
-        i < RUNS ? mmap(NULL, sizeof *joined, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-                 : MAP_FAILED;
-    if (joined == MAP_FAILED)
-        return &own.view;
-    if (join(joined, run, text) == 0 && may_serve(joined, process)) {
-        inner[i] = joined;
-        return &joined->view;
-    }
-    for (unsigned n = 0; joined->maps[n].head != NULL; n++)
-        files_close(&joined->maps[n]);
-    munmap(joined, sizeof *joined);
-    return &own.view;
-}
-
-struct view *views_of(pid_t process)
+/* What the environment of a process says of its run, in static memory. False when it names none. */
+static bool read_run(pid_t process, const char **run, const char **text)
 {
     static char environment[256 * 1024];
     char path[40];
@@ -139,7 +125,114 @@ struct view *views_of(pid_t process)
     text_uint(&t, (uint64_t)process);
     text_str(&t, "/environ");
     int size = text_read_file(path, environment, sizeof environment);
-    const char *run = size > 0 ? find_variable(environment, (size_t)size, "PORTSHIM_RUN") : NULL;
-    const char *text = size > 0 ? find_variable(environment, (size_t)size, COMPACT_VARIABLE) : NULL;
-    return run != NULL && text != NULL ? join_inner(process, run, text) : &own.view;
+    *run = size > 0 ? find_variable(environment, (size_t)size, "PORTSHIM_RUN") : NULL;
+    *text = size > 0 ? find_variable(environment, (size_t)size, COMPACT_VARIABLE) : NULL;
+    return *run != NULL && *text != NULL;
+}
+
+/* Without a witness, the run stays joined as long as this supervisor lives. */
+static void watch(struct joined *joined, pid_t process)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    if (witnesses < 0)
+        witnesses = epoll_create1(EPOLL_CLOEXEC);
+    joined->witness = (int)syscall(SYS_pidfd_open, process, 0);
+    if (joined->witness >= 0)
+        epoll_ctl(witnesses, EPOLL_CTL_ADD, joined->witness, &event);
+}
+
+static struct joined *room_for_run(void)
+{
+    struct joined *joined = inner;
+    while (joined != NULL && *joined->secret != '\0')
+        joined = joined->next;
+    if (joined != NULL)
+        return joined;
+    joined = mmap(NULL, sizeof *joined, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (joined == MAP_FAILED)
+        return NULL;
+    joined->next = inner;
+    return inner = joined;
+}
+
+/* A call that still waits may use the view: then it rewrites nothing. */
+static void let_go(struct joined *joined)
+{
+    struct joined *next = joined->next;
+    for (unsigned n = 0; n < VIEW_MAPS && joined->maps[n].head != NULL; n++)
+        files_close(&joined->maps[n]);
+    madvise(joined, sizeof *joined, MADV_DONTNEED); /* all of it is 0 */
+    joined->next = next;
+}
+
+static struct view *join_inner(pid_t thread, const char *run, const char *text)
+{
+    struct compact compact;
+    if (!compact_read_head(text, &compact) || strcmp(compact.secret, own.secret) == 0)
+        return &own.view;
+    for (struct joined *joined = inner; joined != NULL; joined = joined->next)
+        if (strcmp(joined->secret, compact.secret) == 0)
+            return &joined->view;
+    struct joined *joined = room_for_run();
+    if (joined == NULL)
+        return &own.view;
+    if (join(joined, run, text) != 0 || !may_serve(joined, thread)) {
+        let_go(joined);
+        return &own.view;
+    }
+    const struct thread *caller = threads_find(thread);
+    watch(joined, caller != NULL && caller->group != 0 ? caller->group : thread);
+    return &joined->view;
+}
+
+struct view *views_of(pid_t thread)
+{
+    const char *run, *text;
+    return read_run(thread, &run, &text) ? join_inner(thread, run, text) : &own.view;
+}
+
+int views_descriptor(void)
+{
+    return witnesses;
+}
+
+static bool has_ended(int process)
+{
+    struct pollfd event = {.fd = process, .events = POLLIN};
+    return process >= 0 && poll(&event, 1, 0) == 1;
+}
+
+/* A process of the run: the first that /proc lists. 0 when there is none. */
+static pid_t find_process(const struct joined *joined)
+{
+    pid_t found = 0;
+    struct compact compact;
+    const char *run, *text;
+    struct dirent *entry;
+    DIR *processes = opendir("/proc");
+    while (processes != NULL && found == 0 && (entry = readdir(processes)) != NULL) {
+        pid_t process = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (process > 0 && read_run(process, &run, &text) && compact_read_head(text, &compact) &&
+            strcmp(compact.secret, joined->secret) == 0)
+            found = process;
+    }
+    if (processes != NULL)
+        closedir(processes);
+    return found;
+}
+
+struct view *views_ended(void)
+{
+    for (struct joined *joined = inner; joined != NULL; joined = joined->next) {
+        if (*joined->secret == '\0' || !has_ended(joined->witness))
+            continue;
+        close(joined->witness);
+        pid_t process = find_process(joined);
+        if (process == 0) {
+            let_go(joined);
+            return &joined->view;
+        }
+        watch(joined, process);
+    }
+    return NULL;
 }

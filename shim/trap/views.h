@@ -17,8 +17,15 @@ bool views_join(struct problem *problem);
 /* The view of that run. */
 struct view *views_own(void);
 
-/* The view of the run that a process's environment names; that of the supervisor's run when it names none, or
- * one whose owner is neither the process's user nor the owner of the supervisor's run. */
-struct view *views_of(pid_t process);
+/* The view of the run that the environment of a thread's process names; that of the supervisor's run when it
+ * names none, or one whose owner is neither the thread's user nor the owner of the supervisor's run. */
+struct view *views_of(pid_t thread);
+
+/* A descriptor that poll(2) finds readable when views_ended() is to be called; -1 when there is none. */
+int views_descriptor(void);
+
+/* Lets a run go that has no process any more, and returns what was its view and is to be forgotten; NULL when
+ * there is none. A run that this process does not hold open can end. */
+struct view *views_ended(void);
 
 #endif
