@@ -74,3 +74,7 @@ reads() {
     assert_failure
     assert_output --partial 'not true: file != NULL'
 }
+
+@test "what a supervisor reads of trapped programs" {
+    reads trapped
+}
