@@ -329,6 +329,7 @@ END
 @test "whose supervisor would be in another pid namespace is refused, and whoever is in that one is served" {
     local apart=(unshare -Urp)
     "${apart[@]}" true || skip 'no pid namespace can be made here'
+    export ASAN_OPTIONS=detect_leaks=0 # the detector, too, is in another pid namespace
     fails_with 'another pid namespace: let unshare fork (-f), or use --trap=off' "${apart[@]}" portshim run -p 1-15 -- ./static
     run -7 "${apart[@]}" portshim run -q --trap=off -p 1-15 -- ./static
     binds 7 8080 "${apart[@]}" -fm --mount-proc portshim run -p 8080 -- ./static 8080
