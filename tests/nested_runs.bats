@@ -128,3 +128,35 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
     [[ $secret =~ ^[0-9a-f]{32}$ ]]
     refute_line --partial --index $((${#lines[@]} - 1)) "$secret"
 }
+
+@test "an inner run below a trap leases late ports from its own pool" {
+    cat >late.c <<'END'
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <sys/socket.h>
+int main(void)
+{
+    for (unsigned port = 9001; port <= 9030; port++) {
+        struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((unsigned short)port)};
+        socklen_t size = sizeof address;
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        if (bind(fd, (struct sockaddr *)&address, size) < 0 || getsockname(fd, (struct sockaddr *)&address, &size) < 0)
+            perror("bind");
+        printf("%d\n", ntohs(address.sin_port));
+    }
+    return 0;
+}
+END
+    cc -static -o late late.c || skip 'gcc links no static programs here'
+    own_pool 80
+    local numbers
+    IFS=, read -ra numbers <<<"$PORTSHIM_POOL"
+    mkdir -m 700 other
+    outer=$(IFS=, && echo "${numbers[*]:0:20}") inner=$(IFS=, && echo "${numbers[*]:20}")
+    run -0 env PORTSHIM_POOL="$outer" portshim run -q --trap=on -p 80 -- \
+        env PORTSHIM_POOL="$inner" PORTSHIM_HOME="$PWD/other" portshim run -q --reveal -p all -- ./late
+    assert_equal "${#lines[@]}" 30
+    for port in "${lines[@]}"; do
+        [[ ,$inner, == *,$port,* ]]
+    done
+}

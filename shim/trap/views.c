@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -26,6 +27,8 @@ struct joined {
     struct joined *next;
     char secret[SECRET_SIZE]; /* empty: of no run, and to be used again */
     int witness;              /* pidfd of one of the run's processes */
+    char **environment;
+    size_t environment_size; /* of its memory; 0: it is this process's */
     struct view view;
     struct map maps[VIEW_MAPS];
 };
@@ -82,6 +85,7 @@ bool views_join(struct problem *problem)
     const char *run = environment_get_nonempty(environ, "PORTSHIM_RUN");
     const char *text = environment_get_nonempty(environ, COMPACT_VARIABLE);
     int error = run != NULL && text != NULL ? join(&own, run, text) : PORTMAP_ENORUN;
+    own.environment = environ;
     if (error != 0)
         problem_of(problem, run != NULL ? run : "the run", portmap_strerror(error), "start a new run");
     return error == 0;
@@ -90,6 +94,12 @@ bool views_join(struct problem *problem)
 struct view *views_own(void)
 {
     return &own.view;
+}
+
+char *const *views_environment(const struct view *view)
+{
+    return ((const struct joined *)(const void *)((const char *)view - offsetof(struct joined, view)))
+        ->environment;
 }
 
 static const char *find_variable(const char *environment, size_t size, const char *name)
@@ -115,19 +125,41 @@ static bool may_serve(const struct joined *joined, pid_t process)
            (of_own != NULL && head->uid == of_own->uid);
 }
 
-/* What the environment of a process says of its run, in static memory. False when it names none. */
+/* The environment of a process that was asked about last, as exec has laid it out. */
+static char environment[256 * 1024];
+static size_t environment_size;
+
+/* What the environment of a process says of its run. False when it names none. */
 static bool read_run(pid_t process, const char **run, const char **text)
 {
-    static char environment[256 * 1024];
     char path[40];
     struct text t = text_in(path, sizeof path);
     text_str(&t, "/proc/");
     text_uint(&t, (uint64_t)process);
     text_str(&t, "/environ");
     int size = text_read_file(path, environment, sizeof environment);
-    *run = size > 0 ? find_variable(environment, (size_t)size, "PORTSHIM_RUN") : NULL;
-    *text = size > 0 ? find_variable(environment, (size_t)size, COMPACT_VARIABLE) : NULL;
+    environment_size = size > 0 ? (size_t)size : 0;
+    *run = find_variable(environment, environment_size, "PORTSHIM_RUN");
+    *text = find_variable(environment, environment_size, COMPACT_VARIABLE);
     return *run != NULL && *text != NULL;
+}
+
+/* Keeps that environment for the run: by it, late ports are leased. */
+static bool keep_environment(struct joined *joined)
+{
+    size_t count = 0;
+    for (size_t at = 0; at < environment_size; at += strlen(environment + at) + 1)
+        count++;
+    size_t words = (count + 1) * sizeof(char *), size = words + environment_size + 1;
+    char **copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (copy == MAP_FAILED)
+        return false;
+    char *at = memcpy((char *)copy + words, environment, environment_size);
+    for (size_t i = 0; i < count; i++, at += strlen(at) + 1)
+        copy[i] = at;
+    joined->environment = copy;
+    joined->environment_size = size;
+    return true;
 }
 
 /* Without a witness, the run stays joined as long as this supervisor lives. */
@@ -161,6 +193,8 @@ static void let_go(struct joined *joined)
     struct joined *next = joined->next;
     for (unsigned n = 0; n < VIEW_MAPS && joined->maps[n].head != NULL; n++)
         files_close(&joined->maps[n]);
+    if (joined->environment_size > 0)
+        munmap(joined->environment, joined->environment_size);
     madvise(joined, sizeof *joined, MADV_DONTNEED); /* all of it is 0 */
     joined->next = next;
 }
@@ -176,7 +210,7 @@ static struct view *join_inner(pid_t thread, const char *run, const char *text)
     struct joined *joined = room_for_run();
     if (joined == NULL)
         return &own.view;
-    if (join(joined, run, text) != 0 || !may_serve(joined, thread)) {
+    if (join(joined, run, text) != 0 || !may_serve(joined, thread) || !keep_environment(joined)) {
         let_go(joined);
         return &own.view;
     }

@@ -17,6 +17,9 @@ bool views_join(struct problem *problem);
 /* The view of that run. */
 struct view *views_own(void);
 
+/* The environment that names a view's run: this process's, or that of the first process of an inner run. */
+char *const *views_environment(const struct view *view);
+
 /* The view of the run that the environment of a thread's process names; that of the supervisor's run when it
  * names none, or one whose owner is neither the thread's user nor the owner of the supervisor's run. */
 struct view *views_of(pid_t thread);
