@@ -148,7 +148,7 @@ $B/scripts/bench_static: scripts/bench.c Makefile $B/flags
 TRAP_COMPARED = address_in_use addresses bad_pointers conform descriptors other_kinds udp unspecified_family
 TRAP_BOTH_SIZES = ask backlog own_filter storm tell undumpable $(TRAP_COMPARED)
 TRAP_PROGRAMS = $(TRAP_BOTH_SIZES:%=$B/tests/static/%) $(TRAP_BOTH_SIZES:%=$B/tests/narrow_static/%) \
-	$(patsubst %,$B/tests/static/%,exempt hostile_trapped landlock privileges without_call) \
+	$(patsubst %,$B/tests/static/%,exempt hostile_trapped landlock privileges reaps without_call) \
 	$(patsubst %,$B/tests/narrow/%,ask tell) \
 	$(patsubst %,$B/tests/musl/%,ask conform tell) $(patsubst %,$B/tests/musl_dynamic/%,ask tell) \
 	$B/tests/go_client $B/tests/go_server

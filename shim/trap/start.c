@@ -82,10 +82,22 @@ ON_OWN_STACK _Noreturn static void supervise(const struct start *start)
     _exit(0);
 }
 
+/*
+ * The first process of a pid namespace becomes the parent of every orphan there, and would wait for S as for
+ * a child of its own. So S is its child from the beginning, like this process by clone(2) without a signal:
+ * wait(2) passes such children over.
+ */
+static pid_t fork_for(pid_t program)
+{
+    if (program != 1)
+        return mask_fork();
+    return (pid_t)syscall(SYS_clone, CLONE_PARENT, NULL, NULL, NULL, NULL);
+}
+
 ON_OWN_STACK static int fork_supervisor(void *of)
 {
     struct between *between = of;
-    pid_t pid = mask_fork();
+    pid_t pid = fork_for(between->start.program);
     if (pid == 0)
         supervise(&between->start);
     between->fork_error = pid < 0 ? -errno : 0;
