@@ -124,7 +124,7 @@ pool_is_empty() {
     start other portshim run -n other -p 8080 -- "$member" use 8080 8080
     other=$pid
     within 10 grep -qs using other.out
-    fill runuser -u nobody -- "$member" fill 100000 paths cut
+    fill "${nobody[@]}" "$member" fill 100000 paths cut
     for round in {1..20}; do
         for command in 'ls' 'port other 8080' 'run -j other -- true'; do
             # shellcheck disable=SC2086 # words
@@ -142,7 +142,7 @@ pool_is_empty() {
     stop "$other"
     assert_equal "$status: $(<other.out)" '0: using'
     # The tables stay cut short: the run ends as others do.
-    inside keeper runuser -u nobody -- truncate -s 0 "$run_directory/$secret.late"
+    "${nobody[@]}" truncate -s 0 "$run_directory/$secret.late"
     stop "${STARTED[1]}"
     within 20 nothing_of keeper
 }
