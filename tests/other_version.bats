@@ -46,12 +46,14 @@ install_library() {
 start_run() {
     install_library "$1"
     mkfifo orders
+    # It keeps the FIFO open for writing too: else it would read its end when the last writer closes it.
     # shellcheck disable=SC2016 # the shell that is meant expands it
     start run env PATH="$1:$PATH" PORTSHIM_LIB="$PWD/lib/libportshim.so" portshim run -q -n one -m map.json -p "$2" -- \
         bash -c '/usr/bin/python3 -m http.server 8080 >server.out 2>&1 &
             echo $! >server.pid
-            while read -r order <orders; do
-                bash -c "$order" >order.out 2>order.err; echo $? >order.status
+            exec 4<>orders
+            while read -r order <&4; do
+                bash -c "$order" >order.out 2>order.err 4<&-; echo $? >order.status
             done'
     runner=$pid
     within 10 test -s server.pid
