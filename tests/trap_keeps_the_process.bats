@@ -10,11 +10,6 @@ setup() {
     trapped=(portshim trapped - 0 "$PWD/being") # in a run, before the program's words
 }
 
-teardown() {
-    end_started
-    within 10 nothing_is_left || fail "left: $(cut -d / -f 3 left.pids | xargs ps -o pid,ppid,stat,args -p)"
-}
-
 # same_as_bare STATE...: the program says the same of itself, with its parent in these states, with and without trap.
 same_as_bare() {
     "${as[@]}" env "TRAP_TEST=$PWD" ./being --as "$@" -- "$PWD/being" >bare </dev/null

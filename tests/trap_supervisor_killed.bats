@@ -9,11 +9,6 @@ setup() {
     program being
 }
 
-teardown() {
-    end_started
-    within 10 nothing_is_left || fail "left: $(cut -d / -f 3 left.pids | xargs ps -o pid,ppid,stat,args -p)"
-}
-
 # Starts a program, in the run at $run, that waits. Its parent knows it as $pid, itself it is $own.
 wait_in() {
     shape "$1"

@@ -8,11 +8,6 @@ setup() {
     program being
 }
 
-teardown() {
-    end_started
-    within 10 nothing_is_left || fail "left: $(cut -d / -f 3 left.pids | xargs ps -o pid,ppid,stat,args -p)"
-}
-
 closes_in() {
     shape "$1"
     # The reader ends when nobody has the pipe any more.

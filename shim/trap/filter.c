@@ -72,21 +72,28 @@ static bool is_wanted(const struct filter_wish *wish, enum call_name name)
     return wish->datagrams || name < CALL_SENDTO;
 }
 
-#ifdef NUMBERS_ARCH
-static void trap_native(struct program *p, const struct filter_wish *wish)
+/* The calls that have a number of their own. */
+static void trap_direct(struct program *p, const struct filter_wish *wish, const struct number *calls,
+                        uint64_t cookie)
 {
     enum { ADDRESS = 4, LAST = 5 }; /* arguments: of sendto(2) and recvfrom(2) the address */
     for (unsigned i = 0; i < CALL_NAMES; i++) {
-        enum call_name name = numbers[i].name;
+        enum call_name name = calls[i].name;
         if (!is_wanted(wish, name))
             continue;
         if (name == CALL_SENDTO || name == CALL_RECVFROM)
-            trap_unless(p, numbers[i].direct, ADDRESS, 0);
+            trap_unless(p, calls[i].direct, ADDRESS, 0);
         else if (name == CALL_BIND || name == CALL_GETSOCKNAME || name == CALL_GETPEERNAME)
-            trap_unless(p, numbers[i].direct, LAST, wish->cookie);
+            trap_unless(p, calls[i].direct, LAST, cookie);
         else
-            trap_always(p, numbers[i].direct);
+            trap_always(p, calls[i].direct);
     }
+}
+
+#ifdef NUMBERS_ARCH
+static void trap_native(struct program *p, const struct filter_wish *wish)
+{
+    trap_direct(p, wish, numbers, wish->cookie);
 }
 #endif
 
@@ -105,18 +112,7 @@ static void trap_socketcall(struct program *p, const struct filter_wish *wish)
 
 static void trap_narrow(struct program *p, const struct filter_wish *wish)
 {
-    enum { ADDRESS = 4, LAST = 5 };
-    for (unsigned i = 0; i < CALL_NAMES; i++) {
-        enum call_name name = numbers_narrow[i].name;
-        if (!is_wanted(wish, name))
-            continue;
-        if (name == CALL_SENDTO || name == CALL_RECVFROM)
-            trap_unless(p, numbers_narrow[i].direct, ADDRESS, 0);
-        else if (name == CALL_BIND || name == CALL_GETSOCKNAME || name == CALL_GETPEERNAME)
-            trap_unless(p, numbers_narrow[i].direct, LAST, (uint32_t)wish->cookie);
-        else
-            trap_always(p, numbers_narrow[i].direct);
-    }
+    trap_direct(p, wish, numbers_narrow, (uint32_t)wish->cookie);
     if (wish->datagrams)
         trap_always(p, NUMBER_RECVMMSG_TIME64);
     trap_socketcall(p, wish);
