@@ -52,7 +52,7 @@ ephemeral() {
 
 @test "random specifications and pools, runs inside runs, ports that are added, and threads that bind late" {
     run -0 timeout 120 "${in_network[@]}" "$ROOT/build/tests/there_and_back" $((RANDOM * 100)) 25
-    assert_output --regexp '^[1-9][0-9]+ runs, .* [1-9][0-9]* added to, [1-9][0-9]* nested, [1-9][0-9]+ late binds, [1-9][0-9]+ aliases, [1-9][0-9]* given, [1-9]'
+    assert_output --regexp '^[1-9][0-9]+ runs, .* [1-9][0-9]* added to, [1-9][0-9]* nested, [1-9][0-9]* late binds, [1-9][0-9]+ aliases, [1-9][0-9]* given, [1-9]'
 }
 
 @test "a listed placeholder is nobody's real port, however many are listed and given" {

@@ -34,7 +34,9 @@ wait_in() {
     assert_output '[1]'
     run -0 portshim ls map
     assert_output --partial 'a supervisor was killed: calls about ports fail'
-    fails_with 'a supervisor of the run' portshim wait map 8080
+    run -124 portshim wait -t 0.5 map 8080
+    assert_line --index 0 --partial "a supervisor of the run's programs was killed"
+    assert_equal "$(grep -c 'was killed' <<<"$output")" 1
     stop "$pid"
     assert_equal "$status" 0
 }

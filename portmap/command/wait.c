@@ -45,6 +45,7 @@ struct waiting {
     bool all, json, terminal;
     uint64_t tell_at; /* process_clock() when the terminal is to be written to next */
     bool told;        /* the line of tell() is on the terminal */
+    bool told_of_supervisor;
 };
 
 #define TELL_AFTER UINT64_C(300000000) /* nanoseconds */
@@ -177,12 +178,16 @@ _Noreturn static void end_with_run(struct waiting *waiting)
                  waiting->watch.word, missing(waiting));
 }
 
-/* The program that is waited for may be one that fails now, and one that has the port would be listening. */
-_Noreturn static void end_with_supervisor(struct waiting *waiting)
+/* Says once that a supervisor was killed. The program that is waited for may be one that fails now, or one of
+ * another supervisor; and who has dropped privileges can say that of the run, too. */
+static void tell_of_supervisor(struct waiting *waiting)
 {
+    if (waiting->told_of_supervisor || supervisors_killed(waiting->watch.map) == 0)
+        return;
     end_telling(waiting);
-    command_fail("a supervisor of the run's programs was killed before it listened", "start a new run",
+    command_warn("a supervisor of the run's programs was killed", "start them again, if it was theirs",
                  "%s, port %s", waiting->watch.word, missing(waiting));
+    waiting->told_of_supervisor = true;
 }
 
 /* Waits until one look finds all ports listening: an earlier listener may be gone by then. */
@@ -207,8 +212,7 @@ static void wait_for_all(struct waiting *waiting)
         tell(waiting);
         if (!watch_is_alive(&waiting->watch))
             end_with_run(waiting);
-        if (supervisors_killed(map) > 0)
-            end_with_supervisor(waiting);
+        tell_of_supervisor(waiting);
         map_wait(map, seen, nap(waiting, NAP_MILLISECONDS));
     }
 }
