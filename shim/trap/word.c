@@ -28,9 +28,14 @@ bool word_send(int to, const struct word *word)
     return send(to, word, size_of(word), MSG_NOSIGNAL) == (ssize_t)size_of(word);
 }
 
+/* When the other one has ended without having read all that was sent to it, the kernel says that first, once;
+ * its own words are behind it (unix_release_sock() in net/unix/af_unix.c). */
 enum word_kind word_receive(int from, struct word *word)
 {
-    if (recv(from, word, sizeof *word, 0) <= 0)
+    ssize_t size = recv(from, word, sizeof *word, 0);
+    if (size < 0 && errno == ECONNRESET)
+        size = recv(from, word, sizeof *word, 0);
+    if (size <= 0)
         word->kind = WORD_NONE;
     return word->kind;
 }

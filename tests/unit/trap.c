@@ -7,6 +7,7 @@
 #include "trap/question.h"
 #include "trap/remote.h"
 #include "trap/threads.h"
+#include "trap/word.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -333,4 +334,17 @@ TEST("there is one listener for a process")
 {
     trap(false, twice);
     equal(told(), -EBUSY);
+}
+
+TEST("the last word of a process is heard, although it has not heard all")
+{
+    struct word word = {.kind = WORD_RUNNING};
+    int talk[2];
+    equal(word_pair(talk), 0);
+    check(word_send(talk[0], &word), "%m");
+    word.kind = WORD_YOURS;
+    check(word_send(talk[1], &word), "%m");
+    close(talk[1]);
+    equal(word_receive(talk[0], &word), WORD_YOURS);
+    equal(word_receive(talk[0], &word), WORD_NONE);
 }
