@@ -77,11 +77,13 @@ static void receive(int fd, int way, int flags)
         result = recvmsg(fd, &messages[0].msg_hdr, flags);
     else
         result = recvmmsg(fd, messages, way, flags, NULL);
+    flockfile(stdout); /* two threads may be here */
     show_result(result);
     for (int i = 0; i < (way < 2 ? 1 : (int)result) && result > 0; i++) {
         printf(" %c from", bytes[i] != 0 ? bytes[i] : '-');
         show_name(&sources[i]);
     }
+    funlockfile(stdout);
 }
 
 static char state_of(pid_t pid)
