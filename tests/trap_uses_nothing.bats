@@ -10,8 +10,9 @@ setup() {
 
 closes_in() {
     shape "$1"
-    # The reader ends when nobody has the pipe any more.
-    in_run portshim trapped - 0 /bin/sh sh -c 'echo $$ >pid; exec >&- 2>&-; read -r line <go' 2>&1 | cat >read.out &
+    # The reader ends when nobody has the pipe any more, this shell's child included.
+    (exec "${as[@]}" env "TRAP_TEST=$PWD" portshim run -q -p 8080 -- \
+        portshim trapped - 0 /bin/sh sh -c 'echo $$ >pid; exec >&- 2>&-; read -r line <go') 2>&1 | cat >read.out &
     within 10 test -s pid
     wait $!
     within 10 supervisor "$(<pid)" >supervisor.pid
