@@ -175,3 +175,17 @@ jsonschema.validate(json.load(sys.stdin), schema)' "$ROOT/docs/ls.schema.json" <
 as_root() {
     ((EUID == 0))
 }
+
+# build_narrow: builds portshim for 32-bit programs into build/ of this directory; skips the test where that cannot be done.
+build_narrow() {
+    if ! echo 'int main(void) { return 0; }' | cc -m32 -static -x c - -o probe 2>/dev/null || ! ./probe; then
+        skip 'this machine neither builds nor runs 32-bit programs: Debian has gcc-multilib for amd64'
+    fi
+    make -s -C "$ROOT" B="$PWD/build" CC='gcc -m32' CFLAGS='-O2 -Wno-psabi' "$PWD/build/portshim" "$PWD/build/libportshim.so"
+}
+
+# nothing_runs: no process is left that has this test's mark in its environment: TRAP_TEST=$PWD. Those are in left.pids.
+nothing_runs() {
+    grep -lzsx "TRAP_TEST=$PWD" /proc/[0-9]*/environ >left.pids || : # some cannot be read
+    [[ ! -s left.pids ]]
+}

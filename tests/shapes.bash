@@ -32,13 +32,7 @@ supervisor() {
     pgrep -fx "portshim trap $1"
 }
 
-# nothing_is_left: no process is there that has this test's mark in its environment.
-nothing_is_left() {
-    grep -lzsx "TRAP_TEST=$PWD" /proc/[0-9]*/environ >left.pids || : # some cannot be read
-    [[ ! -s left.pids ]]
-}
-
 teardown() {
     end_started
-    within 10 nothing_is_left || fail "left: $(cut -d / -f 3 left.pids | xargs ps -o pid,ppid,stat,args -p)"
+    within 10 nothing_runs || fail "left: $(cut -d / -f 3 left.pids | xargs ps -o pid,ppid,stat,args -p)"
 }

@@ -4,10 +4,7 @@ load loading
 
 setup() {
     cd "$(test_dir)"
-    if ! echo 'int main(void) { return 0; }' | cc -m32 -static -x c - -o probe 2>/dev/null || ! ./probe; then
-        skip 'this machine neither builds nor runs 32-bit programs: Debian has gcc-multilib for amd64'
-    fi
-    make -s -C "$ROOT" B="$PWD/build" CC='gcc -m32' CFLAGS='-O2 -Wno-psabi' "$PWD/build/portshim" "$PWD/build/libportshim.so"
+    build_narrow
     gcc -m32 -O2 -o time64 "$PROGRAMS/time64.c"
     PATH=$PWD/build:$PATH
     export PORTSHIM_LIB=$PWD/build/libportshim.so

@@ -50,12 +50,6 @@ yama() {
     "${under_yama[@]}" true 2>unshare.err || skip "no mount namespace: $(head -n 1 unshare.err)"
 }
 
-# nothing_runs: no process is left that has this test's mark in its environment.
-nothing_runs() {
-    grep -lzsx "TRAP_TEST=$PWD" /proc/[0-9]*/environ >left.pids || :
-    [[ ! -s left.pids ]]
-}
-
 # leaves_nothing PORT...: after the end of all runs, no process, no run and no lease is left.
 leaves_nothing() {
     local port number=9000 fixed=()

@@ -199,10 +199,7 @@ echo trim(socket_read($socket, 100)), " $port\n";'
 }
 
 @test "a 32-bit program with the library is translated once" {
-    if ! echo 'int main(void) { return 0; }' | cc -m32 -static -x c - -o probe 2>/dev/null || ! ./probe; then
-        skip 'this machine neither builds nor runs 32-bit programs: Debian has gcc-multilib for amd64'
-    fi
-    make -s -C "$ROOT" B="$PWD/build" CC='gcc -m32' CFLAGS='-O2 -Wno-psabi' "$PWD/build/portshim" "$PWD/build/libportshim.so"
+    build_narrow
     gcc -m32 -pthread -D_GNU_SOURCE -O2 -o narrow "$PROGRAMS/ephemeral.c"
     network
     "${in_network[@]}" sh -c 'echo 56378 56381 >/proc/sys/net/ipv4/ip_local_port_range'

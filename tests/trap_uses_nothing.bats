@@ -44,7 +44,7 @@ server = socket.create_server((\"127.0.0.1\", 8080)); open(\"go\").read()" >/dev
     run -0 "${as[@]}" portshim wait -t 10 map 8080
     refute_output 8080
     kill -9 "$(<starter.out)"
-    within 10 nothing_is_left
+    within 10 nothing_runs
     rm -f map
 }
 
@@ -58,10 +58,10 @@ server = socket.create_server((\"127.0.0.1\", 8080)); open(\"go\").read()" >/dev
 @test "hundreds of starts leave nothing" {
     shape sibling
     in_run bash -c 'for ((i = 0; i < 300; i++)); do portshim trapped - 0 /bin/true true || exit; done'
-    within 10 nothing_is_left
+    within 10 nothing_runs
     shape proxy
     in_run bash -c 'for ((i = 0; i < 100; i++)); do portshim trapped - 0 /bin/true true || exit; done'
-    within 10 nothing_is_left
+    within 10 nothing_runs
 }
 
 @test "a listener of somebody else, and no process for the supervisor, are reasons, and change nothing" {
