@@ -8,6 +8,7 @@
 #include "lease/home.h"
 #include "run/rundir.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
 
@@ -58,10 +59,15 @@ static inline struct map *new_run_of(const struct home *home, struct files_kind 
     char name[RUNDIR_NAME_SIZE], secret[SECRET_SIZE];
     struct map *map = malloc(sizeof *map);
     struct texts *texts = malloc(sizeof *texts);
-    uint64_t id = (uint64_t)getpid() << 32 | (uint64_t)random();
+    uint64_t id;
+    int made;
     check(map != NULL && texts != NULL, "%m");
-    rundir_name(name, id);
-    check(mkdirat(home->fd, name, 0711) == 0, "%m");
+    do { /* random() gives the same number twice among a hundred for two seeds of a million */
+        id = (uint64_t)getpid() << 32 | (uint64_t)random();
+        rundir_name(name, id);
+        made = mkdirat(home->fd, name, 0711);
+    } while (made < 0 && errno == EEXIST);
+    check(made == 0, "%m");
     equal(files_secret(secret), 0);
     texts_begin(texts, id, secret);
     int fd = openat(home->fd, name, O_RDONLY | O_DIRECTORY);
