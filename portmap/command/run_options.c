@@ -2,18 +2,15 @@
 
 #include "base/text.h"
 #include "command/command.h"
+#include "command/settings.h"
 #include "error.h"
 #include "run/name.h"
 #include "run/publish.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static const char help[] =
     "usage: portshim run [OPTION]... [--] COMMAND [ARGUMENT]...\n"
@@ -50,13 +47,10 @@ static const char help[] =
     "is not found.\n";
 
 static const char see_help[] = "see portshim run --help";
-static const char found_file[] = ".portshim";
 static const char ports_variable[] = "PORTSHIM_PORTS", trap_variable[] = "PORTSHIM_TRAP";
 
 static const char *const trap_words[] = {
     [RUN_TRAP_AUTO] = "auto", [RUN_TRAP_ON] = "on", [RUN_TRAP_OFF] = "off"};
-
-enum { FILE_SIZE_MAX = 65536 };
 
 static const struct option words[] = {
     {"ports", required_argument, NULL, 'p'},
@@ -194,98 +188,34 @@ static void parse_options(struct run_options *options, int argc, char **argv)
     options->command = argv + optind;
 }
 
-/* A file that is being read, and the current line. */
-struct settings_file {
-    const char *name;
-    enum run_source source;
-    unsigned line;
-};
-
-static void take_line(struct run_options *options, const struct settings_file *file, char *line)
+/* Sets what a line of a file says, or fails. */
+static void take_line(struct run_options *options, const struct settings_line *line, enum run_source source)
 {
     static const char remedy[] = "write a long option of portshim run, such as: ports 8080";
-    char *comment = strchr(line, '#');
-    if (comment != NULL)
-        *comment = '\0';
-    line += strspn(line, " \t\r");
-    size_t len = strlen(line);
-    while (len > 0 && isspace((unsigned char)line[len - 1]))
-        line[--len] = '\0';
-    if (len == 0)
-        return;
-    char *value = line + strcspn(line, " \t=");
-    size_t word = (size_t)(value - line);
-    value += strspn(value, " \t=");
     unsigned setting = 0;
-    while (setting < RUN_SETTINGS &&
-           (strlen(words[setting].name) != word || strncmp(words[setting].name, line, word) != 0))
+    while (setting < RUN_SETTINGS && (strlen(words[setting].name) != line->word_length ||
+                                      strncmp(words[setting].name, line->text, line->word_length) != 0))
         setting++;
     if (setting == RUN_SETTINGS)
-        command_fail("no such setting", remedy, "%s, line %u: \"%.*s\"", file->name, file->line, (int)word,
-                     line);
-    if ((words[setting].has_arg == required_argument) != (*value != '\0'))
-        command_fail(*value != '\0' ? "it takes no value" : "its value is missing", remedy,
-                     "%s, line %u: \"%s\"", file->name, file->line, line);
-    if (file->source == RUN_FROM_FOUND_FILE && setting != RUN_PORTS && setting != RUN_NAME)
+        command_fail("no such setting", remedy, "%s, line %u: \"%.*s\"", line->file, line->number,
+                     (int)line->word_length, line->text);
+    if ((words[setting].has_arg == required_argument) != (*line->value != '\0'))
+        command_fail(*line->value != '\0' ? "it takes no value" : "its value is missing", remedy,
+                     "%s, line %u: \"%s\"", line->file, line->number, line->text);
+    if (source == RUN_FROM_FOUND_FILE && setting != RUN_PORTS && setting != RUN_NAME)
         command_fail("a file that was found by itself may set ports and name only", "give it with -f",
-                     "%s, line %u: \"%s\"", file->name, file->line, line);
-    set(options, (enum run_setting)setting, value, file->source, file->line);
+                     "%s, line %u: \"%s\"", line->file, line->number, line->text);
+    set(options, (enum run_setting)setting, line->value, source, line->number);
 }
 
-/* To be called once: the settings point into the static text. */
-static void take_file(struct run_options *options, struct settings_file *file, int fd)
+static void take_named(const struct settings_line *line, void *options)
 {
-    static char text[FILE_SIZE_MAX];
-    size_t used = 0;
-    ssize_t got = 1;
-    while (got > 0 && used < sizeof text) {
-        got = read(fd, text + used, sizeof text - used);
-        used += got > 0 ? (size_t)got : 0;
-    }
-    if (got < 0)
-        command_fail(portmap_strerror(-errno), "name a file that can be read", "%s", file->name);
-    if (used == sizeof text || memchr(text, '\0', used) != NULL)
-        command_fail("too long, or not a text", "name a file of settings", "%s", file->name);
-    text[used] = '\0';
-    for (char *line = text; line != NULL;) {
-        char *end = strchr(line, '\n');
-        if (end != NULL)
-            *end++ = '\0';
-        file->line++;
-        take_line(options, file, line);
-        line = end;
-    }
+    take_line(options, line, RUN_FROM_FILE);
 }
 
-static void take_named_file(struct run_options *options)
+static void take_found(const struct settings_line *line, void *options)
 {
-    struct settings_file file = {.name = options->settings_file, .source = RUN_FROM_FILE};
-    int fd = open(file.name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        command_fail(portmap_strerror(-errno), "name a file that can be read", "%s", file.name);
-    take_file(options, &file, fd);
-    close(fd);
-}
-
-/* Reads .portshim if it is the user's own: in a directory where others may write, it may be theirs. A file
- * that its group may write is accepted, as git makes such files for users with a group of their own. */
-static void take_found_file(struct run_options *options)
-{
-    struct settings_file file = {.name = found_file, .source = RUN_FROM_FOUND_FILE};
-    struct stat st;
-    int fd = open(found_file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT)
-        return;
-    const char *why = fd < 0 ? portmap_strerror(-errno) : "not this user's own file";
-    /* fstat() checks the file, lstat() a link to it, which another user may have made. */
-    bool ours = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
-                (st.st_mode & S_IWOTH) == 0 && lstat(found_file, &st) == 0 && st.st_uid == geteuid();
-    if (ours)
-        take_file(options, &file, fd);
-    else if (!options->quiet)
-        command_warn(why, "own it, use -f FILE, or remove it", "%s is not read", found_file);
-    if (fd >= 0)
-        close(fd);
+    take_line(options, line, RUN_FROM_FOUND_FILE);
 }
 
 static void check_options(const struct run_options *options)
@@ -321,13 +251,13 @@ void run_options_read(struct run_options *options, int argc, char **argv)
     const char *ports = secure_getenv(ports_variable), *trap = secure_getenv(trap_variable);
     parse_options(options, argc, argv);
     if (options->settings_file != NULL)
-        take_named_file(options);
+        settings_read(options->settings_file, take_named, options);
     if (ports != NULL && *ports != '\0' && options->join == NULL)
         set(options, RUN_PORTS, ports, RUN_FROM_ENVIRONMENT, 0);
     if (trap != NULL && *trap != '\0')
         set(options, RUN_TRAP, trap, RUN_FROM_ENVIRONMENT, 0);
     if (options->settings_file == NULL && options->join == NULL)
-        take_found_file(options);
+        settings_find(options->quiet, take_found, options);
     check_options(options);
     check_join(options);
 }
@@ -339,7 +269,7 @@ static void print_source(const struct run_options *options, enum run_setting set
         printf("  # default\n");
         break;
     case RUN_FROM_FOUND_FILE:
-        printf("  # %s, line %u\n", found_file, options->line[setting]);
+        printf("  # .portshim, line %u\n", options->line[setting]);
         break;
     case RUN_FROM_ENVIRONMENT:
         printf("  # %s\n", setting == RUN_TRAP ? trap_variable : ports_variable);
