@@ -66,22 +66,42 @@ void settings_read(const char *file, settings_take *take, void *context)
     close(fd);
 }
 
+/* Why a file that was found is not to be read, NULL: it may be. fstat() checks the file, lstat() a link to
+ * it, which another user may have made. */
+static const char *why_not_read(int fd, const char **remedy)
+{
+    struct stat st, link;
+    *remedy = "use -f FILE, or remove it";
+    if (fd < 0 || fstat(fd, &st) != 0 || lstat(found_file, &link) != 0)
+        return portmap_strerror(-errno);
+    if (!S_ISREG(st.st_mode))
+        return "it is not a regular file";
+    if (st.st_uid != geteuid()) {
+        *remedy = "own it, use -f FILE, or remove it";
+        return "it is another user's";
+    }
+    if (link.st_uid != geteuid())
+        return "another user has made the link";
+    if ((st.st_mode & S_IWOTH) != 0) {
+        *remedy = "chmod o-w .portshim";
+        return "everybody may write it";
+    }
+    return NULL;
+}
+
 /* In a directory where others may write, a .portshim may be theirs. A file that its group may write is
  * accepted, as git makes such files for users with a group of their own. */
 void settings_find(bool quiet, settings_take *take, void *context)
 {
-    struct stat st;
+    const char *remedy;
     int fd = open(found_file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT)
         return;
-    const char *why = fd < 0 ? portmap_strerror(-errno) : "not this user's own file";
-    /* fstat() checks the file, lstat() a link to it, which another user may have made. */
-    bool ours = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
-                (st.st_mode & S_IWOTH) == 0 && lstat(found_file, &st) == 0 && st.st_uid == geteuid();
-    if (ours)
+    const char *why = why_not_read(fd, &remedy);
+    if (why == NULL)
         take_file(found_file, fd, take, context);
     else if (!quiet)
-        command_warn(why, "own it, use -f FILE, or remove it", "%s is not read", found_file);
+        command_warn(why, remedy, "%s is not read", found_file);
     if (fd >= 0)
         close(fd);
 }
