@@ -1,7 +1,7 @@
 # make         build/portshim, build/libportshim.so, build/libportmap.a, build/libportmap.so
 # make check   install what the tests need, then run all tests
 # make demo    two servers on one port, side by side
-# make install into $(DESTDIR)$(PREFIX); the libraries into $(LIBDIR)
+# make install into $(DESTDIR)$(PREFIX); the libraries into $(LIBDIR). make uninstall removes it, given the same variables
 # make bench   measure what calls, leases and runs cost
 # make fuzz    give random bytes to all that reads what others write, FUZZ_SECONDS for each reader (needs clang)
 # make lint    warnings of gcc and clang, clang-tidy, clang-format, shellcheck, scripts/check-house
@@ -275,29 +275,36 @@ bench: all $(addprefix $B/scripts/,bench bench_static bench_leases bench_weight)
 	scripts/bench-leases
 	scripts/bench-weight
 
-# The recipe quotes paths, as DESTDIR may contain a space.
-D = $(DESTDIR)$(PREFIX)
+# What `make install` installs and `make uninstall` removes: a word MODE:SOURCE:TARGET for each file, see
+# scripts/install-tree. A TARGET begins with the name of a variable. $(call into,MODE,TARGET,FILES) makes the words for files
+# that keep their names.
+into = $(foreach file,$(3),$(1):$(file):$(2)/$(notdir $(file)))
+INSTALLED = \
+	$(call into,755,PREFIX/bin,$B/portshim) \
+	$(call into,755,LIBDIR,$B/libportshim.so) \
+	755:$B/libportmap.so.$(ABI):LIBDIR/libportmap.so.$(VERSION) \
+	link:libportmap.so.$(VERSION):LIBDIR/libportmap.so.$(ABI) \
+	link:libportmap.so.$(ABI):LIBDIR/libportmap.so \
+	$(call into,644,LIBDIR,$B/libportmap.a) \
+	fill:portmap/portmap.pc.in:LIBDIR/pkgconfig/portmap.pc \
+	$(call into,644,INCLUDEDIR/portmap,portmap/portmap.h portmap/error.h) \
+	$(call into,644,PREFIX/share/portshim,docs/ls.schema.json) \
+	$(call into,644,DOCDIR,docs/limits.md docs/SECURITY.md) \
+	644:docs/tmpfiles.conf:TMPFILESDIR/portshim.conf \
+	$(foreach section,1 3 7 8,$(call into,644,MANDIR/man$(section),$(wildcard docs/*.$(section))))
+
+# The recipes quote paths, which may contain a space.
+WHERE = DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" LIBDIR="$(LIBDIR)" INCLUDEDIR="$(INCLUDEDIR)" MANDIR="$(MANDIR)" \
+	DOCDIR="$(DOCDIR)" TMPFILESDIR="$(TMPFILESDIR)" VERSION="$(VERSION)"
+SAYS = $(if $(findstring s,$(firstword -$(MAKEFLAGS))),>/dev/null)
 install: all
-	install -d "$D/bin" "$(DESTDIR)$(LIBDIR)/pkgconfig" "$(DESTDIR)$(INCLUDEDIR)/portmap"
-	install -d "$D/share/portshim" "$(DESTDIR)$(DOCDIR)" "$(DESTDIR)$(TMPFILESDIR)"
-	install -d "$(DESTDIR)$(MANDIR)/man1" "$(DESTDIR)$(MANDIR)/man3" "$(DESTDIR)$(MANDIR)/man8"
-	install -m 755 $B/portshim "$D/bin"
-	install -m 755 $B/libportshim.so "$(DESTDIR)$(LIBDIR)"
-	install -m 755 $B/libportmap.so.$(ABI) "$(DESTDIR)$(LIBDIR)/libportmap.so.$(VERSION)"
-	ln -sf libportmap.so.$(VERSION) "$(DESTDIR)$(LIBDIR)/libportmap.so.$(ABI)"
-	ln -sf libportmap.so.$(ABI) "$(DESTDIR)$(LIBDIR)/libportmap.so"
-	install -m 644 $B/libportmap.a "$(DESTDIR)$(LIBDIR)"
-	install -m 644 portmap/portmap.h portmap/error.h "$(DESTDIR)$(INCLUDEDIR)/portmap"
-	sed 's|@prefix@|$(PREFIX)|; s|@libdir@|$(LIBDIR)|; s|@includedir@|$(INCLUDEDIR)|; s|@version@|$(VERSION)|' \
-		portmap/portmap.pc.in >"$(DESTDIR)$(LIBDIR)/pkgconfig/portmap.pc"
-	install -m 644 docs/ls.schema.json "$D/share/portshim"
-	install -m 644 docs/limits.md docs/SECURITY.md "$(DESTDIR)$(DOCDIR)"
-	install -m 644 docs/tmpfiles.conf "$(DESTDIR)$(TMPFILESDIR)/portshim.conf"
-	install -m 644 $(wildcard docs/*.1) "$(DESTDIR)$(MANDIR)/man1"
-	install -m 644 $(wildcard docs/*.3) "$(DESTDIR)$(MANDIR)/man3"
-	install -m 644 $(wildcard docs/*.8) "$(DESTDIR)$(MANDIR)/man8"
+	@$(WHERE) scripts/install-tree install $(INSTALLED) $(SAYS)
+
+# With the same variables as `make install`.
+uninstall:
+	@$(WHERE) scripts/install-tree uninstall $(INSTALLED) $(SAYS)
 
 clean:
 	rm -rf $B
 
-.PHONY: all bench check check-long clean demo fuzz install lint trap-programs
+.PHONY: all bench check check-long clean demo fuzz install lint trap-programs uninstall

@@ -55,7 +55,7 @@ options_in_page() {
 
 @test "the manual pages have no mistake that mandoc knows of" {
     type -P mandoc || skip "mandoc is not installed"
-    for page in "$ROOT"/docs/*.[138]; do
+    for page in "$ROOT"/docs/*.[1-8]; do
         mandoc -T lint -W warning "$page"
     done
 }
@@ -64,7 +64,7 @@ options_in_page() {
     version=$(sed -n 's/^VERSION = //p' "$ROOT/Makefile")
     assert_equal "$(portshim --version)" "portshim $version"
     assert_equal "$(sed -n 's/^## \[\([^]]*\)\].*/\1/p' "$ROOT/CHANGELOG.md" | head -n 1)" "$version"
-    for page in "$ROOT"/docs/*.[138]; do
+    for page in "$ROOT"/docs/*.[1-8]; do
         grep -qx ".Os portshim $version" "$page"
     done
 }
@@ -152,8 +152,8 @@ has_decided() {
         run tree/usr/bin/portshim run -p 8080 -- printenv LD_PRELOAD
         assert_output "$PWD/tree/usr/$libdir/libportshim.so"
     done
-    find tree -name '*.[138]' | sed 's|.*/||' | sort >installed
-    (cd "$ROOT/docs" && printf '%s\n' *.[138]) | sort | diff - installed
+    find tree -name '*.[1-8]' | sed 's|.*/||' | sort >installed
+    (cd "$ROOT/docs" && printf '%s\n' *.[1-8]) | sort | diff - installed
     cmp tree/usr/share/portshim/ls.schema.json "$ROOT/docs/ls.schema.json"
     cmp tree/usr/share/doc/portshim/limits.md "$ROOT/docs/limits.md"
     run -0 env PATH="$PWD/tree/usr/bin:$PATH" portshim --version

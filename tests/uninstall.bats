@@ -1,0 +1,55 @@
+#!/usr/bin/env bats
+# make uninstall removes what make install has brought, and nothing else.
+load helper
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return 1
+}
+
+# quietly ACTION VARIABLE=VALUE...
+quietly() {
+    make -s -C "$ROOT" "$@"
+}
+
+@test "make uninstall leaves no file of ours and every file of others, also below paths with spaces" {
+    where=(DESTDIR="$PWD/a tree" PREFIX='/opt/my programs' LIBDIR='/opt/my programs/lib/of mine')
+    tree="$PWD/a tree/opt/my programs"
+    quietly install "${where[@]}"
+    run -0 "$tree/bin/portshim" --version
+    mkdir -p "$tree/lib/of mine/portshim" "$tree/share/portshim/theirs"
+    touch "$tree/bin/portshim-of-another" "$tree/share/portshim/theirs/file"
+    quietly uninstall "${where[@]}"
+    find "$tree" ! -type d | sort >left
+    printf "$tree/%s\n" bin/portshim-of-another share/portshim/theirs/file | diff - left
+    find "$tree" -type d -name 'port*' | sort >left
+    printf "$tree/%s\n" 'lib/of mine/portshim' share/portshim | diff - left
+    [[ -d $tree/lib/of\ mine && -d $tree/share/man/man1 ]]
+    quietly uninstall "${where[@]}" # nothing is there any more, which is no error
+}
+
+@test "make install and make uninstall name what they touch, and all that is installed" {
+    make -C "$ROOT" install DESTDIR="$PWD/tree" >said
+    find "$PWD/tree" ! -type d | sort >installed
+    grep "^$PWD/tree/" said | sort | diff - installed
+    run -0 make -C "$ROOT" uninstall DESTDIR="$PWD/tree"
+    grep "^$PWD/tree/" <<<"$output" | sort | diff - installed
+    run find tree ! -type d
+    assert_output ''
+}
+
+@test "make install replaces what an older one has installed, and a link there is not written through" {
+    quietly install DESTDIR="$PWD/tree"
+    echo theirs >file
+    ln -sf "$PWD/file" tree/usr/local/bin/portshim
+    quietly install DESTDIR="$PWD/tree"
+    assert_equal "$(<file)" theirs
+    cmp "$ROOT/build/portshim" tree/usr/local/bin/portshim
+}
+
+@test "what make install makes can be read by all, whatever the umask is" {
+    (umask 077 && quietly install DESTDIR="$PWD/tree")
+    run find tree/usr ! -type l ! -perm -0444
+    assert_output ''
+    run find tree/usr -type d ! -perm -0755
+    assert_output ''
+}
