@@ -69,7 +69,8 @@ state() {
     assert_line --regexp '^run=[0-9a-f]{14}$'
     assert_line --regexp '^secret=[0-9a-f]{32}$'
     assert_line --partial 'command=sh -c '
-    assert_equal "${#lines[@]}" 6
+    assert_line "directory=$PWD"
+    assert_equal "${#lines[@]}" 7
     assert_equal "$(ls -A home/names)" ''
 }
 

@@ -281,7 +281,9 @@ static void tell(const struct run *run, const struct wrapped *wrapped)
     static const char *const protocols[] = {"", "/tcp", "/udp", ""};
     struct portbits assigned;
     publish_assigned(run->map, &assigned);
-    fprintf(stderr, "portshim: run %s\n", run->path);
+    const char *name = name_given(run->map);
+    fprintf(stderr, "portshim: run %s%s%s\n", run->path, name != NULL ? ", name " : "",
+            name != NULL ? name : "");
     tell_way(wrapped);
     for (unsigned port = 0; (port = portbits_next(&assigned, port)) != 0;) {
         uint32_t entry = map_to_kernel(run->map, port);
@@ -378,6 +380,7 @@ static void begin(struct run *run, const struct run_options *options, const stru
 {
     struct run_wish wish = {.ports = &options->ports,
                             .name = options->name,
+                            .name_may_vary = options->source[RUN_NAME] == RUN_FROM_FOUND_FILE,
                             .files = (const char *const *)options->files,
                             .command = command_line(options->command),
                             .reveal = options->reveal,

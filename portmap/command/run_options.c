@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "command/command.h"
+#include "command/naming.h"
 #include "command/settings.h"
 #include "error.h"
 #include "run/name.h"
@@ -33,7 +34,8 @@ static const char help[] =
     "libc)\n"
     "                      under a system call filter that rewrites their ports; on: all; off: none;\n"
     "                      default: PORTSHIM_TRAP, else auto\n"
-    "  -f, --file FILE     read settings from FILE; default: .portshim, for ports and name\n"
+    "  -f, --file FILE     read settings from FILE; default: .portshim, here or above in the git worktree,\n"
+    "                      for ports and name\n"
     "  -c, --check         start nothing, print what would be in force and where it comes from\n"
     "  -v, --verbose       say on stderr what will be rewritten\n"
     "  -q, --quiet         no warnings\n"
@@ -188,6 +190,19 @@ static void parse_options(struct run_options *options, int argc, char **argv)
     options->command = argv + optind;
 }
 
+/* The name that a line with %d or %b means. */
+static const char *expand_name(struct run_options *options, const struct settings_line *line)
+{
+    if (!naming_expand(line->value, line->directory, options->expanded_name))
+        command_fail("% is followed by neither d nor b",
+                     "write %d for the file's directory, %b for the branch of git", "%s, line %u: \"%s\"",
+                     line->file, line->number, line->text);
+    if (options->expanded_name[0] == '\0')
+        command_fail("no letter or digit that a name can have is in it here", "give another name with -n",
+                     "%s, line %u: \"%s\"", line->file, line->number, line->text);
+    return options->expanded_name;
+}
+
 /* Sets what a line of a file says, or fails. */
 static void take_line(struct run_options *options, const struct settings_line *line, enum run_source source)
 {
@@ -205,7 +220,13 @@ static void take_line(struct run_options *options, const struct settings_line *l
     if (source == RUN_FROM_FOUND_FILE && setting != RUN_PORTS && setting != RUN_NAME)
         command_fail("a file that was found by itself may set ports and name only", "give it with -f",
                      "%s, line %u: \"%s\"", line->file, line->number, line->text);
-    set(options, (enum run_setting)setting, line->value, source, line->number);
+    if (options->source[setting] > source)
+        return;
+    const char *value =
+        setting == RUN_NAME && strchr(line->value, '%') != NULL ? expand_name(options, line) : line->value;
+    if (source == RUN_FROM_FOUND_FILE)
+        options->found_file = line->file;
+    set(options, (enum run_setting)setting, value, source, line->number);
 }
 
 static void take_named(const struct settings_line *line, void *options)
@@ -269,7 +290,7 @@ static void print_source(const struct run_options *options, enum run_setting set
         printf("  # default\n");
         break;
     case RUN_FROM_FOUND_FILE:
-        printf("  # .portshim, line %u\n", options->line[setting]);
+        printf("  # %s, line %u\n", options->found_file, options->line[setting]);
         break;
     case RUN_FROM_ENVIRONMENT:
         printf("  # %s\n", setting == RUN_TRAP ? trap_variable : ports_variable);

@@ -1,10 +1,11 @@
 /*
  * The settings of `portshim run`, and where each is from. The sources are, in this order: options, a file
- * given with -f, the environment, a `.portshim` in the working directory. The first that sets it wins.
+ * given with -f, the environment, the `.portshim` of settings_find(). The first that sets it wins.
  */
 #ifndef PORTMAP_COMMAND_RUN_OPTIONS_H
 #define PORTMAP_COMMAND_RUN_OPTIONS_H
 
+#include "run/name.h"
 #include "run/portset.h"
 
 #include <stdbool.h>
@@ -51,7 +52,9 @@ struct run_options {
     bool verbose, quiet, check;
     char **command;
 
-    const char *settings_file; /* the argument of -f */
+    const char *settings_file;               /* the argument of -f */
+    const char *found_file;                  /* the .portshim that was read, to show */
+    char expanded_name[NAME_MAX_LENGTH + 1]; /* for a name with %d or %b */
     enum run_source source[RUN_SETTINGS];
     unsigned line[RUN_SETTINGS]; /* in the file, for settings from one */
 };

@@ -1,11 +1,17 @@
 #include "command/settings.h"
 
+#include "base/text.h"
+#include "base/utf8.h"
 #include "command/command.h"
+#include "command/worktree.h"
 #include "error.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -32,10 +38,10 @@ static void take_line(char *text, struct settings_line *line, settings_take *tak
     take(line, context);
 }
 
-static void take_file(const char *name, int fd, settings_take *take, void *context)
+static void take_file(const char *name, const char *directory, int fd, settings_take *take, void *context)
 {
     static char text[FILE_SIZE_MAX];
-    struct settings_line line = {.file = name};
+    struct settings_line line = {.file = name, .directory = directory};
     size_t used = 0;
     ssize_t got = 1;
     while (got > 0 && used < sizeof text) {
@@ -57,22 +63,43 @@ static void take_file(const char *name, int fd, settings_take *take, void *conte
     }
 }
 
+/* The path of a file's directory, in path[PATH_MAX]. */
+static const char *directory_of(const char *file, char path[static PATH_MAX])
+{
+    const char *slash = strrchr(file, '/');
+    struct text t = text_in(path, PATH_MAX);
+    text_bytes(&t, file, slash != NULL ? (size_t)(slash - file) : 0);
+    return slash == NULL ? "." : slash == file ? "/" : path;
+}
+
 void settings_read(const char *file, settings_take *take, void *context)
 {
+    char directory[PATH_MAX];
     int fd = open(file, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         command_fail(portmap_strerror(-errno), "name a file that can be read", "%s", file);
-    take_file(file, fd, take, context);
+    take_file(file, directory_of(file, directory), fd, take, context);
     close(fd);
 }
 
-/* Why a file that was found is not to be read, NULL: it may be. fstat() checks the file, lstat() a link to
- * it, which another user may have made. */
-static const char *why_not_read(int fd, const char **remedy)
+/* A .portshim. */
+struct found {
+    int fd; /* -1: it cannot be opened, for `error` */
+    int error;
+    char directory[PATH_MAX], path[PATH_MAX];
+    char shown[PATH_MAX]; /* its path, short for the one of the working directory */
+};
+
+/* Why it is not to be read, NULL: it may be. fstat() checks the file, lstat() a link to it, which another
+ * user may have made. */
+static const char *why_not_read(const struct found *found, const char **remedy)
 {
+    static char chmod_it[PATH_MAX + 16];
     struct stat st, link;
     *remedy = "use -f FILE, or remove it";
-    if (fd < 0 || fstat(fd, &st) != 0 || lstat(found_file, &link) != 0)
+    if (found->fd < 0)
+        return portmap_strerror(found->error);
+    if (fstat(found->fd, &st) != 0 || lstat(found->path, &link) != 0)
         return portmap_strerror(-errno);
     if (!S_ISREG(st.st_mode))
         return "it is not a regular file";
@@ -83,25 +110,59 @@ static const char *why_not_read(int fd, const char **remedy)
     if (link.st_uid != geteuid())
         return "another user has made the link";
     if ((st.st_mode & S_IWOTH) != 0) {
-        *remedy = "chmod o-w .portshim";
+        snprintf(chmod_it, sizeof chmod_it, "chmod o-w %s", found->shown);
+        *remedy = chmod_it;
         return "everybody may write it";
     }
     return NULL;
+}
+
+/* Fills in how to name the file to people, who may see it on a terminal or as a comment in a file. */
+static void show(struct found *found, unsigned height)
+{
+    char absolute[PATH_MAX];
+    struct text t = text_in(found->shown, sizeof found->shown);
+    if (height > 0)
+        text_str(&t, realpath(found->directory, absolute) != NULL ? absolute : found->directory);
+    text_str(&t, height == 0 ? "" : "/");
+    text_str(&t, found_file);
+    utf8_fit(found->shown, 0);
+}
+
+/* Opens the .portshim that is so many levels above the working directory. False when there is none. */
+static bool open_at(struct found *found, unsigned height)
+{
+    if (worktree_above(".", height, found->directory) != 0)
+        return false;
+    struct text t = text_in(found->path, sizeof found->path);
+    text_str(&t, found->directory);
+    text_char(&t, '/');
+    text_str(&t, found_file);
+    found->fd = t.cut ? -1 : open(found->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    found->error = found->fd < 0 ? -errno : 0;
+    if (t.cut || found->error == -ENOENT)
+        return false;
+    show(found, height);
+    return true;
 }
 
 /* In a directory where others may write, a .portshim may be theirs. A file that its group may write is
  * accepted, as git makes such files for users with a group of their own. */
 void settings_find(bool quiet, settings_take *take, void *context)
 {
+    static struct found found;
     const char *remedy;
-    int fd = open(found_file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT)
+    bool is_there = open_at(&found, 0);
+    struct worktree worktree = is_there ? (struct worktree){0} : worktree_of(".");
+    for (unsigned height = 1; !is_there && worktree.found && height <= worktree.height; height++)
+        is_there = open_at(&found, height);
+    if (!is_there)
         return;
-    const char *why = why_not_read(fd, &remedy);
+    const char *why = why_not_read(&found, &remedy);
     if (why == NULL)
-        take_file(found_file, fd, take, context);
+        take_file(found.shown, found.directory, found.fd, take, context);
     else if (!quiet)
-        command_warn(why, remedy, "%s is not read", found_file);
-    if (fd >= 0)
-        close(fd);
+        command_warn(why, remedy, "%s is not read", found.shown);
+    if (found.fd >= 0)
+        close(found.fd);
 }

@@ -10,11 +10,12 @@
 
 /* A line that is neither empty nor a comment. */
 struct settings_line {
-    const char *file;   /* its name, to show */
-    unsigned number;    /* from 1 */
-    const char *text;   /* without the comment, and without blanks around it; it begins with the word */
-    size_t word_length; /* in bytes */
-    const char *value;  /* what stands behind the word, blanks or '='; empty when there is nothing */
+    const char *file;      /* its name, to show */
+    const char *directory; /* a path to the directory in which the file lies */
+    unsigned number;       /* from 1 */
+    const char *text;      /* without the comment, and without blanks around it; it begins with the word */
+    size_t word_length;    /* in bytes */
+    const char *value;     /* what stands behind the word, blanks or '='; empty when there is nothing */
 };
 
 typedef void settings_take(const struct settings_line *line, void *context);
@@ -24,8 +25,11 @@ typedef void settings_take(const struct settings_line *line, void *context);
 /* Reads the file that the user has named. */
 void settings_read(const char *file, settings_take *take, void *context);
 
-/* Reads the .portshim of the working directory, if there is one and it is this user's own; one that is not
- * is left alone, with a warning unless `quiet`. */
+/*
+ * Reads the nearest .portshim, from the working directory up to the root of its git worktree
+ * (command/worktree.h); outside of any worktree, that of the working directory. One that is not this user's
+ * own is left alone, with a warning unless `quiet`, and ends the search.
+ */
 void settings_find(bool quiet, settings_take *take, void *context);
 
 #endif

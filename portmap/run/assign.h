@@ -23,7 +23,8 @@ struct assigning {
     const struct run_wish *wish; /* of a run that is being made; else NULL */
     const struct portset *ports; /* to assign; NULL: none */
     struct run_problem *problem;
-    struct map *map; /* the run's */
+    struct map *map;     /* the run's */
+    struct texts *texts; /* of a run that is being made */
     /* Ports to be entered in the map all at once, when all are leased, as programs of the run read it
      * already. NULL: each is entered as soon as it is leased. */
     struct addition *added;

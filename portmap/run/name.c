@@ -33,8 +33,11 @@ bool name_is_valid(const char *name)
 
 const char *name_given(const struct map *map)
 {
-    const char *name = texts_get(map, TEXT_NAME, 0);
-    return name != NULL && *name != '@' ? name : NULL;
+    const char *given = NULL, *name;
+    for (unsigned i = 0; (name = texts_get(map, TEXT_NAME, i)) != NULL; i++)
+        if (*name != '@')
+            given = name;
+    return given;
 }
 
 uint64_t name_find(const struct home *home, const char *name)
@@ -84,6 +87,24 @@ int name_claim(const struct home *home, const char *name, uint64_t run_id)
         lock_release(lock);
     }
     return error;
+}
+
+bool name_is_free(const struct home *home, const char *name)
+{
+    uint64_t holder = name_find(home, name);
+    return holder == 0 || life_of(home, holder) != RUN_ALIVE;
+}
+
+void name_numbered(char numbered[static NAME_MAX_LENGTH + 1], const char *name, unsigned number)
+{
+    char suffix[16] = "";
+    struct text end = text_in(suffix, sizeof suffix), t = text_in(numbered, NAME_MAX_LENGTH + 1);
+    if (number > 1) {
+        text_char(&end, '-');
+        text_uint(&end, number);
+    }
+    text_bytes(&t, name, strnlen(name, NAME_MAX_LENGTH - end.used));
+    text_str(&t, suffix);
 }
 
 void name_forget(const struct home *home, const char *name, uint64_t run_id)

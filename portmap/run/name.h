@@ -16,7 +16,7 @@ enum { NAME_MAX_LENGTH = 64 };
 bool name_is_valid(const char *name);
 
 /* The name that a user gave the run; NULL when none did. A run that was started by hand also has a name for
- * the library alone, which begins with "@". */
+ * the library alone, which begins with "@". Of several names, the last is the one that it has got. */
 const char *name_given(const struct map *map);
 
 /* The id of the run that has a name, dead or alive; 0 when none has it. */
@@ -26,6 +26,13 @@ uint64_t name_find(const struct home *home, const char *name);
  * another process keeps the names locked for LOCK_PATIENT (base/lock.h); or a negated errno. The first of
  * several at once gets it. */
 int name_claim(const struct home *home, const char *name, uint64_t run_id);
+
+/* Whether no living run has it, at the moment. */
+bool name_is_free(const struct home *home, const char *name);
+
+/* The name for the `number`-th run that wants the same one: "web", "web-2", "web-3"... A long name is cut
+ * before the number. */
+void name_numbered(char numbered[static NAME_MAX_LENGTH + 1], const char *name, unsigned number);
 
 /* Removes the name if this run has it. */
 void name_forget(const struct home *home, const char *name, uint64_t run_id);

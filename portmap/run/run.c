@@ -17,7 +17,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+/* How many living runs may want the same name from a file. */
+enum { MOST_OF_A_NAME = 1000 };
 
 /* The protocols for which a port is assigned late. */
 static unsigned late_protocols(const struct assigning *a, unsigned port)
@@ -88,11 +92,19 @@ static bool add_outer(struct texts *texts, const struct assigning *a)
     return fits;
 }
 
+/* Adds where it is started, if that directory has a path that fits. */
+static void add_directory(struct texts *texts)
+{
+    char directory[PATH_MAX];
+    if (getcwd(directory, sizeof directory) != NULL && *directory == '/')
+        texts_add(texts, TEXT_DIRECTORY, directory);
+}
+
 static int describe(const struct assigning *a, struct texts *texts)
 {
     const struct run_wish *wish = a->wish;
     bool fits = texts_add(texts, TEXT_COMMAND, wish->command != NULL ? wish->command : "");
-    if (wish->name != NULL)
+    if (wish->name != NULL && !wish->name_may_vary)
         fits = fits && texts_add(texts, TEXT_NAME, wish->name);
     if (wish->private_name != NULL)
         fits = fits && texts_add(texts, TEXT_NAME, wish->private_name);
@@ -102,7 +114,38 @@ static int describe(const struct assigning *a, struct texts *texts)
         a->problem->step = RUN_STEP_FILE;
         name_file(a->problem, wish->files[i]);
     }
+    add_directory(texts);
     return fits ? 0 : PORTMAP_ETOOMANY;
+}
+
+/* Whether a name is free. The first of several is looked at again, as name_claim() does. */
+static bool is_free(const struct home *home, const char *name, unsigned number)
+{
+    const struct timespec moment = {.tv_nsec = 10000000};
+    bool free = name_is_free(home, name);
+    for (unsigned tries = 1; !free && number == 1 && tries < 3; tries++) {
+        nanosleep(&moment, NULL);
+        free = name_is_free(home, name);
+    }
+    return free;
+}
+
+/* Gives the run the first of the numbered names that is free. The texts have it before: whatever happens,
+ * the run's end takes it away. */
+static int claim_varied(const struct assigning *a)
+{
+    const struct home *home = a->means->home;
+    int error = PORTMAP_ENAME;
+    for (unsigned number = 1; number <= MOST_OF_A_NAME && error == PORTMAP_ENAME; number++) {
+        char name[NAME_MAX_LENGTH + 1];
+        name_numbered(name, a->wish->name, number);
+        if (!is_free(home, name, number))
+            continue;
+        error = texts_append(a->texts, a->map, a->run->path, TEXT_NAME, name);
+        if (error == 0)
+            error = name_claim(home, name, a->map->head->run_id);
+    }
+    return error;
 }
 
 static int claim_names(const struct assigning *a)
@@ -110,7 +153,9 @@ static int claim_names(const struct assigning *a)
     const struct home *home = a->means->home;
     int error = 0;
     a->problem->step = RUN_STEP_NAME;
-    if (a->wish->name != NULL)
+    if (a->wish->name != NULL && a->wish->name_may_vary)
+        error = claim_varied(a);
+    else if (a->wish->name != NULL)
         error = name_claim(home, a->wish->name, a->map->head->run_id);
     if (error == 0 && a->wish->private_name != NULL)
         error = name_claim(home, a->wish->private_name, a->map->head->run_id);
@@ -176,6 +221,7 @@ static int create_files(struct assigning *a, int dir, uint64_t run_id, const cha
 {
     static struct texts texts;
     struct run *run = a->run;
+    a->texts = &texts;
     texts_begin(&texts, run_id, secret);
     int error = describe(a, &texts);
     if (error != 0)

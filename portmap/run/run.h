@@ -30,6 +30,7 @@ struct run {
 struct run_wish {
     const struct portset *ports;   /* NULL: none */
     const char *name;              /* or NULL */
+    bool name_may_vary;            /* if a living run has it, one with a number: name_numbered() */
     const char *private_name;      /* of a run started by hand, for the library alone; or NULL */
     const char *const *files;      /* absolute paths of map files to publish, NULL at the end */
     const char *command;           /* the command, for people */

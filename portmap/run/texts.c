@@ -14,8 +14,9 @@
 #include <unistd.h>
 
 static const char *const keys[] = {
-    [TEXT_RUN] = "run",     [TEXT_SECRET] = "secret", [TEXT_COMMAND] = "command", [TEXT_NAME] = "name",
-    [TEXT_OUTER] = "outer", [TEXT_AROUND] = "around", [TEXT_FILE] = "file"};
+    [TEXT_RUN] = "run",   [TEXT_SECRET] = "secret",      [TEXT_COMMAND] = "command",
+    [TEXT_NAME] = "name", [TEXT_OUTER] = "outer",        [TEXT_AROUND] = "around",
+    [TEXT_FILE] = "file", [TEXT_DIRECTORY] = "directory"};
 
 void texts_begin(struct texts *texts, uint64_t run_id, const char *secret)
 {
@@ -57,6 +58,23 @@ int texts_write(const struct texts *texts, struct map *map, int run_dir)
         map->texts_size = texts->size;
         map->texts_mapped = false;
     }
+    return error;
+}
+
+int texts_append(struct texts *texts, struct map *map, const char *run, enum text_key key, const char *value)
+{
+    char path[PATH_MAX];
+    struct text t = text_in(path, sizeof path);
+    size_t before = texts->size;
+    if (!texts_add(texts, key, value))
+        return PORTMAP_ETOOMANY;
+    text_str(&t, run);
+    text_str(&t, "/texts");
+    int fd = open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+    int error = fd < 0 ? -errno : file_write(fd, texts->bytes + before, texts->size - before);
+    if (fd >= 0)
+        close(fd);
+    map->texts_size = texts->size;
     return error;
 }
 

@@ -115,3 +115,19 @@ TEST("all names that a map knows its run to have are forgotten, one for the libr
     equal(name_find(&home, "@private-too"), 0);
     equal(name_find(&home, "@private"), by_hand->head->run_id);
 }
+
+TEST("the second run that wants a name gets it with a number, and a long one is cut for that")
+{
+    char name[NAME_MAX_LENGTH + 1], x64[NAME_MAX_LENGTH + 1], expected[NAME_MAX_LENGTH + 1];
+    name_numbered(name, "web", 1);
+    equal_text(name, "web");
+    name_numbered(name, "web", 2);
+    equal_text(name, "web-2");
+    memset(x64, 'x', NAME_MAX_LENGTH);
+    x64[NAME_MAX_LENGTH] = '\0';
+    name_numbered(name, x64, 1);
+    equal_text(name, x64);
+    snprintf(expected, sizeof expected, "%.60s-100", x64);
+    name_numbered(name, x64, 100);
+    equal_text(name, expected);
+}

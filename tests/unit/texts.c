@@ -222,3 +222,27 @@ TEST("what is no file of this user is not opened")
     equal(texts_open(&opened, AT_FDCWD, path), -ENAMETOOLONG);
     check(opened.texts == NULL && opened.texts_size == 0, "something is there");
 }
+
+TEST("what is appended is read behind the rest, and one that does not fit is refused")
+{
+    struct map map = {.fd = -1}, opened = {.fd = -1};
+    static char much[TEXTS_MAX];
+    int fd = new_directory();
+    texts_begin(&texts, run_id, secret);
+    check(texts_add(&texts, TEXT_FILE, "/file"), "no room");
+    equal(texts_write(&texts, &map, fd), 0);
+    equal(texts_append(&texts, &map, "run", TEXT_NAME, "web"), 0);
+    memset(much, 'x', sizeof much - 1);
+    equal(texts_append(&texts, &map, "run", TEXT_NAME, much), PORTMAP_ETOOMANY);
+    equal(texts_append(&texts, &map, "run", TEXT_NAME, "web-2"), 0);
+    equal(texts_open(&opened, AT_FDCWD, "run"), 0);
+    for (unsigned round = 0; round < 2; round++) {
+        const struct map *of = round == 0 ? &map : &opened;
+        equal_text(texts_get(of, TEXT_FILE, 0), "/file");
+        equal_text(texts_get(of, TEXT_NAME, 0), "web");
+        equal_text(texts_get(of, TEXT_NAME, 1), "web-2");
+        check(texts_get(of, TEXT_NAME, 2) == NULL, "one more");
+    }
+    texts_close(&opened);
+    close(fd);
+}
