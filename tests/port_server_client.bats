@@ -229,7 +229,7 @@ no_run() {
 
 @test "a server that gives none is given up" {
     local answer
-    for answer in '' '\n' '0\n' 'rubbish\n' '70000\n' '65536\n' '-1\n' '4294967376\n' '80x\n' 'port 80\n' '80\0\n'; do
+    for answer in '' '0\n' '70000\n' '80x\n'; do # tests/unit/portserver.c tries more
         fake say "$answer"
         given_up 'it gave no port that can be used'
         stop "$server"

@@ -362,11 +362,12 @@ print('alive')"
 }
 
 @test "a shell can stop the command with ^Z and bring it back with fg and bg" {
-    run "${terminal[@]}" 'expect=\$ ' \
+    run -0 "${terminal[@]}" 'expect=$ ' \
         "send=portshim run --require-bind -p 8080 -- ${signals[*]} CONT USR1\n" expect=ready \
         'send=\x1a' expect=Stopped 'send=fg\n' expect=SIGCONT \
         'send=\x1a' expect=Stopped 'send=bg\n' expect=SIGCONT 'send=kill -USR1 %1\n' expect=SIGUSR1 \
-        'send=fg\n' 'send=\x03' 'send=echo "status $?"\n' 'expect=status 1' 'send=exit\n' \
+        'send=kill -STOP %1; until jobs %1 | grep -q Stopped; do :; done; fg\n' expect=SIGCONT \
+        'send=\x03' 'expect=$ ' 'send=echo "status $?"\n' 'expect=status 130' 'send=exit\n' \
         -- env PS1='$ ' bash --norc --noprofile -i
 }
 

@@ -10,11 +10,13 @@ setup() {
 
 closes_in() {
     shape "$1"
-    # The reader ends when nobody has the pipe any more, this shell's child included.
-    (exec "${as[@]}" env "TRAP_TEST=$PWD" portshim run -q -p 8080 -- \
-        portshim trapped - 0 /bin/sh sh -c 'echo $$ >pid; exec >&- 2>&-; read -r line <go') 2>&1 | cat >read.out &
+    start reader cat out
+    local reader=$pid
+    "${as[@]}" env "TRAP_TEST=$PWD" portshim run -q -p 8080 -- \
+        portshim trapped - 0 /bin/sh sh -c 'echo $$ >pid; exec >&- 2>&-; read -r line <go' >out 2>&1 3>&- &
+    STARTED+=($!)
     within 10 test -s pid
-    wait $!
+    within 10 gone "$reader" # it ends when nobody has the pipe any more
     within 10 supervisor "$(<pid)" >supervisor.pid
     run -0 readlink "/proc/$(<supervisor.pid)/cwd"
     assert_output /
@@ -27,7 +29,7 @@ closes_in() {
 }
 
 @test "a pipe that a trapped program closes is closed" {
-    mkfifo go
+    mkfifo go out
     chmod 666 go
     closes_in sibling
     closes_in proxy

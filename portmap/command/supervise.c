@@ -64,6 +64,20 @@ static pid_t start(const struct launch *command, const struct before *before, st
     return pid;
 }
 
+/* Continues the command, unless whoever continued this process has continued both, as a shell does with its
+ * job. The SIGCONT that this process got by that is dealt with. */
+static void go_on(pid_t pid)
+{
+    const struct timespec now = {0};
+    sigset_t only;
+    siginfo_t info = {.si_pid = 0};
+    sigemptyset(&only);
+    sigaddset(&only, SIGCONT);
+    if (waitid(P_PID, (id_t)pid, &info, WCONTINUED | WNOHANG) == 0 && info.si_pid == 0)
+        kill(pid, SIGCONT);
+    sigtimedwait(&only, NULL, &now);
+}
+
 /* True when the command has ended. When it has stopped, stops this process too, so that a shell sees it, and
  * later continues both. */
 static bool look_at(pid_t pid, int *status)
@@ -74,7 +88,7 @@ static bool look_at(pid_t pid, int *status)
         if (WSTOPSIG(*status) == SIGSTOP)
             continue; /* SIGSTOP is not the terminal's: somebody stopped the command alone */
         raise(SIGSTOP);
-        kill(pid, SIGCONT);
+        go_on(pid);
     }
     return false;
 }
