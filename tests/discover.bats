@@ -168,7 +168,7 @@ signal.pause()"
     ends_with 126 './text: ' portshim ports -o found -- ./text
     printf '#!/no/such\n' >script
     chmod 755 script
-    ends_with 127 './script: No such file' portshim ports -o found -- ./script
+    ends_with 127 'No such file' portshim ports -o found -- ./script
     fails_with 'nothing to run' portshim ports
     fails_with --frob portshim ports --frob -- true
     fails_with 'none/found: No such file' portshim ports -o none/found -- touch started

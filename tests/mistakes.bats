@@ -147,16 +147,16 @@ need_tiny_disk() {
     refused 125 'command: nothing to run' portshim run -p 1-3 -n web -m m.json --
     refused 125 'command: nothing to run' portshim run -n web --
     refused 125 'command: nothing to run' portshim ports --
-    refused 127 'No such file' portshim run -p 80 -m m.json -n web -- no-such-command
+    refused 127 'not found in PATH' portshim run -p 80 -m m.json -n web -- no-such-command
     refused 127 'No such file' portshim run -p 80 -m m.json -n web -- ./no-such-command
-    refused 127 'No such file' portshim run -p 1-3 -n web -m m.json -- ''
+    refused 127 'the name is empty' portshim run -p 1-3 -n web -m m.json -- ''
     echo 'not for running' >text
-    refused 126 'Permission denied' portshim run -p 80 -m m.json -n web -- ./text
-    refused 126 'Permission denied' portshim run -p 80 -m m.json -- .
+    refused 126 'not executable' portshim run -p 80 -m m.json -n web -- ./text
+    refused 126 'it is a directory' portshim run -p 80 -m m.json -- ./.
     printf '#!/no/such/interpreter\n' >script
     chmod 755 script
-    refused 127 './script: No such file' portshim run -p 1-3 -m m.json -n web -- ./script
-    refused 127 './script: No such file' portshim run -p 1-3 -m m.json -n web -- ./script
+    refused 127 './script: its interpreter /no/such/interpreter: No such file' portshim run -p 1-3 -m m.json -n web -- ./script
+    refused 127 './script: its interpreter /no/such/interpreter: No such file' portshim run -p 1-3 -m m.json -n web -- ./script
     pool_has 3
 }
 

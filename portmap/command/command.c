@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "base/utf8.h"
+#include "command/unstarted.h"
 #include "error.h"
 
 #include <dirent.h>
@@ -52,15 +53,6 @@ void command_end(int status, const char *why, const char *remedy, const char *wh
 void command_fail_of(const struct problem *problem)
 {
     command_fail(problem->why, problem->remedy, "%s", problem->what);
-}
-
-void command_end_unstarted(int error, const char *command)
-{
-    if (error < 0)
-        command_fail(portmap_strerror(error), "end some processes, or close some descriptors",
-                     "a parent for %s", command);
-    command_end(error == ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE, portmap_strerror(-error),
-                "name a program", "%s", command);
 }
 
 void command_warn(const char *why, const char *remedy, const char *what, ...)
@@ -155,17 +147,37 @@ static void execute_as_script(char *file, char **words)
     errno = ENOEXEC;
 }
 
+/* Returns only the errno of a failure. */
+static int execute(char **words)
+{
+    execv(found_program, words); /* execvp(3) would try each directory of PATH before its own again */
+    if (errno == ENOEXEC) {
+        if (unstarted_is_for_the_shell(found_program))
+            execute_as_script(found_program, words);
+        return ENOEXEC;
+    }
+    execvp(words[0], words);
+    return errno;
+}
+
 int command_execute(char **words)
 {
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
     command_put_back_file_limit();
-    execvp(found_program, words); /* else each directory of PATH before its own would be tried again */
-    if (errno == ENOEXEC)
-        execute_as_script(found_program, words);
-    execvp(words[0], words);
-    int error = errno;
+    int error = execute(words);
     sigaction(SIGXFSZ, &ignore, NULL);
     return error;
+}
+
+void command_end_unstarted(int error, const char *command, const char *file)
+{
+    static struct unstarted unstarted;
+    if (error < 0)
+        command_fail(portmap_strerror(error), "end some processes, or close some descriptors",
+                     "a parent for %s", command);
+    unstarted_exec(&unstarted, file != NULL ? file : found_program, -error);
+    command_end(error == ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE, unstarted.why, unstarted.remedy,
+                "%s", command);
 }
 
 void command_print_text(FILE *out, const char *text)
@@ -188,34 +200,6 @@ void command_help(const char *text)
 {
     fputs(text, stdout);
     exit(command_printed(EXIT_SUCCESS));
-}
-
-_Noreturn static void refuse_option(int argc, char **argv, const char *see_help)
-{
-    const char *word = argv[optind < argc ? optind - 1 : argc - 1];
-    bool is_long = optopt == 0 || optopt > 255 || strncmp(word, "--", 2) == 0;
-    if (!is_long)
-        command_fail("unknown option, or its argument is missing", see_help, "-%c", optopt);
-    command_fail("unknown option, or its argument is missing", see_help, "%s", word);
-}
-
-int command_option(int argc, char **argv, const char *letters, const struct option *words, const char *help,
-                   const char *see_help)
-{
-    opterr = 0;
-    int option = getopt_long(argc, argv, letters, words, NULL);
-    if (option == 'h')
-        command_help(help);
-    if (option == '?')
-        refuse_option(argc, argv, see_help);
-    return option;
-}
-
-void command_no_option(int argc, char **argv, const char *help, const char *see_help)
-{
-    static const struct option words[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-    while (command_option(argc, argv, "+h", words, help, see_help) != -1)
-        ;
 }
 
 unsigned command_number(const char *word, unsigned most)
@@ -308,9 +292,12 @@ void command_check_server(const struct obtain_server *server, bool quiet)
 void command_find_program(const char *command, struct reach *reach)
 {
     int error = search_command(command, found_program);
-    if (error != 0)
-        command_end(error == -ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE, portmap_strerror(error),
-                    "name a program", "%s", command);
+    static struct unstarted unstarted;
+    if (error != 0) {
+        unstarted_search(&unstarted, command, error);
+        command_end(error == -ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE, unstarted.why,
+                    unstarted.remedy, "%s", command);
+    }
     reach_judge_here(reach, found_program);
 }
 

@@ -48,8 +48,9 @@ _Noreturn void command_end(int status, const char *why, const char *remedy, cons
 /* The same for a problem that another module has described. */
 _Noreturn void command_fail_of(const struct problem *problem);
 
-/* Fails because the command could not be started: `error` as in struct launch_failure. */
-_Noreturn void command_end_unstarted(int error, const char *command);
+/* Fails because the command could not be started: `error` as in struct launch_failure. `file` is its file;
+ * NULL: that of command_find_program(). */
+_Noreturn void command_end_unstarted(int error, const char *command, const char *file);
 
 /* Prints "portshim: warning: what: why: remedy" and returns. */
 void command_warn(const char *why, const char *remedy, const char *what, ...)
@@ -88,7 +89,12 @@ int command_printed(int status);
 /* Prints the text on stdout and exits 0, or fails when stdout cannot be written. */
 _Noreturn void command_help(const char *text);
 
-/* The next option as of getopt_long(3), -1 after the last. Answers --help and fails at unknown options. */
+/*
+ * The next option as of getopt_long(3), -1 after the last. Answers --help, and fails at an option that is
+ * unknown, ambiguous, or lacks its argument, with what may be meant. Options stand before operands: unless
+ * the letters begin with "+", because a command with options of its own follows, one behind is refused with
+ * the line to write.
+ */
 int command_option(int argc, char **argv, const char *letters, const struct option *words, const char *help,
                    const char *see_help);
 

@@ -5,6 +5,7 @@
 #include "base/utf8.h"
 #include "command/command.h"
 #include "command/library.h"
+#include "command/unstarted.h"
 #include "error.h"
 #include "host/probe.h"
 #include "host/process.h"
@@ -408,14 +409,6 @@ static bool is_by_env(const char *script, const char *interpreter, char *word, s
     return false;
 }
 
-/* Whether a file that is no ELF program is a text without "#!": execvp(3) and shells give it to /bin/sh. */
-static bool is_for_the_shell(const char *file)
-{
-    char head[128];
-    int len = text_read_file(file, head, sizeof head);
-    return len >= 0 && memchr(head, '\0', (size_t)len) == NULL && strncmp(head, "#!", 2) != 0;
-}
-
 static void check_unknown(const char *path, const char *file)
 {
     if (access(file, F_OK) < 0)
@@ -424,7 +417,7 @@ static void check_unknown(const char *path, const char *file)
     else if (access(file, R_OK) < 0)
         say(DOCTOR_FAIL, "command", "let this user read it, or ask as root", "%s cannot be read: %s", file,
             portmap_strerror(-errno));
-    else if (strcmp(path, file) == 0 && is_for_the_shell(file)) {
+    else if (strcmp(path, file) == 0 && unstarted_is_for_the_shell(file)) {
         say(DOCTOR_OK, "command", NULL, "%s has no #!, so it is a script for /bin/sh", file);
         check_command("/bin/sh");
     } else
@@ -468,14 +461,15 @@ static void check_program(const char *path)
 static void check_command(const char *command)
 {
     static unsigned depth;
+    static struct unstarted unstarted;
     char path[PATH_MAX];
     int error = search_command(command, path);
     if (depth++ == SCRIPT_DEPTH)
         say(DOCTOR_FAIL, "command", "write a program after #!", "%s: too many scripts for scripts", command);
-    else if (error != 0)
-        say(DOCTOR_FAIL, "command", error == -ENOENT ? "check its name and PATH" : "make it executable",
-            "%s: %s", command, portmap_strerror(error));
-    else
+    else if (error != 0) {
+        unstarted_search(&unstarted, command, error);
+        say(DOCTOR_FAIL, "command", unstarted.remedy, "%s: %s", command, unstarted.why);
+    } else
         check_program(path);
 }
 

@@ -16,5 +16,5 @@ void launch_end(const struct launch *launch, const struct launch_failure *failur
 {
     if (failure->is_untrapped)
         trapping_fail(launch->program, &failure->refusal);
-    command_end_unstarted(failure->error, launch->words[0]);
+    command_end_unstarted(failure->error, launch->words[0], NULL);
 }

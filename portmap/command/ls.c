@@ -593,7 +593,7 @@ static enum ls_kind parse_options(int argc, char **argv)
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
     enum ls_kind kind = LS_TABLE;
-    for (int option; (option = command_option(argc, argv, "+qh", words, help, see_help)) != -1;) {
+    for (int option; (option = command_option(argc, argv, "qh", words, help, see_help)) != -1;) {
         if (kind != LS_TABLE)
             command_fail("it has been said what to print", see_help, "%s", argv[optind - 1]);
         kind = option == JSON ? LS_JSON : option == LOG ? LS_LOG : LS_PIDS;

@@ -125,7 +125,7 @@ static void parse_options(struct picked *p, int argc, char **argv)
                                           {"quiet", no_argument, NULL, 'q'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
-    for (int option; (option = command_option(argc, argv, "+n:qh", words, help, see_help)) != -1;) {
+    for (int option; (option = command_option(argc, argv, "n:qh", words, help, see_help)) != -1;) {
         switch (option) {
         case 'n':
             p->count = parse_number(optarg, MOST_PORTS, "count");

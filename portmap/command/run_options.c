@@ -4,10 +4,12 @@
 #include "command/command.h"
 #include "command/naming.h"
 #include "command/settings.h"
+#include "command/spelling.h"
 #include "error.h"
 #include "run/name.h"
 #include "run/publish.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,6 +73,18 @@ static const struct option words[] = {
     {"quiet", no_argument, NULL, 'q'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0}};
+
+static const char letters[] = "+p:n:j:m:f:cvqh";
+
+bool run_options_has(const char *word)
+{
+    if (word[0] != '-' || word[1] != '-')
+        return word[0] == '-' && isalpha((unsigned char)word[1]) && strchr(letters, word[1]) != NULL;
+    for (const struct option *known = words; known->name != NULL; known++)
+        if (word[2] != '\0' && strncmp(known->name, word + 2, strcspn(word + 2, "=")) == 0)
+            return true;
+    return false;
+}
 
 static char *absolute_path(const char *path)
 {
@@ -184,7 +198,7 @@ static void take_option(struct run_options *options, int option)
 
 static void parse_options(struct run_options *options, int argc, char **argv)
 {
-    for (int option; (option = command_option(argc, argv, "+p:n:j:m:f:cvqh", words, help, see_help)) != -1;) {
+    for (int option; (option = command_option(argc, argv, letters, words, help, see_help)) != -1;) {
         take_option(options, option);
     }
     options->command = argv + optind;
@@ -239,12 +253,64 @@ static void take_found(const struct settings_line *line, void *options)
     take_line(options, line, RUN_FROM_FOUND_FILE);
 }
 
-static void check_options(const struct run_options *options)
+/* Words of the command that were meant for portshim: ports as its first word, or an option -p behind it. */
+struct misplaced {
+    char **from, **to; /* the first, and the one behind the last */
+    const char *ports;
+};
+
+static bool is_ports(const char *word)
+{
+    static struct portset ports;
+    struct problem problem;
+    return word != NULL && portset_add(&ports, word, &problem) == 0;
+}
+
+static bool find_misplaced(char **command, struct misplaced *found)
+{
+    *found = (struct misplaced){command, command + 1, *command};
+    if (is_ports(*command))
+        return true;
+    for (char **word = command; *word != NULL; word++) {
+        bool is_alone = strcmp(*word, "-p") == 0 || strcmp(*word, "--ports") == 0;
+        const char *behind = strncmp(*word, "--ports=", 8) == 0 ? *word + 8
+                             : strncmp(*word, "-p", 2) == 0     ? *word + 2
+                                                                : NULL;
+        *found = (struct misplaced){word, word + 1 + is_alone, is_alone ? word[1] : behind};
+        if (is_ports(found->ports))
+            return true;
+    }
+    return false;
+}
+
+/* Fails because there are no ports; where they stand in the command, with the line to write. */
+_Noreturn static void fail_without_ports(const struct run_options *options, char **argv)
+{
+    char remedy[512];
+    struct text t = text_in(remedy, sizeof remedy);
+    struct misplaced misplaced;
+    if (!find_misplaced(options->command, &misplaced))
+        command_fail("no ports are given", "name placeholders with -p, such as -p 8080", "run");
+    text_str(&t, "options of portshim stand before the command: portshim");
+    for (char **word = argv; word < options->command; word++)
+        if (strcmp(*word, "--") != 0)
+            spelling_add_word(&t, *word);
+    text_str(&t, " -p");
+    spelling_add_word(&t, misplaced.ports);
+    text_str(&t, " --");
+    for (char **word = options->command; word < misplaced.from; word++)
+        spelling_add_word(&t, *word);
+    spelling_add_words(&t, misplaced.to);
+    text_mark_cut(&t);
+    command_fail("no ports are given", remedy, "run");
+}
+
+static void check_options(const struct run_options *options, char **argv)
 {
     if (*options->command == NULL && !options->check)
         command_fail("nothing to run", "name one after the options", "command");
     if (options->source[RUN_PORTS] == RUN_FROM_DEFAULT && options->join == NULL)
-        command_fail("no ports are given", "name placeholders with -p, such as -p 8080", "run");
+        fail_without_ports(options, argv);
     if (options->source[RUN_PORTS] != RUN_FROM_DEFAULT && portset_is_empty(&options->ports))
         command_fail("every one of them is excluded", "name a placeholder", "ports");
     if (options->name != NULL && !name_is_valid(options->name))
@@ -279,7 +345,7 @@ void run_options_read(struct run_options *options, int argc, char **argv)
         set(options, RUN_TRAP, trap, RUN_FROM_ENVIRONMENT, 0);
     if (options->settings_file == NULL && options->join == NULL)
         settings_find(options->quiet, take_found, options);
-    check_options(options);
+    check_options(options, argv);
     check_join(options);
 }
 

@@ -62,6 +62,9 @@ struct run_options {
 /* Reads and checks all settings, or fails. */
 void run_options_read(struct run_options *options, int argc, char **argv);
 
+/* Whether a word is an option of `portshim run`; a long one may be cut short. */
+bool run_options_has(const char *word);
+
 /* The trap that PORTSHIM_TRAP asks for; RUN_TRAP_AUTO where it is unset or empty. Fails when it is no such
  * word. */
 enum run_trap run_options_trap(void);

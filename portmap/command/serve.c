@@ -76,7 +76,7 @@ static const struct option words[] = {{"address", required_argument, NULL, ADDRE
 
 static void parse_options(struct serving *s, int argc, char **argv)
 {
-    for (int option; (option = command_option(argc, argv, "+vh", words, help, see_help)) != -1;) {
+    for (int option; (option = command_option(argc, argv, "vh", words, help, see_help)) != -1;) {
         switch (option) {
         case ADDRESS:
             s->address = optarg;

@@ -164,5 +164,7 @@ int command_trapped(int argc, char **argv)
                         : *program.words != NULL ? *program.words
                                                  : "a program";
     start_trap(&told, &reach, shown);
-    command_end_unstarted(execute(&program), shown);
+    /* A path that is relative to another directory names nothing here. */
+    bool is_here = program.dirfd == AT_FDCWD || *program.path == '/';
+    command_end_unstarted(execute(&program), shown, is_here ? program.path : "");
 }

@@ -241,7 +241,7 @@ int command_wait(int argc, char **argv)
                                           {NULL, 0, NULL, 0}};
     static struct waiting waiting;
     struct home home;
-    for (int option; (option = command_option(argc, argv, "+t:h", words, help, see_help)) != -1;) {
+    for (int option; (option = command_option(argc, argv, "t:h", words, help, see_help)) != -1;) {
         if (option == 't')
             waiting.deadline = process_clock() + command_seconds(optarg);
         else
