@@ -166,3 +166,27 @@ script() {
     run -0 portshim run -q -p 80 -- ./plain
     assert_output 'no format'
 }
+
+# unprivileged COMMAND...: runs it where ports below 1024 are root's, without the right to them.
+unprivileged() {
+    local namespace=-n
+    as_root || namespace=-rn
+    unshare "$namespace" setpriv --bounding-set=-net_bind_service --inh-caps=-net_bind_service -- "$@"
+}
+
+@test "privileged ports say that they are privileged" {
+    unshare -rn true 2>/dev/null || as_root || skip 'this user may make no network namespace'
+    mkdir -m 700 home
+    export PORTSHIM_HOME=$PWD/home
+    local remedy='be root, lower net.ipv4.ip_unprivileged_port_start, or'
+    PORTSHIM_POOL=10 says "no real port for placeholder 80: the only port of PORTSHIM_POOL is privileged: $remedy list other ports" \
+        unprivileged portshim run -p 80 -- true
+    echo 10-12 >pool
+    PORTSHIM_POOL='' PYSYS_PORTS_FILE=pool fails_with "every port of PYSYS_PORTS_FILE is privileged: $remedy list other ports" \
+        unprivileged portshim pick
+    PORTSHIM_POOL=1022-1024 fails_with "0 of them in TIME_WAIT, 2 are privileged: $remedy list other ports" \
+        unprivileged portshim run -p 80-82 -- true
+    PORTSHIM_POOL=1022-1024 run -0 unprivileged portshim run -p 80 -- true # one will do
+    says "real port 81 for placeholder 80: it is privileged: $remedy name another" \
+        unprivileged portshim run -p 80=81 -- true
+}

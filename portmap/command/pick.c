@@ -182,7 +182,7 @@ static void give_back(struct picked *p)
 
 _Noreturn static void fail_of_lease(const struct picked *p, int error)
 {
-    char held[1024], why[1280];
+    char why[1280];
     command_let_signals(); /* ends this process if the failure is a pending signal's */
     if (error == -ESRCH)
         fail_of_process(p);
@@ -194,9 +194,8 @@ _Noreturn static void fail_of_lease(const struct picked *p, int error)
         command_fail(lock_strerror(error),
                      error == -EADDRNOTAVAIL ? "name addresses of this host" : home_remedy(error),
                      "no port for pid %d", (int)p->pid);
-    holders_describe(&p->home, &p->pool, held, sizeof held);
-    snprintf(why, sizeof why, "pool exhausted, held by: %s", held);
-    command_fail(why, "end some of them, or widen PORTSHIM_POOL", "no port for pid %d", (int)p->pid);
+    const char *remedy = holders_explain(&p->home, &p->pool, why, sizeof why);
+    command_fail(why, remedy, "no port for pid %d", (int)p->pid);
 }
 
 /* Leases all ports, and anew those that are lost because the lease table is replaced meanwhile. Returns 0, or

@@ -124,10 +124,8 @@ _Noreturn static void fail_of_port(const struct means *means, const struct ports
         command_fail(why, "list fewer placeholders, or widen PORTSHIM_POOL", "%s", problem->what);
     }
     if (error == PORTMAP_EXHAUSTED) {
-        holders_describe(means->home, means->pool, held, sizeof held);
-        snprintf(why, sizeof why, "pool exhausted, held by: %s", held);
+        problem->remedy = holders_explain(means->home, means->pool, why, sizeof why);
         problem->why = why;
-        problem->remedy = "end some of them, or widen PORTSHIM_POOL";
     } else if (failed->real != 0 && (error == PORTMAP_EHELD || error == PORTMAP_EINUSE)) {
         holders_describe_port(means->home, failed->real, held, sizeof held);
         snprintf(why, sizeof why, "held by %s", held);

@@ -10,6 +10,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* Ports below are root's, unless the kernel is told otherwise. */
+enum { PRIVILEGED = 1024 };
+
 /* The longest entry of a pool file; blanks in a row count as one. */
 enum { ENTRY_SIZE = 128 };
 
@@ -194,16 +197,15 @@ struct ephemeral_range pool_ephemeral_range(void)
     return (struct ephemeral_range){(unsigned)first, (unsigned)last};
 }
 
-static unsigned first_unprivileged(void)
+unsigned pool_first_unprivileged(void)
 {
     char buffer[32];
     uint64_t first;
     const char *at = buffer;
     int len = text_read_once("/proc/sys/net/ipv4/ip_unprivileged_port_start", buffer, sizeof buffer);
     if (len <= 0 || !text_take_uint(&at, buffer + len, PORT_COUNT - 1, &first))
-        return 1024;
-    /* Some containers allow all ports to everybody. Those below 1024 still belong to well-known services. */
-    return first < 1024 ? 1024 : (unsigned)first;
+        return PRIVILEGED;
+    return (unsigned)first;
 }
 
 static void remove_listed(struct pool *pool, const char *list)
@@ -251,7 +253,9 @@ static int remove_reserved(struct pool *pool)
 static int load_default(struct pool *pool)
 {
     struct ephemeral_range ephemeral = pool->ephemeral.last != 0 ? pool->ephemeral : pool_ephemeral_range();
-    portbits_add_range(&pool->ports, first_unprivileged(), PORT_COUNT - 1);
+    /* Some containers allow all ports to everybody. Those below 1024 still belong to well-known services. */
+    unsigned first = pool_first_unprivileged();
+    portbits_add_range(&pool->ports, first < PRIVILEGED ? PRIVILEGED : first, PORT_COUNT - 1);
     portbits_remove_range(&pool->ports, ephemeral.first, ephemeral.last);
     for (unsigned i = 0; i < sizeof refused_by_browsers / sizeof *refused_by_browsers; i++)
         portbits_remove(&pool->ports, refused_by_browsers[i]);

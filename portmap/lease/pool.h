@@ -21,6 +21,10 @@ struct ephemeral_range {
 };
 struct ephemeral_range pool_ephemeral_range(void);
 
+/* The first port that every user may bind (net.ipv4.ip_unprivileged_port_start); 1024 when it cannot be read.
+ */
+unsigned pool_first_unprivileged(void);
+
 struct pool {
     struct portbits ports;
     unsigned count;

@@ -11,6 +11,8 @@
 #include <fcntl.h>
 #include <string.h>
 
+extern char **environ;
+
 enum { EXAMPLES = 3, COUNTED = 1024 };
 
 /* Owners of one kind, runs or processes, and how many ports they have in all. */
@@ -85,10 +87,10 @@ static void describe_owners(struct text *t, const struct home *home, const struc
         text_char(t, ')');
 }
 
-void holders_describe(const struct home *home, const struct pool *pool, char *buffer, size_t size)
+unsigned holders_describe(const struct home *home, const struct pool *pool, char *buffer, size_t size)
 {
     struct owners runs = {0}, processes = {0};
-    unsigned used = 0, time_wait = 0;
+    unsigned used = 0, time_wait = 0, privileged = 0, first = pool_first_unprivileged();
     struct lease_table leases;
     struct text t = text_in(buffer, size);
     bool have_table = lease_open_existing(&leases, home) == 0;
@@ -96,7 +98,11 @@ void holders_describe(const struct home *home, const struct pool *pool, char *bu
         lease_owner owner = have_table ? lease_holder(&leases, port) : 0;
         if (owner != 0) {
             add_owner(lease_owner_run(owner) != 0 ? &runs : &processes, owner);
-        } else if (probe_port(port) == PROBE_TAKEN) {
+            continue;
+        }
+        int answer = probe_port(port);
+        privileged += answer == PROBE_FORBIDDEN && port < first;
+        if (answer == PROBE_TAKEN) {
             used++;
             time_wait += sockdiag_only_time_wait(port) == 1;
         }
@@ -117,6 +123,29 @@ void holders_describe(const struct home *home, const struct pool *pool, char *bu
     text_str(&t, " by other programs, ");
     text_uint(&t, time_wait);
     text_str(&t, " of them in TIME_WAIT");
+    if (privileged > 0) {
+        text_str(&t, ", ");
+        text_uint(&t, privileged);
+        text_str(&t, privileged == 1 ? " is privileged" : " are privileged");
+    }
+    return privileged;
+}
+
+const char *holders_explain(const struct home *home, const struct pool *pool, char *why, size_t size)
+{
+    char held[1024];
+    struct text t = text_in(why, size);
+    unsigned privileged = holders_describe(home, pool, held, sizeof held);
+    if (privileged == pool->count) {
+        text_str(&t, pool->count == 1 ? "the only port of " : "every port of ");
+        text_str(&t, pool_source(environ));
+        text_str(&t, " is privileged");
+    } else {
+        text_str(&t, "pool exhausted, held by: ");
+        text_str(&t, held);
+    }
+    return privileged > 0 ? "be root, lower net.ipv4.ip_unprivileged_port_start, or list other ports"
+                          : "end some of them, or widen PORTSHIM_POOL";
 }
 
 void holders_describe_port(const struct home *home, unsigned port, char *buffer, size_t size)

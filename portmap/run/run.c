@@ -326,12 +326,14 @@ static void explain_port(const struct run_problem *failed, int error, const stru
         return;
     }
     bool held = error == PORTMAP_EHELD || error == PORTMAP_EINUSE;
-    const char *remedy = error == PORTMAP_EXHAUSTED ? "end other runs, or widen PORTSHIM_POOL"
-                         : failed->real == 0        ? "list fewer placeholders"
-                         : held                     ? "name another real port, or end its holder"
-                                                    : "name another real port";
+    bool privileged = failed->real != 0 && error == -EACCES && failed->real < pool_first_unprivileged();
+    const char *remedy = privileged ? "be root, lower net.ipv4.ip_unprivileged_port_start, or name another"
+                         : error == PORTMAP_EXHAUSTED ? "end other runs, or widen PORTSHIM_POOL"
+                         : failed->real == 0          ? "list fewer placeholders"
+                         : held                       ? "name another real port, or end its holder"
+                                                      : "name another real port";
     struct text what = problem_of(problem, failed->real == 0 ? "no real port" : "real port ",
-                                  portmap_strerror(error), remedy);
+                                  privileged ? "it is privileged" : portmap_strerror(error), remedy);
     if (failed->real != 0)
         text_uint(&what, failed->real);
     text_str(&what, failed->placeholder != 0 ? " for placeholder " : " for placeholders to come");
