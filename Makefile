@@ -49,7 +49,7 @@ BATS = "$$(PATH="$(CURDIR)/build/npm/node_modules/.bin:$$PATH" command -v bats)"
 # Sources of the command alone, the trap included. All others of portmap are in libportmap and, without its interface, in
 # libportshim.so as well.
 COMMAND_SOURCES = $(wildcard portmap/command/*.c portmap/observe/*.c portmap/serve/*.c) \
-	portmap/base/json.c portmap/host/socket_owners.c portmap/program/versions.c portmap/run/supervisors.c
+	$(patsubst %,portmap/%.c,base/json host/processes host/socket_owners program/versions run/supervisors)
 LIBRARY_SOURCES = $(filter-out $(COMMAND_SOURCES),$(wildcard portmap/*.c portmap/*/*.c))
 SHIM_SOURCES = $(filter-out shim/trap/%,$(wildcard shim/*/*.c))
 # The trap makes other processes' calls, in the command, by the library's rules.

@@ -63,6 +63,14 @@ void command_warn(const char *why, const char *remedy, const char *what, ...)
     va_end(arguments);
 }
 
+void command_complain(const char *why, const char *remedy, const char *what, ...)
+{
+    va_list arguments;
+    va_start(arguments, what);
+    print_line("", why, remedy, what, arguments);
+    va_end(arguments);
+}
+
 static sigset_t held, mask_before;
 
 void command_hold_signals(void)

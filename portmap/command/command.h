@@ -32,6 +32,7 @@ int command_doctor(int argc, char **argv);
 int command_ports(int argc, char **argv);
 int command_pick(int argc, char **argv);
 int command_release(int argc, char **argv);
+int command_stop(int argc, char **argv);
 int command_serve(int argc, char **argv);
 int command_trapped(int argc, char **argv);
 
@@ -54,6 +55,10 @@ _Noreturn void command_end_unstarted(int error, const char *command, const char 
 
 /* Prints "portshim: warning: what: why: remedy" and returns. */
 void command_warn(const char *why, const char *remedy, const char *what, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Prints the line of a failure and returns, for a command that goes on with what is left to do. */
+void command_complain(const char *why, const char *remedy, const char *what, ...)
     __attribute__((format(printf, 3, 4)));
 
 /*

@@ -33,6 +33,8 @@ static const struct command {
     {"env", command_env, "RUN", "print them as assignments", " environment vars "},
     {"ls", command_ls, "[--json] [RUN]", "list runs, their ports and who is on them",
      " list ps status show top "},
+    {"stop", command_stop, "[-t SECONDS] [-s SIGNAL] RUN...", "end all processes of runs",
+     " kill end terminate down "},
     {"doctor", command_doctor, "[COMMAND]", "what can be wrapped here, and how", " check diagnose "},
     {"ports", command_ports, "[--] COMMAND...", "find out which ports a command uses",
      " discover scan trace "},

@@ -15,12 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-struct stat_line {
-    char state;
-    uint64_t threads;
-    uint64_t ticks; /* its start time, in ticks of our time namespace */
-};
-
 /* The inode numbers of the initial namespaces (include/linux/proc_ns.h). */
 #define INITIAL_PID_NAMESPACE UINT32_C(0xEFFFFFFC)
 #define INITIAL_TIME_NAMESPACE UINT32_C(0xEFFFFFFA)
@@ -137,7 +131,7 @@ static uint64_t initial_ticks(uint64_t ticks, struct ahead ahead)
     return !ahead.known ? 0 : ahead.nanoseconds == 0 ? ticks : (ticks * tick - ahead.nanoseconds) / tick;
 }
 
-static bool read_stat(pid_t pid, struct stat_line *line)
+bool process_read_stat(pid_t pid, struct process_stat *line)
 {
     char path[32], buffer[1024];
     const char *number = buffer;
@@ -162,28 +156,31 @@ static bool read_stat(pid_t pid, struct stat_line *line)
         return false;
     at += 2;
     line->state = *at;
-    for (int field = 3; field < 20; field++)
+    uint64_t parent;
+    if (!skip_field(&at) || !text_take_uint(&at, end, INT32_MAX, &parent))
+        return false;
+    line->parent = (pid_t)parent;
+    for (int field = 4; field < 20; field++)
         if (!skip_field(&at))
             return false;
     return text_take_uint(&at, end, UINT32_MAX, &line->threads) && skip_field(&at) && skip_field(&at) &&
            text_take_uint(&at, end, UINT64_MAX / 16, &line->ticks);
 }
 
-/* A process whose first thread has ended is in state Z as well, while its other threads go on. */
-static bool is_living(const struct stat_line *line)
+bool process_is_living(const struct process_stat *line)
 {
     return line->state != 'X' && (line->state != 'Z' || line->threads > 1);
 }
 
-static uint64_t start_of(const struct stat_line *line)
+static uint64_t start_of(const struct process_stat *line)
 {
     return initial_ticks(line->ticks, ahead_of_initial());
 }
 
 uint64_t process_start_time(pid_t pid)
 {
-    struct stat_line line;
-    return read_stat(pid, &line) ? start_of(&line) : 0;
+    struct process_stat line;
+    return process_read_stat(pid, &line) ? start_of(&line) : 0;
 }
 
 /* ioctl(2) on a pidfd tells namespaces without /proc, from Linux 6.11 on (include/uapi/linux/pidfd.h). */
@@ -234,7 +231,7 @@ static bool is_same_start(uint64_t a, uint64_t b)
 }
 
 /* Looks at the time namespace again before it says no. */
-static bool has_start(const struct stat_line *line, uint64_t start_time)
+static bool has_start(const struct process_stat *line, uint64_t start_time)
 {
     return is_same_start(start_of(line), start_time) ||
            is_same_start(initial_ticks(line->ticks, look_ahead_again()), start_time);
@@ -248,22 +245,22 @@ static bool is_there(pid_t pid)
 
 bool process_is_alive(pid_t pid, uint64_t start_time)
 {
-    struct stat_line line;
+    struct process_stat line;
     if (!is_there(pid))
         return false; /* one call instead of five */
-    if (!read_stat(pid, &line))
+    if (!process_read_stat(pid, &line))
         return is_there(pid);
-    return has_start(&line, start_time) && is_living(&line);
+    return has_start(&line, start_time) && process_is_living(&line);
 }
 
 bool process_find(pid_t pid, uint64_t *start_time)
 {
-    struct stat_line line;
+    struct process_stat line;
     *start_time = 0;
-    if (!read_stat(pid, &line))
+    if (!process_read_stat(pid, &line))
         return is_there(pid);
     *start_time = start_of(&line);
-    return is_living(&line);
+    return process_is_living(&line);
 }
 
 int process_pids(pid_t pid, pid_t pids[static PROCESS_PIDS])
@@ -290,7 +287,7 @@ struct nested {
     pid_t pids[PROCESS_PIDS];
     int count;
     uint32_t pid_namespace;
-    struct stat_line line;
+    struct process_stat line;
 };
 
 /* What look_at() finds: a process of a namespace below; another one, or a zombie; or it cannot tell. */
@@ -304,9 +301,9 @@ static enum sight look_at(struct nested *process, pid_t here)
         return SIGHT_UNKNOWN;
     if (process->count == 1)
         return SIGHT_OTHER;
-    if (!read_stat(here, &process->line))
+    if (!process_read_stat(here, &process->line))
         return SIGHT_UNKNOWN;
-    if (!is_living(&process->line))
+    if (!process_is_living(&process->line))
         return SIGHT_OTHER;
     struct text name = text_in(path, sizeof path);
     proc_path(&name, here, "/ns/pid");

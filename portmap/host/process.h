@@ -37,6 +37,20 @@ bool process_is_other_network(uint32_t net_namespace);
  * /proc hides the process, only its pid is compared. */
 bool process_is_alive(pid_t pid, uint64_t start_time);
 
+/* What /proc tells of a process (proc(5), stat). */
+struct process_stat {
+    char state;
+    pid_t parent;     /* 0: none that this pid namespace shows */
+    uint64_t threads; /* a process whose first thread has ended is in state Z while its other threads go on */
+    uint64_t ticks;   /* its start time, in ticks of our time namespace */
+};
+
+/* False when there is no such process, or /proc does not show it, or numbers processes differently. */
+bool process_read_stat(pid_t pid, struct process_stat *line);
+
+/* Whether that is no zombie. */
+bool process_is_living(const struct process_stat *line);
+
 /* Whether pid is alive in that sense. *start_time is when it started, 0 when /proc hides it. */
 bool process_find(pid_t pid, uint64_t *start_time);
 

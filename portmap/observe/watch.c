@@ -1,6 +1,7 @@
 #include "observe/watch.h"
 
 #include "error.h"
+#include "host/processes.h"
 #include "host/sockdiag.h"
 #include "lease/pool.h"
 #include "run/elder.h"
@@ -9,7 +10,6 @@
 #include "run/life.h"
 #include "run/publish.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -79,25 +79,17 @@ void watch_look_after(const struct watch *watch)
     fill_stock(watch);
 }
 
-/* Whether a file of any length contains this text, or cannot be opened for want of a descriptor. */
-static bool file_has(int dir, const char *name, const char *text)
+struct joining {
+    const struct processes_text *text;
+    bool found;
+};
+
+static bool look_for_joining(pid_t pid, void *context)
 {
-    static char buffer[65536];
-    size_t len = strlen(text), kept = 0;
-    ssize_t got = 0;
-    bool found = false;
-    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        found = errno == EMFILE || errno == ENFILE;
-    while (fd >= 0 && !found && (got = read(fd, buffer + kept, sizeof buffer - kept)) > 0) {
-        size_t have = kept + (size_t)got;
-        found = memmem(buffer, have, text, len) != NULL;
-        kept = have < len ? have : len - 1; /* the text may lie across two reads */
-        memmove(buffer, buffer + have - kept, kept);
-    }
-    if (fd >= 0)
-        close(fd);
-    return found;
+    struct joining *joining = context;
+    int error = pid != getpid() ? processes_find(pid, "environ", joining->text, 1) : -ENODATA;
+    joining->found = error == 0 || error == -EMFILE || error == -ENFILE;
+    return !joining->found;
 }
 
 /*
@@ -106,21 +98,11 @@ static bool file_has(int dir, const char *name, const char *text)
  */
 static bool somebody_may_join(const struct watch *watch)
 {
-    char text[PATH_MAX + 32], name[NAME_MAX + 16];
-    bool found = false;
-    snprintf(text, sizeof text, "PORTSHIM_RUN=%s", watch->path);
-    DIR *proc = opendir("/proc");
-    if (proc == NULL)
-        return true;
-    for (struct dirent *entry; !found && (entry = readdir(proc)) != NULL;) {
-        long pid = strtol(entry->d_name, NULL, 10);
-        if (pid <= 0 || pid == getpid())
-            continue;
-        snprintf(name, sizeof name, "%s/environ", entry->d_name);
-        found = file_has(dirfd(proc), name, text);
-    }
-    closedir(proc);
-    return found;
+    char variable[PATH_MAX + 32];
+    int len = snprintf(variable, sizeof variable, "%cPORTSHIM_RUN=%s", '\0', watch->path);
+    const struct processes_text text = {variable, (size_t)len};
+    struct joining joining = {.text = &text};
+    return !processes_each(look_for_joining, &joining) || joining.found;
 }
 
 static bool is_deserted(struct watch *watch)

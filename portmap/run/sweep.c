@@ -251,6 +251,16 @@ void sweep_home(const struct home *home)
     lease_close(&leases);
 }
 
+void sweep_ended(const struct home *home, uint64_t run_id)
+{
+    struct lease_table leases;
+    if (lease_open_existing(&leases, home) != 0)
+        return;
+    struct sweeping s = {.home = home, .leases = &leases, .judge = judge_of(&leases), .remove = true};
+    look_at_run(&s, run_id);
+    lease_close(&leases);
+}
+
 void sweep_turn(const struct home *home, struct lease_table *leases, struct vacancy *vacancy)
 {
     struct sweeping s = {.home = home,

@@ -33,6 +33,9 @@ struct sweep sweep_runs(const struct home *home, struct lease_table *leases, uns
 /* The same with the home's own table, if there is one. */
 void sweep_home(const struct home *home);
 
+/* Clears up one run, if it is dead. */
+void sweep_ended(const struct home *home, uint64_t run_id);
+
 #define SWEEP_LOOKING UINT64_C(200000000) /* nanoseconds; 5 000 runs */
 #define SWEEP_REMOVING UINT64_C(50000000)
 

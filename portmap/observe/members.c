@@ -1,0 +1,349 @@
+#include "observe/members.h"
+
+#include "base/kernel.h"
+#include "base/text.h"
+#include "host/processes.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* A process as the list of all processes has it, before any was looked into. */
+struct passer {
+    pid_t pid, parent;
+    uint64_t ticks;
+};
+
+struct looking {
+    struct members *members;
+    members_visit *visit;
+    void *context;
+    struct processes_text *environ, *maps; /* two for each run; one for each */
+    struct passer *passers;                /* in ascending order of their pids */
+    unsigned count, room;
+    int error;
+};
+
+/* Makes room for one more in an array that has so many. */
+static bool grow(void *array, unsigned count, unsigned *room, size_t size)
+{
+    if (count < *room)
+        return true;
+    void *more = reallocarray(*(void **)array, 2 * *room + 64, size);
+    if (more == NULL)
+        return false;
+    *(void **)array = more;
+    *room = 2 * *room + 64;
+    return true;
+}
+
+int members_begin(struct members *members)
+{
+    struct process_stat line;
+    unsigned room = 0;
+    if (!process_read_stat(getpid(), &line))
+        return -ENOENT;
+    for (pid_t pid = getpid(); pid > 0 && process_read_stat(pid, &line); pid = line.parent) {
+        if (!grow(&members->ancestors, members->ancestor_count, &room, sizeof *members->ancestors))
+            return -ENOMEM;
+        members->ancestors[members->ancestor_count++] = pid;
+    }
+    return 0;
+}
+
+int members_add_run(struct members *members, const char *path, const char *secret)
+{
+    char **more = reallocarray(members->texts, 2 * (members->runs + 1), sizeof *more);
+    if (more == NULL)
+        return -ENOMEM;
+    members->texts = more;
+    char *name = NULL, *copy = strdup(secret);
+    if (copy == NULL || asprintf(&name, "%cPORTSHIM_RUN=%s", '\0', path) < 0) {
+        free(copy);
+        return -ENOMEM;
+    }
+    more[2 * members->runs] = name;
+    more[2 * members->runs + 1] = copy;
+    members->runs++;
+    return 0;
+}
+
+bool members_is_spared(const struct members *members, pid_t pid)
+{
+    for (unsigned i = 0; i < members->ancestor_count; i++)
+        if (members->ancestors[i] == pid)
+            return true;
+    return false;
+}
+
+/* Variables of other names may end in PORTSHIM_RUN, so the '\0' before the name counts. The secret is in the
+ * private variable, those of the runs around it included (run/compact.h). */
+static bool list_texts(struct looking *looking)
+{
+    const struct members *m = looking->members;
+    looking->environ = calloc(2 * m->runs + 1, sizeof *looking->environ);
+    looking->maps = calloc(m->runs + 1, sizeof *looking->maps);
+    if (looking->environ == NULL || looking->maps == NULL)
+        return false;
+    for (unsigned i = 0; i < m->runs; i++) {
+        const char *name = m->texts[2 * i], *secret = m->texts[2 * i + 1];
+        looking->environ[i] = (struct processes_text){name, strlen(name + 1) + 2};
+        looking->environ[m->runs + i] = (struct processes_text){secret, strlen(secret)};
+        looking->maps[i] = (struct processes_text){secret, strlen(secret)};
+    }
+    return true;
+}
+
+static bool note_passer(pid_t pid, void *context)
+{
+    struct looking *looking = context;
+    struct process_stat line;
+    if (!process_read_stat(pid, &line) || !process_is_living(&line))
+        return true;
+    if (!grow(&looking->passers, looking->count, &looking->room, sizeof *looking->passers)) {
+        looking->error = -ENOMEM;
+        return false;
+    }
+    looking->passers[looking->count++] = (struct passer){pid, line.parent, line.ticks};
+    return true;
+}
+
+static const struct passer *passer_of(const struct looking *looking, pid_t pid)
+{
+    unsigned from = 0, to = looking->count;
+    while (from < to) {
+        unsigned middle = from + (to - from) / 2;
+        if (looking->passers[middle].pid == pid)
+            return &looking->passers[middle];
+        if (looking->passers[middle].pid < pid)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return NULL;
+}
+
+static struct member *member_of(const struct members *members, pid_t pid)
+{
+    for (unsigned i = 0; i < members->count; i++)
+        if (members->list[i].pid == pid)
+            return &members->list[i];
+    return NULL;
+}
+
+/* Enters a process, over an earlier one that had its pid. */
+static struct member *enter(struct members *members, pid_t pid, uint64_t ticks, unsigned run)
+{
+    struct member *member = member_of(members, pid);
+    if (member == NULL && !grow(&members->list, members->count, &members->room, sizeof *members->list))
+        return NULL;
+    if (member == NULL)
+        member = &members->list[members->count++];
+    *member =
+        (struct member){.pid = pid, .ticks = ticks, .run = run, .spared = members_is_spared(members, pid)};
+    return member;
+}
+
+/* The second word of a command line of portshim; NULL when it is another program's. Supervisors and proxies
+ * have both words in one string (shim/trap/aside.h). */
+static const char *word_of_portshim(const char *line, int len)
+{
+    static const char own[] = "portshim ";
+    if (len <= 0)
+        return NULL;
+    if (strncmp(line, own, sizeof own - 1) == 0)
+        return line + sizeof own - 1;
+    const char *end = line + strlen(line), *slash = strrchr(line, '/');
+    bool is_portshim = strcmp(slash != NULL ? slash + 1 : line, "portshim") == 0;
+    return is_portshim && end < line + len ? end + 1 : NULL;
+}
+
+static bool is_word(const char *text, const char *word)
+{
+    size_t len = strlen(word);
+    return strncmp(text, word, len) == 0 && (text[len] == ' ' || text[len] == '\0');
+}
+
+/* What kind of process a member is now: it may have executed another program since the last look. */
+static void look_at_kind(struct member *member)
+{
+    static const char *const words[] = {"trap", "proxy", "trapped", "run", "ports"};
+    char path[64], line[PATH_MAX + 64];
+    snprintf(path, sizeof path, "/proc/%d/cmdline", (int)member->pid);
+    const char *word = word_of_portshim(line, text_read_once(path, line, sizeof line));
+    member->stands_by = member->is_supervisor = false;
+    for (unsigned i = 0; word != NULL && i < sizeof words / sizeof *words; i++)
+        if (is_word(word, words[i])) {
+            member->stands_by = true;
+            member->is_supervisor = i == 0;
+        }
+}
+
+static int run_by_texts(const struct looking *looking, pid_t pid)
+{
+    unsigned runs = looking->members->runs;
+    int found = processes_find(pid, "environ", looking->environ, 2 * runs);
+    if (found == -ENODATA)
+        found = processes_find(pid, "maps", looking->maps, runs);
+    return found >= 0 ? found % (int)runs : found;
+}
+
+static bool is_out_of_descriptors(int error)
+{
+    return error == -EMFILE || error == -ENFILE;
+}
+
+/* The run to which a process belongs by itself, by what was known of it, or by its ancestors as they were
+ * when this look began; negative when to none. */
+static int run_of(struct looking *looking, pid_t pid, const struct process_stat *line)
+{
+    const struct members *members = looking->members;
+    const struct member *known = member_of(members, pid);
+    const struct passer *passer;
+    if (known != NULL && known->ticks == line->ticks)
+        return (int)known->run;
+    int run = run_by_texts(looking, pid);
+    if (is_out_of_descriptors(run))
+        looking->error = run;
+    pid_t parent = line->parent;
+    for (unsigned depth = 0; run < 0 && depth < looking->count; depth++) {
+        if ((passer = passer_of(looking, parent)) == NULL)
+            break;
+        known = member_of(members, parent);
+        if (known != NULL && known->ticks == passer->ticks)
+            run = (int)known->run;
+        parent = passer->parent;
+    }
+    return run;
+}
+
+static bool is_there(int pidfd)
+{
+    long error = kernel_call(SYS_pidfd_send_signal, pidfd, 0, NULL, 0);
+    return error == 0 || error == -EPERM;
+}
+
+/* False when the descriptor has been taken. */
+static bool look_at(struct looking *looking, pid_t pid, int pidfd)
+{
+    struct process_stat line;
+    if (!process_read_stat(pid, &line) || !process_is_living(&line))
+        return true;
+    int run = run_of(looking, pid, &line);
+    if (run < 0 || !is_there(pidfd))
+        return true;
+    struct member *member = member_of(looking->members, pid);
+    if (member == NULL || member->ticks != line.ticks)
+        member = enter(looking->members, pid, line.ticks, (unsigned)run);
+    if (member == NULL) {
+        looking->error = -ENOMEM;
+        return true;
+    }
+    member->state = line.state;
+    member->seen = true;
+    look_at_kind(member);
+    return !looking->visit(member, pidfd, looking->context);
+}
+
+static bool look_at_process(pid_t pid, void *context)
+{
+    struct looking *looking = context;
+    if (pid == getpid())
+        return true;
+    int pidfd = (int)kernel_call(SYS_pidfd_open, pid, 0);
+    if (is_out_of_descriptors(pidfd))
+        looking->error = pidfd;
+    if (pidfd >= 0 && look_at(looking, pid, pidfd))
+        kernel_close(pidfd);
+    return looking->error == 0;
+}
+
+/* Looks once more at those whose parents were found after them: a parent's pid may be the larger one. */
+static void look_at_descendants(struct looking *looking)
+{
+    unsigned before;
+    do {
+        before = looking->members->count;
+        for (unsigned i = 0; i < looking->count && looking->error == 0; i++) {
+            const struct member *known = member_of(looking->members, looking->passers[i].pid);
+            const struct member *parent = member_of(looking->members, looking->passers[i].parent);
+            if (known == NULL && parent != NULL)
+                look_at_process(looking->passers[i].pid, looking);
+        }
+    } while (looking->members->count > before && looking->error == 0);
+}
+
+static void forget_ended(struct members *members)
+{
+    unsigned left = 0;
+    for (unsigned i = 0; i < members->count; i++)
+        if (members->list[i].seen)
+            members->list[left++] = members->list[i];
+    members->count = left;
+}
+
+int members_look(struct members *members, members_visit *visit, void *context)
+{
+    struct looking looking = {.members = members, .visit = visit, .context = context};
+    for (unsigned i = 0; i < members->count; i++)
+        members->list[i].seen = false;
+    if (!list_texts(&looking))
+        looking.error = -ENOMEM;
+    if (looking.error == 0 && !processes_each(note_passer, &looking))
+        looking.error = -errno;
+    if (looking.error == 0)
+        processes_each(look_at_process, &looking);
+    look_at_descendants(&looking);
+    if (looking.error == 0)
+        forget_ended(members);
+    free(looking.environ);
+    free(looking.maps);
+    free(looking.passers);
+    return looking.error;
+}
+
+static bool is_trapped(pid_t pid)
+{
+    char path[64], mode[16];
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    return text_read_line(path, "Seccomp:", mode, sizeof mode) > 0 && strchr(mode, '2') != NULL;
+}
+
+static bool has_supervisor(const struct members *members)
+{
+    for (unsigned i = 0; i < members->count; i++)
+        if (members->list[i].is_supervisor)
+            return true;
+    return false;
+}
+
+bool members_add_holder(struct members *members, pid_t pid, unsigned run)
+{
+    static const struct processes_text library = {"/libportshim.so", sizeof "/libportshim.so" - 1};
+    struct process_stat line;
+    if (!process_read_stat(pid, &line) || !process_is_living(&line))
+        return true;
+    bool belongs =
+        processes_find(pid, "maps", &library, 1) == 0 || (has_supervisor(members) && is_trapped(pid));
+    return belongs && enter(members, pid, line.ticks, run) != NULL;
+}
+
+bool members_keeps(const struct members *members, pid_t pid, unsigned run)
+{
+    const char *secret = members->texts[2 * run + 1];
+    const struct processes_text text = {secret, strlen(secret)};
+    return processes_find(pid, "maps", &text, 1) == 0;
+}
+
+void members_end(struct members *members)
+{
+    for (unsigned i = 0; i < 2 * members->runs; i++)
+        free(members->texts[i]);
+    free(members->texts);
+    free(members->list);
+    free(members->ancestors);
+    *members = (struct members){0};
+}

@@ -1,0 +1,177 @@
+# `portshim stop` ends all processes of a run, and returns when they are gone and its ports are free.
+# shellcheck disable=SC2016 # expanded by the shells that are started
+load helper
+load nginx
+
+setup() {
+    cd "$(test_dir)"
+    own_pool 8
+    forks_on=$ROOT/build/tests/forks_on
+}
+
+# stops RUN [OPTION]...: stops it, silently.
+stops() {
+    run -0 --separate-stderr portshim stop "${@:2}" "$1"
+    assert_equal "$output$stderr" ''
+}
+
+# is_over PORT...: no run is left, and nobody holds these real ports: another run can lease them.
+is_over() {
+    local port number=1 fixed=()
+    assert_equal "$(portshim ls)" ''
+    for port; do
+        fixed+=(-p "$((number++))=$port")
+    done
+    ((!$#)) || portshim run "${fixed[@]}" -- true
+}
+
+# ended PID...: none of these processes is there.
+ended() {
+    local process
+    for process; do
+        gone "$process" || fail "$(ps -o pid,ppid,stat,args -p "$process")"
+    done
+}
+
+written() {
+    [[ -s $1 ]]
+}
+
+@test "a server that has daemonized is ended, its port is free, and so is the run's name" {
+    portshim run -p 6379 -n web -- redis-server --port 6379 --daemonize yes --dir "$PWD" --pidfile "$PWD/redis.pid" \
+        --logfile redis.log
+    port=$(real web 6379)
+    stops web
+    ended "$(pgrep -f "redis-server.*:6379.*$PWD" || echo 1000000)"
+    assert_equal "$(grep -c 'Received SIGTERM' redis.log)" 1
+    is_over "$port"
+    portshim run -p 6379 -n web -- true
+}
+
+@test "nginx ends with its workers, which run as another user" {
+    nginx_copy web 8080
+    nginx_start web
+    port=$(real web.json 8080)
+    within 10 has_workers "$pid" 2
+    workers=$(pgrep -P "$pid")
+    stops web.json
+    # shellcheck disable=SC2086 # two pids
+    ended "$pid" $workers
+    is_over "$port"
+    status=0
+    wait "$pid" || status=$?
+    assert_equal "$status" 0
+    run -1 grep -E 'emerg|alert' web/error.log
+}
+
+# A runner of a Procfile, as foreman and honcho are: it starts each line, and waits.
+@test "the three servers of a Procfile and their runner are ended" {
+    for port in 8001 8002 8003; do
+        echo "web$port: exec python3 -m http.server $port --bind 127.0.0.1 >$port.log 2>&1"
+    done >Procfile
+    start web portshim run -p 8001-8003 -n web -- bash -c 'while IFS=: read -r name command; do
+        sh -c "$command" & done <Procfile; wait'
+    mapfile -t ports < <(real web 8001-8003)
+    servers=$(pgrep -P "$pid")
+    stops web
+    # shellcheck disable=SC2086 # three pids
+    ended "$pid" $servers
+    is_over "${ports[@]}"
+}
+
+@test "a shell with a stopped job is ended with its job, which goes on to act on SIGTERM" {
+    start web /usr/bin/python3 "$PROGRAMS/stopped_job.py" job portshim run -p 8080 -n web -- bash --norc -i
+    within 20 written job
+    shell=$(pgrep -P "$pid")
+    run -0 --separate-stderr portshim stop -v -t 0.5 web
+    assert_equal "$output" ''
+    assert_equal "$stderr" "portshim: TERM to $shell (bash)
+portshim: TERM to $(<job) (sleep)
+portshim: KILL to $shell (bash)" # interactive shells ignore SIGTERM
+    ended "$shell" "$(<job)"
+    is_over
+}
+
+@test "a process that was stopped acts on SIGTERM, and has its time for that" {
+    start web portshim run -p 8080 -n web -- bash -c 'trap "echo cleared >cleared; exit" TERM; touch ready
+        while :; do sleep 0.05; done'
+    within 10 test -e ready
+    kill -STOP "$pid"
+    stops web -t 60
+    assert_equal "$(<cleared)" cleared
+    is_over
+}
+
+@test "what ignores SIGTERM is killed when the time is over" {
+    start web portshim run -p 8080 -n web -- bash -c 'trap "" TERM; touch ready; sleep 1000 & sleep 1000; true'
+    within 10 test -e ready
+    run -0 --separate-stderr portshim stop -v -t 0.2 web
+    assert_equal "$output" ''
+    [[ $stderr == *"portshim: TERM to $pid (bash)"*"portshim: KILL to $pid (bash)"* ]]
+    status=0
+    wait "$pid" || status=$?
+    assert_equal "$status" 137
+    is_over
+}
+
+@test "a process that forks on and on is caught" {
+    start web portshim run -p 8080 -n web -- "$forks_on"
+    wait "$pid"
+    stops web -t 0
+    nobody_runs_on
+    is_over
+}
+
+nobody_runs_on() {
+    ! grep -lzsxF "PORTSHIM_HOME=$PORTSHIM_HOME" /proc/[0-9]*/environ | xargs -r -n 1 dirname | xargs -rI{} cat {}/comm |
+        grep -x forks_on
+}
+
+@test "a run in a run ends with the outer one, and can be ended by itself" {
+    start web portshim run -p 8080 -n outer -- sh -c 'portshim run -p 9090 -n inner -- sleep 1000; touch went_on
+        portshim run -p 9091 -n second -- sleep 1000; true'
+    within 10 portshim port inner 9090 >found 2>err
+    stops inner
+    within 10 portshim port second 9091 >found 2>err
+    stops outer
+    ended "$pid"
+    [[ -e went_on ]]
+    is_over
+}
+
+@test "a run that was started by hand is ended by its map file" {
+    start web env PORTSHIM_PORTS=8080 PORTSHIM_MAP_FILE="$PWD/web.json" LD_PRELOAD="$PORTSHIM_LIB" \
+        python3 -m http.server 8080 --bind 127.0.0.1
+    port=$(real web.json 8080)
+    stops web.json
+    ended "$pid"
+    is_over "$port"
+    stops web.json # it has ended
+}
+
+@test "several runs are ended at the same time, and one that nobody knows is said" {
+    start a portshim run -p 8080 -n a -- bash -c 'trap "" TERM; sleep 1000; true'
+    start b portshim run -p 8080 -m b.env -- bash -c 'trap "" TERM; sleep 1000; true'
+    within 10 test -e b.env
+    within 10 portshim port a 8080 >found 2>err
+    fails_with 'run nosuch: no such run' portshim stop -t 0.3 a nosuch b.env a
+    is_over
+}
+
+@test "a script of a run ends all others in it and goes on, and one line says that the run does" {
+    start web portshim run -p 8080 -n web -- bash -c 'sleep 1000 & other=$!
+        portshim stop "$PORTSHIM_RUN" 2>line; echo "$?" >status; wait "$other"; echo "$?" >>status'
+    wait "$pid"
+    assert_equal "$(<status)" $'0\n143'
+    assert_equal "$(wc -l <line)" 1
+    [[ $(<line) == "portshim: warning: run $PORTSHIM_HOME/runs/"*" goes on with pid $pid (bash): "* ]] || fail "$(<line)"
+}
+
+@test "a shell that has read the run's variables ends the run and stays" {
+    start web portshim run -p 8080 -m web.env -- sleep 1000
+    within 10 test -e web.env
+    run -7 bash -c 'set -a; . ./web.env; exec bash -c "portshim stop web.env; echo \$?; exit 7"'
+    assert_output 0
+    ended "$pid"
+    is_over
+}
