@@ -42,6 +42,12 @@ INCLUDEDIR = $(PREFIX)/include
 MANDIR = $(PREFIX)/share/man
 DOCDIR = $(PREFIX)/share/doc/portshim
 TMPFILESDIR = $(PREFIX)/lib/tmpfiles.d
+# Where a python3 looks for modules below PREFIX; nothing if none does. /usr/bin's is asked too, as the first one in PATH
+# may be another's. It is looked for once, when it is first needed.
+PYTHON = python3
+PYTHONDIR = $(eval PYTHONDIR := $$(find_pythondir))$(PYTHONDIR)
+find_pythondir = $(shell for python in $(PYTHON) /usr/bin/python3; do "$$python" -c 'import site, sys; \
+	print(next(d for d in site.getsitepackages() if d.startswith(sys.argv[1] + "/lib/")))' "$(PREFIX)" 2>/dev/null && break; done)
 JOBS = $(shell nproc)
 # The shell looks for bats when a recipe runs, as scripts/test-deps may install it before.
 BATS = "$$(PATH="$(CURDIR)/build/npm/node_modules/.bin:$$PATH" command -v bats)" --jobs $(JOBS)
@@ -263,7 +269,7 @@ lint:
 	@clang-format --dry-run --Werror portmap/*.[ch] portmap/*/*.[ch] shim/*/*.[ch]
 	@clang-tidy --quiet portmap/*.c portmap/*/*.c shim/*/*.c -- $(STANDARD) $(DEFINES) -iquote portmap -iquote shim 2>/dev/null
 	@scripts/check-house $B/lint/gcc
-	@shellcheck -x .ci/run $(filter-out %.c %.go,$(wildcard scripts/*)) tests/*.bash tests/*.bats
+	@shellcheck -x .ci/run $(filter-out %.c %.go,$(wildcard scripts/*)) scripts/runners/*/*.bash tests/*.bash tests/*.bats
 
 demo: all
 	scripts/test-deps demo
@@ -291,11 +297,19 @@ INSTALLED = \
 	$(call into,644,PREFIX/share/portshim,docs/ls.schema.json) \
 	$(call into,644,DOCDIR,docs/limits.md docs/SECURITY.md) \
 	644:docs/tmpfiles.conf:TMPFILESDIR/portshim.conf \
-	$(foreach section,1 3 7 8,$(call into,644,MANDIR/man$(section),$(wildcard docs/*.$(section))))
+	$(foreach section,1 3 7 8,$(call into,644,MANDIR/man$(section),$(wildcard docs/*.$(section)))) \
+	$(call into,644,PREFIX/lib/bats/portshim,scripts/runners/bats/load.bash) \
+	$(call into,644,PREFIX/share/portshim/python,scripts/runners/pytest/pyproject.toml scripts/runners/pytest/portshim_build.py) \
+	$(call pytest_plugin,PREFIX/share/portshim/python) \
+	$(if $(PYTHONDIR),$(call pytest_plugin,PYTHONDIR))
+# $(call pytest_plugin,TARGET): the plugin, as a distribution that pytest finds.
+pytest_plugin = fill:scripts/runners/pytest/portshim_pytest.py:$(1)/portshim_pytest.py \
+	fill:scripts/runners/pytest/METADATA:$(1)/portshim_pytest-$(VERSION).dist-info/METADATA \
+	$(call into,644,$(1)/portshim_pytest-$(VERSION).dist-info,scripts/runners/pytest/entry_points.txt)
 
 # The recipes quote paths, which may contain a space.
 WHERE = DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" LIBDIR="$(LIBDIR)" INCLUDEDIR="$(INCLUDEDIR)" MANDIR="$(MANDIR)" \
-	DOCDIR="$(DOCDIR)" TMPFILESDIR="$(TMPFILESDIR)" VERSION="$(VERSION)"
+	DOCDIR="$(DOCDIR)" TMPFILESDIR="$(TMPFILESDIR)" PYTHONDIR="$(PYTHONDIR)" VERSION="$(VERSION)"
 SAYS = $(if $(findstring s,$(firstword -$(MAKEFLAGS))),>/dev/null)
 install: all
 	@$(WHERE) scripts/install-tree install $(INSTALLED) $(SAYS)

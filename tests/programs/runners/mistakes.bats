@@ -1,0 +1,25 @@
+# What the library says of mistakes. Each test fails, and shows its line.
+bats_require_minimum_version 1.8.0
+bats_load_library portshim
+
+@test "wait" {
+    portshim_start web 8080 -- sh -c 'echo I am on another port; echo and sorry >&2; exec sleep 1000'
+    portshim_wait web 8080 0.1
+}
+
+@test "ports" { portshim_start web 80800 -- sleep 1000; }
+
+@test "usage" { portshim_start web 8080 sleep 1000; }
+
+@test "run" {
+    run portshim_start web 8080 -- sleep 1000
+    echo "$output"
+    return "$status"
+}
+
+@test "twice" {
+    portshim_start web 8080 -- sleep 1000
+    portshim_start web 8080 -- sleep 1000
+}
+
+@test "name" { portshim_wait wbe 8080; }

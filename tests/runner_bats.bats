@@ -1,0 +1,87 @@
+# `bats_load_library portshim`, from the installed tree with the source moved away.
+load helper
+load installed
+
+setup_file() {
+    install_tree
+}
+
+teardown_file() {
+    remove_tree
+}
+
+setup() {
+    cp "$PROGRAMS"/runners/*.bats "$(test_dir)"
+    cd "$(test_dir)"
+    hide_source
+    INSTALLED+=(env HERE="$PWD" BATS_LIB_PATH="$TREE/lib/bats")
+}
+
+# inner OPTION... FILE: runs bats in the installed tree.
+inner() {
+    run "${INSTALLED[@]}" bats --formatter tap "$@"
+}
+
+# nothing_is_left: whether all has gone that the inner bats has started.
+nothing_is_left() {
+    ! grep -qzsx "HERE=$PWD" /proc/[0-9]*/environ
+}
+
+@test "eight tests with a server on 8080 meet each other's, and with the library each has its own" {
+    # In one run all eight have one 8080, as they would have the host's.
+    WITH='' run "${INSTALLED[@]}" portshim run -p 8080 -- bats --formatter tap --jobs 8 eight.bats
+    assert_equal "$(grep -c '^not ok' <<<"$output")" 7
+    rm here.*
+    WITH=yes inner --jobs 8 eight.bats
+    assert_equal "$(grep -c '^ok' <<<"$output")" 8
+    assert_equal "$status" 0
+    within 5 nothing_is_left
+}
+
+@test "what a test has started is ended after its own teardown, daemons too, however the test ends" {
+    BATS_TEST_TIMEOUT=3 inner --jobs 4 ends.bats
+    assert_line 'ok 1 passes'
+    assert_line 'not ok 2 fails'
+    assert_line 'ok 3 is skipped # skip'
+    assert_line 'not ok 4 has a bad teardown'
+    assert_line 'ok 5 has a teardown that skips'
+    assert_line 'ok 6 has ended its own before'
+    assert_line 'not ok 7 takes too long # timeout after 3s'
+    # bats names the lines of the tests that have failed, and none of the library's.
+    assert_line --partial 'in test file ends.bats'
+    refute_output --partial load.bash
+    # A test's server is there in its teardown, unless bats has killed it because the time is over.
+    assert_equal "$(grep -c ': hello$' said)" 6
+    within 5 nothing_is_left
+}
+
+@test "an interrupted bats and a killed test leave nothing running" {
+    start interrupted setsid env --default-signal=INT "${INSTALLED[@]}" bats interrupted.bats
+    within 10 test -e ready
+    kill -INT -- "-$pid"
+    within 10 nothing_is_left
+    rm ready
+    start killed "${INSTALLED[@]}" bats interrupted.bats
+    within 10 test -e ready
+    kill -KILL "$(<ready)"
+    within 10 nothing_is_left
+}
+
+@test "what setup_file has started is there for all tests of the file, and for its teardown_file" {
+    # The library finds the portshim that it was installed with, where PATH has none.
+    INSTALLED+=(env PATH="${PATH//"$SUITE_DIR:$BUILD:"/}")
+    inner --jobs 2 file.bats
+    assert_equal "$status: $output" "0: 1..2"$'\n''ok 1 one'$'\n''ok 2 two'
+    assert_equal "$(<said)" shared
+    within 5 nothing_is_left
+}
+
+@test "a mistake fails the test with a line about it, and a wait in vain shows the program's output" {
+    inner mistakes.bats
+    assert_equal "$(grep -c '^not ok' <<<"$output")" 6
+    for line in 'nothing listens' 'I am on another port' 'and sorry' 'portshim: bad port specification "80800"' \
+        'portshim: portshim_start: usage: ' 'in a subshell' 'it is running' 'portshim: wbe: nothing of that name'; do
+        assert_output --partial "$line"
+    done
+    within 5 nothing_is_left
+}
