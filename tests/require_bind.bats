@@ -395,8 +395,8 @@ END
 
 # Lists every file but those that a home always has and the output of commands in the background.
 traces() {
-    find . -mindepth 1 ! -path ./home/runs ! -path ./home/names ! -path ./home/leases ! -name '*.out' ! -name '*.err' |
-        sort
+    find . -mindepth 1 ! -path ./home/runs ! -path ./home/names ! -path ./home/leases ! -path ./home/ended \
+        ! -name '*.out' ! -name '*.err' | sort
 }
 
 @test "a command that cannot be executed ends with 126 or 127, and nothing is left" {

@@ -151,3 +151,7 @@ unit() {
 @test "what /proc says of a trapped thread" {
     unit status
 }
+
+@test "the record of ended runs" {
+    unit ended
+}

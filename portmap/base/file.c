@@ -67,6 +67,25 @@ int file_write(int fd, const char *bytes, size_t len)
     return error == 0 ? text_write_all(fd, bytes, len) : error;
 }
 
+int file_write_at(int fd, const void *bytes, size_t len, off_t at)
+{
+    const char *from = bytes;
+    int error = check_limit((uint64_t)at + len);
+    while (error == 0 && len > 0) {
+        ssize_t written = pwrite(fd, from, len, at);
+        if (written < 0 && errno != EINTR)
+            error = -errno;
+        if (written == 0)
+            error = -EIO;
+        if (written > 0) {
+            from += written;
+            at += written;
+            len -= (size_t)written;
+        }
+    }
+    return error;
+}
+
 bool file_is_old(const struct stat *file)
 {
     enum { DAY = 24 * 60 * 60 };

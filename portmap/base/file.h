@@ -25,6 +25,9 @@ int file_allocate_from(int fd, size_t from, size_t size);
  * negated errno: -EFBIG beyond RLIMIT_FSIZE. */
 int file_write(int fd, const char *bytes, size_t len);
 
+/* Writes all bytes to a file, from offset `at` on. The same errors. */
+int file_write_at(int fd, const void *bytes, size_t len, off_t at);
+
 /* Whether a file was not written for a day. Whoever meets such a file of a living owner touches it
  * (futimens(2)): others clear directories like /tmp by age (systemd-tmpfiles(8)), and stores into mapped
  * files do not count. */

@@ -5,6 +5,7 @@
 #include "base/utf8.h"
 #include "command/unstarted.h"
 #include "error.h"
+#include "observe/past.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -41,12 +42,21 @@ static void print_line(const char *kind, const char *why, const char *remedy, co
     free(subject);
 }
 
+static void (*before_end)(int status);
+
+void command_before_end(void (*call)(int status))
+{
+    before_end = call;
+}
+
 void command_end(int status, const char *why, const char *remedy, const char *what, ...)
 {
     va_list arguments;
     va_start(arguments, what);
     print_line("", why, remedy, what, arguments);
     va_end(arguments);
+    if (before_end != NULL)
+        before_end(status);
     exit(status);
 }
 
@@ -354,14 +364,27 @@ void command_close_from(int first)
         closedir(own);
 }
 
+void command_fail_of_run(const struct home *home, const char *word, int error, const char *remedy)
+{
+    struct ended last;
+    char why[256], how[96];
+    snprintf(why, sizeof why, "%s", portmap_strerror(error));
+    if ((error == PORTMAP_ENORUN || error == PORTMAP_EENDED) && past_last(home, word, &last)) {
+        past_tell(&last, how, sizeof how);
+        snprintf(why, sizeof why, "%s, %s %s", portmap_strerror(error),
+                 error == PORTMAP_ENORUN ? "the last one" : "it", how);
+    }
+    command_fail(why, remedy, "run %s", word);
+}
+
 void command_look_at_run(struct watch *watch)
 {
     int error = watch_find(watch);
     if (error == 0)
         error = watch_stay(watch);
     if (error != 0)
-        command_fail(portmap_strerror(error), "name a living run, its directory or its map file", "run %s",
-                     watch->word);
+        command_fail_of_run(watch->home, watch->word, error,
+                            "name a living run, its directory or its map file");
     watch_look_after(watch);
 }
 

@@ -46,6 +46,9 @@ _Noreturn void command_end(int status, const char *why, const char *remedy, cons
 /* The same with the status of portshim's own failures: command_fail(why, remedy, what, ...). */
 #define command_fail(...) command_end(COMMAND_FAILED, __VA_ARGS__)
 
+/* Has command_end() call this before it exits; NULL: nothing any more. */
+void command_before_end(void (*call)(int status));
+
 /* The same for a problem that another module has described. */
 _Noreturn void command_fail_of(const struct problem *problem);
 
@@ -147,6 +150,10 @@ void command_fill_standard(void);
 
 /* Closes all descriptors from `first` on, also where the kernel lacks close_range(2). */
 void command_close_from(int first);
+
+/* Fails because there is no living run that the word means: `error` is of find_run() or watch_find(). Says
+ * what has become of the last one. */
+_Noreturn void command_fail_of_run(const struct home *home, const char *word, int error, const char *remedy);
 
 /* Finds the living run that watch->word means, or fails, and calls watch_look_after(). */
 void command_look_at_run(struct watch *watch);

@@ -12,6 +12,14 @@ void launch(const struct launch *launch, struct launch_failure *failure)
     trapping_exempt(); /* what clears up after the command probes real ports */
 }
 
+int launch_status(const struct launch_failure *failure)
+{
+    int status = failure->is_untrapped || failure->error < 0 ? COMMAND_FAILED
+                 : failure->error == ENOENT                  ? COMMAND_NOT_FOUND
+                                                             : COMMAND_NOT_EXECUTABLE;
+    return status << 8;
+}
+
 void launch_end(const struct launch *launch, const struct launch_failure *failure)
 {
     if (failure->is_untrapped)

@@ -27,6 +27,9 @@ struct launch_failure {
  * when that failed. */
 void launch(const struct launch *launch, struct launch_failure *failure);
 
+/* The status with which that ends this process, as waitpid(2) has it. */
+int launch_status(const struct launch_failure *failure);
+
 /* Says why the command has not started, and ends this process. */
 _Noreturn void launch_end(const struct launch *launch, const struct launch_failure *failure);
 

@@ -2,13 +2,17 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "command/command.h"
+#include "command/ls_ended.h"
 #include "error.h"
 #include "host/process.h"
 #include "host/socket_owners.h"
+#include "observe/past.h"
 #include "observe/survey.h"
+#include "observe/unwrapped.h"
 #include "run/find.h"
 #include "run/sighting.h"
 #include "run/supervisors.h"
+#include "run/sweep.h"
 #include "run/texts.h"
 
 #include <errno.h>
@@ -28,7 +32,7 @@ enum {
 };
 
 static const char help[] =
-    "usage: portshim ls [--json] [RUN]\n"
+    "usage: portshim ls [--all] [--json] [RUN]\n"
     "       portshim ls -q RUN PORT\n"
     "       portshim ls --log RUN\n"
     "\n"
@@ -39,6 +43,7 @@ static const char help[] =
     "be wrapped, those that loaded libraries with RTLD_DEEPBIND or dlmopen(), and fixed ports that are bound "
     "in it and not listed.\n"
     "\n"
+    "      --all    list ended runs as well: those of which this user's home still has a record\n"
     "      --json   print JSON, as ls.schema.json says\n"
     "  -q, --pids   print the pids of the processes that listen on the port, as lsof -ti would\n"
     "      --log    print what the run's processes noted: attached, late assignments, refusals\n"
@@ -185,27 +190,6 @@ static void print_load(const struct survey *run, struct sighting s, const struct
     snprintf(line, sizeof line, "  %s: libraries of %s: %s %s: %s", load->wrapped ? "wrapped" : "not wrapped",
              sighting_program_name(&run->map, s.program).text, load->by, load->why, load->remedy);
     print_line(line, table);
-}
-
-/* Why a program was not wrapped, and what helps. */
-struct unwrapped {
-    char reason[160];
-    const char *remedy;
-    bool in_part; /* some of its calls were */
-};
-
-static struct unwrapped unwrapped_of(const struct map_program *program)
-{
-    struct unwrapped unwrapped;
-    const struct obstacle *of_library = sighting_obstacle(program),
-                          *of_trap = sighting_trap_obstacle(program, &unwrapped.in_part);
-    unwrapped.remedy = of_trap != NULL ? of_trap->remedy : of_library->remedy;
-    if (of_trap == NULL || unwrapped.in_part)
-        snprintf(unwrapped.reason, sizeof unwrapped.reason, "%s",
-                 of_trap != NULL ? of_trap->why : of_library->why);
-    else
-        snprintf(unwrapped.reason, sizeof unwrapped.reason, "%s, and %s", of_library->why, of_trap->why);
-    return unwrapped;
 }
 
 static void print_notes(const struct survey *run, const struct table *table)
@@ -420,6 +404,7 @@ static void json_run(const struct survey *run)
     json_notes(run);
 }
 
+/* Begins the document; the caller ends it. */
 static void print_json(const struct survey *runs, unsigned count)
 {
     printf("{\"runs\":[");
@@ -428,24 +413,14 @@ static void print_json(const struct survey *runs, unsigned count)
             printf(",\n ");
         json_run(&runs[i]);
     }
-    printf("]}\n");
-}
-
-static uint64_t find(const struct home *home, const char *word)
-{
-    char path[PATH_MAX];
-    uint64_t run_id;
-    int error = find_run(home, word, path, &run_id);
-    if (error != 0)
-        command_fail(portmap_strerror(error), "name a run, its directory or its map file", "run %s", word);
-    return run_id;
+    printf("]");
 }
 
 /* What helps against an error of survey_run(). */
 static const char *remedy_of(int error)
 {
     if (error == PORTMAP_EENDED || error == PORTMAP_ENORUN)
-        return "see portshim ls";
+        return "see portshim ls --all";
     return error == PORTMAP_ETORN ? "use the version that made it, or end its processes"
                                   : "let this user read and write its files";
 }
@@ -456,21 +431,36 @@ static void warn_of_unread(uint64_t run_id, int error)
                  (unsigned long long)run_id);
 }
 
-/* Surveys the run that word names, or all runs when word is NULL. Returns how many. */
-static unsigned survey(const struct home *home, const char *word, struct survey *runs)
+/* Surveys all runs; `all`: also those that may turn out to have ended. Returns how many. */
+static unsigned survey_every(const struct home *home, bool all, struct survey *runs)
 {
-    int count = 1, error = 0;
-    if (word == NULL)
-        count = error = survey_all(runs, MOST_RUNS, home, warn_of_unread);
-    else
-        error = survey_run(runs, home, find(home, word));
-    if (error < 0 && word != NULL)
-        command_fail(portmap_strerror(error), remedy_of(error), "run %s", word);
-    if (error < 0)
-        command_fail(portmap_strerror(error), "check PORTSHIM_HOME", "%s", home->path);
+    int count = survey_all(runs, MOST_RUNS, home, all, warn_of_unread);
+    if (count < 0)
+        command_fail(portmap_strerror(count), "check PORTSHIM_HOME", "%s", home->path);
     if (count == MOST_RUNS)
         command_warn("there may be more", "name the one that is meant", "only %d runs are listed", count);
     return (unsigned)count;
+}
+
+/* Surveys the run that word means. Returns how many; 0 only when there is a record of one that has ended, and
+ * the records are to be listed. */
+static unsigned survey_named(const struct home *home, const char *word, bool all, struct survey *runs)
+{
+    char path[PATH_MAX];
+    uint64_t run_id;
+    struct ended last;
+    int error = find_run(home, word, path, &run_id);
+    bool is_found = error == 0;
+    if (is_found)
+        error = survey_run(runs, home, run_id);
+    if (is_found && error == PORTMAP_EENDED)
+        sweep_ended(home, run_id);
+    if (error == 0)
+        return 1;
+    if (all && (error == PORTMAP_EENDED || error == PORTMAP_ENORUN) && past_last(home, word, &last))
+        return 0;
+    command_fail_of_run(home, word, error,
+                        is_found ? remedy_of(error) : "name a run, its directory or its map file");
 }
 
 static void look_at_sockets(struct survey *runs, unsigned count)
@@ -584,20 +574,23 @@ static void print_log(const struct map *map)
 
 enum ls_kind { LS_TABLE, LS_JSON, LS_PIDS, LS_LOG };
 
-static enum ls_kind parse_options(int argc, char **argv)
+static enum ls_kind parse_options(int argc, char **argv, bool *all)
 {
-    enum { JSON = 256, LOG };
-    static const struct option words[] = {{"json", no_argument, NULL, JSON},
-                                          {"pids", no_argument, NULL, 'q'},
-                                          {"log", no_argument, NULL, LOG},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
+    enum { JSON = 256, LOG, ALL };
+    static const struct option words[] = {{"json", no_argument, NULL, JSON}, {"pids", no_argument, NULL, 'q'},
+                                          {"log", no_argument, NULL, LOG},   {"all", no_argument, NULL, ALL},
+                                          {"help", no_argument, NULL, 'h'},  {NULL, 0, NULL, 0}};
     enum ls_kind kind = LS_TABLE;
     for (int option; (option = command_option(argc, argv, "qh", words, help, see_help)) != -1;) {
+        *all = *all || option == ALL;
+        if (option == ALL)
+            continue;
         if (kind != LS_TABLE)
             command_fail("it has been said what to print", see_help, "%s", argv[optind - 1]);
         kind = option == JSON ? LS_JSON : option == LOG ? LS_LOG : LS_PIDS;
     }
+    if (*all && kind != LS_TABLE && kind != LS_JSON)
+        command_fail("they are about living runs", see_help, "-q and --log");
     return kind;
 }
 
@@ -623,38 +616,61 @@ static void warn_of_lost(const struct survey *run)
                      "run %s: some of what is not wrapped or not listed may be missing", run->path);
 }
 
-static int print(enum ls_kind kind, const struct survey *runs, unsigned count, char **words)
+/* What is to be printed. */
+struct listing {
+    enum ls_kind kind;
+    bool all; /* ended runs, too */
+    struct survey *runs;
+    unsigned count;
+    struct ended *ended;
+    unsigned ended_count;
+    char **words; /* the arguments after the options */
+};
+
+static int print(const struct listing *l)
 {
     int status = EXIT_SUCCESS;
-    for (unsigned i = 0; i < count && (kind == LS_JSON || kind == LS_TABLE); i++)
-        warn_of_lost(&runs[i]);
-    if (kind == LS_JSON)
-        print_json(runs, count);
-    else if (kind == LS_PIDS)
-        status = print_pids(runs, words);
-    else if (kind == LS_LOG)
-        print_log(&runs->map);
-    else
-        print_table(runs, count);
+    for (unsigned i = 0; i < l->count && (l->kind == LS_JSON || l->kind == LS_TABLE); i++)
+        warn_of_lost(&l->runs[i]);
+    if (l->kind == LS_JSON) {
+        print_json(l->runs, l->count);
+        if (l->all)
+            ls_ended_print_json(l->ended, l->ended_count);
+        printf("}\n");
+    } else if (l->kind == LS_PIDS) {
+        status = print_pids(l->runs, l->words);
+    } else if (l->kind == LS_LOG) {
+        print_log(&l->runs->map);
+    } else {
+        print_table(l->runs, l->count);
+        ls_ended_print(l->ended, l->ended_count, terminal_width());
+    }
     return command_printed(status);
 }
 
 int command_ls(int argc, char **argv)
 {
     struct home home;
-    enum ls_kind kind = parse_options(argc, argv);
-    int words = check_words(kind, argc, argv);
+    struct listing l = {.words = argv};
+    l.kind = parse_options(argc, argv, &l.all);
+    int words = check_words(l.kind, argc, argv);
+    l.words = argv + optind;
     command_open_home(&home);
-    struct survey *runs = calloc(MOST_RUNS, sizeof *runs);
-    if (runs == NULL)
+    l.runs = calloc(MOST_RUNS, sizeof *l.runs);
+    l.ended = calloc(ENDED_RECORDS, sizeof *l.ended);
+    if (l.runs == NULL || l.ended == NULL)
         command_fail(portmap_strerror(-ENOMEM), "free some memory", "the list of runs");
-    unsigned count = survey(&home, words > 0 ? argv[optind] : NULL, runs);
-    if (kind != LS_LOG)
-        look_at_sockets(runs, count);
+    const char *word = words > 0 ? l.words[0] : NULL;
+    l.count = word == NULL ? survey_every(&home, l.all, l.runs) : survey_named(&home, word, l.all, l.runs);
+    if (l.all)
+        l.ended_count = past_runs(&home, word, l.ended);
+    if (l.kind != LS_LOG)
+        look_at_sockets(l.runs, l.count);
     now = process_clock();
-    int status = print(kind, runs, count, argv + optind);
-    for (unsigned i = 0; i < count; i++)
-        survey_end(&runs[i]);
-    free(runs);
+    int status = print(&l);
+    for (unsigned i = 0; i < l.count; i++)
+        survey_end(&l.runs[i]);
+    free(l.runs);
+    free(l.ended);
     return status;
 }

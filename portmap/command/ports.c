@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "base/utf8.h"
 #include "command/command.h"
+#include "command/ending.h"
 #include "command/launch.h"
 #include "command/library.h"
 #include "command/run_options.h"
@@ -241,6 +242,7 @@ int command_ports(int argc, char **argv)
     static struct launch_failure failure;
     char library[PATH_MAX];
     static struct run run;
+    static const struct ending ending = {.run = &run};
     struct discovering d = {0};
     struct run_problem problem = {0};
     struct home home;
@@ -278,6 +280,8 @@ int command_ports(int argc, char **argv)
         print_all(out, run.map);
         warn_of_lost(run.map);
     }
+    ending_watch(&ending);
+    ending_of_discarded(failure.error == 0 ? status : launch_status(&failure));
     run_discard(&run, &home);
     if (failure.error == 0 && d.write)
         write_settings();

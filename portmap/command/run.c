@@ -2,6 +2,7 @@
 #include "run/run.h"
 #include "base/text.h"
 #include "command/command.h"
+#include "command/ending.h"
 #include "command/launch.h"
 #include "command/library.h"
 #include "command/run_options.h"
@@ -213,7 +214,7 @@ static void join(struct run *run, const struct run_options *options, const struc
     if (error == -ENOENT)
         error = elder_is(means->home, run_id) ? PORTMAP_ETORN : PORTMAP_EENDED;
     if (error != 0)
-        command_fail(portmap_strerror(error), remedy, "run %s", options->join);
+        command_fail_of_run(means->home, options->join, error, remedy);
     check_strict(run->map->head->strict, wrapped);
     means->server->required = means->server->required || run_server(run->map, environ).required;
     if (options->source[RUN_PORTS] != RUN_FROM_DEFAULT)
@@ -342,15 +343,18 @@ static void execute(const struct run *run, const struct run_options *options, co
     if (options->join != NULL || options->require_bind)
         map_note_exec(run->map);
     if (!options->require_bind) {
+        trapping_at_end(ending_of_trapped);
         launch(command, failure);
         return;
     }
     int status = supervise(command, failure);
     if (failure->error != 0)
         return;
+    ending_of_command(status);
     if (!options->quiet)
         warn_of_unlisted(run->map);
     check_bound(run, options);
+    ending_record();
     supervise_end(status);
 }
 
@@ -397,10 +401,16 @@ int command_run(int argc, char **argv)
     static struct run run;
     static struct wrapped wrapped;
     static struct launch_failure failure;
+    static struct ending ending = {.run = &run};
     struct home home;
     struct pool pool;
     char library[PATH_MAX];
     run_options_read(&options, argc, argv);
+    ending.name = options.name;
+    ending.files = (const char *const *)options.files;
+    ending.command = options.command;
+    if (options.join == NULL && !options.check)
+        ending_watch(&ending);
     if (*options.command != NULL) {
         find_command(&wrapped, &options);
         check_strict(options.strict, &wrapped);
@@ -428,6 +438,7 @@ int command_run(int argc, char **argv)
                                    .map = run.map,
                                    .is_trapped = wrapped.is_trapped};
     execute(&run, &options, &command, &failure);
+    ending_of_discarded(launch_status(&failure));
     if (options.join == NULL)
         run_discard(&run, &home);
     else

@@ -36,13 +36,21 @@ static bool tell_of_trap(const char *text)
            setenv(COMPACT_VARIABLE, trapped_text, 1) == 0;
 }
 
+static void (*at_end)(int status);
+
+void trapping_at_end(void (*call)(int status))
+{
+    at_end = call;
+}
+
 static bool start(const struct map *map, const char *program, struct problem *problem)
 {
     struct compact compact;
     bool discovers = map != NULL && map->head->discover;
     const struct trap_wish wish = {.program = program,
                                    .datagrams = discovers || compact_has_datagrams(trapped_text),
-                                   .strict = compact_read_head(trapped_text, &compact) && compact.strict};
+                                   .strict = compact_read_head(trapped_text, &compact) && compact.strict,
+                                   .ended = at_end};
     return trap_start(&wish, problem);
 }
 

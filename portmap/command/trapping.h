@@ -24,6 +24,10 @@ struct trapping_refusal {
  */
 bool trapping_start(const struct map *map, const char *program, struct trapping_refusal *refusal);
 
+/* Has the process that stands in for a trapped program (trap/start.h) call this with the program's status, as
+ * waitpid(2) has it, before it ends. */
+void trapping_at_end(void (*call)(int status));
+
 /* Fails because a program that must not run without the trap cannot have it. */
 _Noreturn void trapping_fail(const char *program, const struct trapping_refusal *refusal);
 

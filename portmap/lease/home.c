@@ -197,6 +197,22 @@ int home_open(struct home *home, char *const *env)
     return error == 0 ? home_reopen(home) : error;
 }
 
+int home_open_existing(struct home *home, char *const *env)
+{
+    struct stat st;
+    home->fd = -1;
+    int error = home_path(home, env);
+    int fd = error == 0 ? open_directory(AT_FDCWD, home->path) : error;
+    if (fd < 0)
+        return fd;
+    if (!is_own(fd, "", PASSABLE, &st)) {
+        close(fd);
+        return PORTMAP_EFOREIGN;
+    }
+    home->fd = fd;
+    return 0;
+}
+
 bool home_is_in_place(const struct home *home)
 {
     struct stat open, named;

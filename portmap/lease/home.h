@@ -31,6 +31,9 @@ struct home {
  */
 int home_open(struct home *home, char *const *env);
 
+/* The same for a home that is there already; makes nothing. -ENOENT when it is not. */
+int home_open_existing(struct home *home, char *const *env);
+
 /* The remedy to print when something in the home could not be made. */
 const char *home_remedy(int error);
 

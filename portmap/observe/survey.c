@@ -187,7 +187,7 @@ static unsigned leave_out_ended(struct survey *surveys, unsigned count, const st
     return left;
 }
 
-int survey_all(struct survey *surveys, unsigned most, const struct home *home,
+int survey_all(struct survey *surveys, unsigned most, const struct home *home, bool dying,
                void (*unread)(uint64_t run_id, int error))
 {
     struct collecting c = {.home = home, .surveys = surveys, .most = most, .unread = unread};
@@ -195,7 +195,8 @@ int survey_all(struct survey *surveys, unsigned most, const struct home *home,
     int error = rundir_each(home, collect, &c);
     if (error != 0)
         return error;
-    c.count = leave_out_ended(surveys, c.count, home);
+    if (!dying)
+        c.count = leave_out_ended(surveys, c.count, home);
     qsort(surveys, c.count, sizeof *surveys, by_age);
     return (int)c.count;
 }

@@ -381,6 +381,23 @@ enum run_state life_of(const struct home *home, uint64_t run_id)
     return look.state;
 }
 
+bool life_has_processes(const struct home *home, uint64_t run_id)
+{
+    struct life_judge judge = {0};
+    struct life_look look = {.run_id = run_id, .fd = -1, .map = {.fd = -1}};
+    int error = secret_of_texts(home, &look);
+    if (error == 0)
+        look.fd = open_file(home, run_id, look.secret, O_RDWR);
+    if (error != 0 || look.fd < 0 || map_head(&look) != 0) {
+        close_head(&look);
+        return true;
+    }
+    place(&judge);
+    bool has = life_is_locked(look.fd) || !files_keep_locks(look.fd) || has_sockets(&look, &judge);
+    close_head(&look);
+    return has;
+}
+
 enum run_state life_settled(const struct home *home, uint64_t run_id)
 {
     const struct timespec pause = {.tv_nsec = 20000000};

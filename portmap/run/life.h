@@ -77,6 +77,10 @@ unsigned life_ports(const struct life_look *look, struct portbits *ports);
  * another may have taken its files over: then nothing that was read from them since is the run's. */
 bool life_has_head(const struct map *map, uint64_t run_id);
 
+/* Whether a process is in the run, as far as that can be seen; true also when that is unknown. For its
+ * starter, who has closed its map. */
+bool life_has_processes(const struct home *home, uint64_t run_id);
+
 /* Ends a run that is not needed, before its processes do: nobody joins it any more. */
 void life_end(struct map *map);
 

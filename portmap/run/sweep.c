@@ -3,6 +3,7 @@
 #include "base/kernel.h"
 #include "host/held.h"
 #include "host/process.h"
+#include "run/ended.h"
 #include "run/life.h"
 #include "run/name.h"
 #include "run/publish.h"
@@ -29,6 +30,7 @@ struct sweeping {
     unsigned passes;   /* beside that many dying ones */
     unsigned dead;     /* how many were found dead */
     bool remove;       /* false: only gives leases back */
+    bool unrecorded;   /* the record of ended runs cannot be written */
     struct sweep result;
 };
 
@@ -71,32 +73,70 @@ static bool settle_leases(struct sweeping *s, const struct life_look *look)
     return give_back_all(s, look->run_id, look->files != LIFE_WHOLE);
 }
 
-/* Whether the texts of a run in a locked directory are short, as most are, and have no name or map file. */
-static bool has_no_more(const struct rundir *dir)
+enum { FEW_TEXTS = 1024 };
+
+/* Reads the texts of a run in a locked directory, if they are short, as most are. */
+static bool read_few_texts(const struct rundir *dir, char few[static FEW_TEXTS], struct map *map)
 {
-    static const char name[] = "\0name=", file[] = "\0file=";
-    char texts[1024], secret[SECRET_SIZE];
+    char secret[SECRET_SIZE];
     uint64_t run_id;
     int fd = openat(dir->fd, "texts", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return false;
     bool known = life_read_texts(fd, &run_id, secret) == 0;
-    ssize_t got = kernel_pread(fd, texts, sizeof texts, 0);
+    ssize_t got = kernel_pread(fd, few, FEW_TEXTS, 0);
     close(fd);
-    return known && got > 0 && got < (ssize_t)sizeof texts &&
-           memmem(texts, (size_t)got, name, sizeof name - 1) == NULL &&
-           memmem(texts, (size_t)got, file, sizeof file - 1) == NULL;
+    if (!known || got <= 0 || got >= FEW_TEXTS || few[got - 1] != '\0')
+        return false;
+    map->texts = few;
+    map->texts_size = (size_t)got;
+    return true;
 }
 
-/* Removes what the texts of a dead run lead to: its names, and drafts of its map files. */
+/* What the processes of a run have noted, unless it discovers ports. They may have cut the file short. */
+static bool read_notes(const struct rundir *dir, struct map_notes *notes)
+{
+    int fd = openat(dir->fd, "map", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    bool whole = fd >= 0 && kernel_pread(fd, notes, sizeof *notes, 0) == sizeof *notes;
+    if (fd >= 0)
+        close(fd);
+    return whole;
+}
+
+/* When a run was found dead: when it was first found without a process, if it was found so twice. */
+static uint64_t found_date(const struct map_head *head)
+{
+    uint64_t now = process_clock(), since = atomic_load(&head->dead_since), date = process_date();
+    return since != 0 && since < now && now - since < date ? date - (now - since) : date;
+}
+
+/* Records that a dead run, whose texts are known, has ended. */
+static void record(struct sweeping *s, const struct rundir *dir, const struct map *dead)
+{
+    struct ended ended;
+    struct map_notes notes;
+    struct map map = *dead;
+    if (s->unrecorded || !atomic_load(&map.head->ready))
+        return;
+    map.notes = !map.head->discover && read_notes(dir, &notes) ? &notes : NULL;
+    ended_describe(&ended, &map);
+    ended.how = ENDED_FOUND;
+    ended.date = found_date(map.head);
+    s->unrecorded = !ended_write(s->home, &ended);
+}
+
+/* Removes what the texts of a dead run lead to: its names, and drafts of its map files. Records its end. */
 static void forget_texts(struct sweeping *s, const struct life_look *look, const struct rundir *dir)
 {
-    char name[RUNDIR_NAME_SIZE];
+    char name[RUNDIR_NAME_SIZE], few[FEW_TEXTS];
     struct map map = look->map;
-    if (has_no_more(dir))
-        return;
     rundir_name(name, look->run_id);
-    bool known = look->files == LIFE_WHOLE && texts_open(&map, s->home->fd, name) == 0;
+    bool few_are_all = read_few_texts(dir, few, &map);
+    bool known = look->files == LIFE_WHOLE && (few_are_all || texts_open(&map, s->home->fd, name) == 0);
+    if (known)
+        record(s, dir, &map);
+    if (few_are_all && texts_get(&map, TEXT_NAME, 0) == NULL && texts_get(&map, TEXT_FILE, 0) == NULL)
+        return;
     if (known && texts_get(&map, TEXT_SECRET, 0) != NULL)
         name_forget_all(s->home, &map);
     else

@@ -1,9 +1,10 @@
 /*
  * Clearing up after dead runs.
  *
- * The leases of a dead run are given back, its names are forgotten, and its directory is removed, or taken
- * over by a run that is just being made. Every command looks at some other runs; where the last one has
- * stopped is noted in the lease table, so that each is reached in turn.
+ * The leases of a dead run are given back, its names are forgotten, that it has ended is recorded
+ * (run/ended.h), and its directory is removed, or taken over by a run that is just being made. Every command
+ * looks at some other runs; where the last one has stopped is noted in the lease table, so that each is
+ * reached in turn.
  */
 #ifndef PORTMAP_RUN_SWEEP_H
 #define PORTMAP_RUN_SWEEP_H

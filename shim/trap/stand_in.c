@@ -29,9 +29,11 @@ static void suffer(int number)
     mask_set(MASK_ALL);
 }
 
-_Noreturn static void end_as(int status)
+_Noreturn static void end_as(const struct trap_wish *wish, int status)
 {
     const struct rlimit none = {0};
+    if (wish->ended != NULL)
+        wish->ended(status);
     if (WIFEXITED(status))
         _exit(WEXITSTATUS(status));
     setrlimit(RLIMIT_CORE, &none); /* the program has written one, if it was to */
@@ -94,7 +96,8 @@ static void stop(const struct stand_in *own, int number)
     say_running(own);
 }
 
-static void hear_supervisor(const struct stand_in *own, const struct problem *problem)
+static void hear_supervisor(const struct stand_in *own, const struct trap_wish *wish,
+                            const struct problem *problem)
 {
     static struct word word;
     struct pollfd line = {.fd = own->line, .events = POLLIN};
@@ -108,9 +111,9 @@ static void hear_supervisor(const struct stand_in *own, const struct problem *pr
             stopped = 0;
             break;
         case WORD_ENDED:
-            end_as(word.number);
+            end_as(wish, word.number);
         case WORD_YOURS:
-            end_as(wait_for_program(own));
+            end_as(wish, wait_for_program(own));
         default:
             end_without_supervisor(own, problem);
         }
@@ -200,6 +203,6 @@ void stand_in(const struct stand_in *own, const struct trap_wish *wish)
         if (events[0].revents != 0)
             hand_all_on(own, signals);
         if (events[1].revents != 0)
-            hear_supervisor(own, &problem);
+            hear_supervisor(own, wish, &problem);
     }
 }

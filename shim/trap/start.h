@@ -17,6 +17,9 @@ struct trap_wish {
     const char *program; /* for messages */
     bool datagrams;      /* placeholders may be of UDP: calls that send and receive are trapped as well */
     bool strict;         /* a program whose memory cannot be read must not reach a placeholder's own number */
+    /* In the proxy's shape: P calls this with the program's status, as waitpid(2) has it, before it ends.
+     * NULL: nothing. */
+    void (*ended)(int status);
 };
 
 /*
