@@ -56,10 +56,6 @@ void kernel_close(int fd)
     kernel_call(SYS_close, fd);
 }
 
-#ifndef SYS_close_range
-#define SYS_close_range 436 /* on every machine but alpha; since Linux 5.9 */
-#endif
-
 void kernel_close_both(int first, int second)
 {
     bool adjacent = first >= 0 && second == first + 1;

@@ -11,7 +11,16 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
+
+/* Numbers that older headers, such as Debian 11's, do not have; the same on every machine but alpha. */
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+#ifndef SYS_pidfd_getfd
+#define SYS_pidfd_getfd 438
+#endif
 
 /*
  * Makes any system call; arguments as for syscall(2). libportmap.a has kernel_call.c, which calls libc's

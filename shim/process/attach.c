@@ -174,12 +174,15 @@ static void join_by_hand(bool again)
 }
 
 /* The kernel names the clock of a thread's processor time by the thread's number, which libc knows:
- * CPUCLOCK_PID() in linux/posix-timers.h. That saves a system call at each start of a program. */
+ * CPUCLOCK_PID() in linux/posix-timers.h. That saves a system call at each start of a program. Before glibc
+ * 2.34 the function is in libpthread, which this library does not link. */
 static pid_t own_pid(void)
 {
+#if __GLIBC_PREREQ(2, 34)
     clockid_t clock;
     if (once_alone() && pthread_getcpuclockid(pthread_self(), &clock) == 0)
         return ~(clock >> 3);
+#endif
     return getpid();
 }
 

@@ -11,10 +11,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifndef SYS_close_range
-#define SYS_close_range 436
-#endif
-
 /* The trap needs a kernel that has close_range(2), but a container's profile may lack it. */
 static void close_between(unsigned first, unsigned last)
 {
