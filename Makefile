@@ -229,8 +229,8 @@ check: all $(TEST_PROGRAMS)
 # The same tests with the command under AddressSanitizer and UndefinedBehaviorSanitizer and a library that traps at
 # undefined behaviour (but for misaligned structures, which programs pass and the kernel takes); the unit tests, which
 # leak on purpose, in the same way; libportmap's threads under ThreadSanitizer; the command under valgrind; random bytes
-# for the readers; a third-party suite in four copies at once; the trap with Debian's own kernel, on x86-64 and AArch64;
-# fresh systems of Debian 12 and Debian 11.
+# for the readers; a third-party suite in four copies at once; CMake, node and Jest with what is installed for them; the
+# trap with Debian's own kernel, on x86-64 and AArch64; fresh systems of Debian 12 and Debian 11.
 S = $B/sanitized
 # The sanitizer's code is linked statically: a program must not look for its libraries, nor for their order.
 SANITIZED = B=$S/command STATIC= LDFLAGS=-static-libasan CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
@@ -250,6 +250,7 @@ check-long: check
 	scripts/check-valgrind $S/dynamic/portshim
 	$(MAKE) fuzz FUZZ_SECONDS=60
 	scripts/legacy-suite
+	scripts/check-runners
 	scripts/test-deps kernel
 	scripts/check-kernel
 	scripts/check-bare
@@ -269,7 +270,7 @@ lint:
 	@clang-format --dry-run --Werror portmap/*.[ch] portmap/*/*.[ch] shim/*/*.[ch]
 	@clang-tidy --quiet portmap/*.c portmap/*/*.c shim/*/*.c -- $(STANDARD) $(DEFINES) -iquote portmap -iquote shim 2>/dev/null
 	@scripts/check-house $B/lint/gcc
-	@shellcheck -x .ci/run $(filter-out %.c %.go,$(wildcard scripts/*)) scripts/runners/*/*.bash tests/*.bash tests/*.bats
+	@shellcheck -x .ci/run $(filter-out %.c %.go scripts/runners,$(wildcard scripts/*)) scripts/runners/*/*.bash tests/*.bash tests/*.bats
 
 demo: all
 	scripts/test-deps demo
@@ -301,7 +302,11 @@ INSTALLED = \
 	$(call into,644,PREFIX/lib/bats/portshim,scripts/runners/bats/load.bash) \
 	$(call into,644,PREFIX/share/portshim/python,scripts/runners/pytest/pyproject.toml scripts/runners/pytest/portshim_build.py) \
 	$(call pytest_plugin,PREFIX/share/portshim/python) \
-	$(if $(PYTHONDIR),$(call pytest_plugin,PYTHONDIR))
+	$(if $(PYTHONDIR),$(call pytest_plugin,PYTHONDIR)) \
+	$(call into,644,PREFIX/lib/cmake/portshim,$(wildcard scripts/runners/cmake/*.cmake)) \
+	fill:scripts/runners/cmake/portshimConfigVersion.cmake.in:PREFIX/lib/cmake/portshim/portshimConfigVersion.cmake \
+	$(call into,644,PREFIX/lib/node_modules/portshim,$(wildcard scripts/runners/node/*.js)) \
+	fill:scripts/runners/node/package.json.in:PREFIX/lib/node_modules/portshim/package.json
 # $(call pytest_plugin,TARGET): the plugin, as a distribution that pytest finds.
 pytest_plugin = fill:scripts/runners/pytest/portshim_pytest.py:$(1)/portshim_pytest.py \
 	fill:scripts/runners/pytest/METADATA:$(1)/portshim_pytest-$(VERSION).dist-info/METADATA \
