@@ -11,7 +11,7 @@ teardown_file() {
 }
 
 setup() {
-    cp "$PROGRAMS"/runners/*.bats "$(test_dir)"
+    cp "$PROGRAMS"/runners/*.ba* "$(test_dir)"
     cd "$(test_dir)"
     hide_source
     INSTALLED+=(env HERE="$PWD" BATS_LIB_PATH="$TREE/lib/bats")
@@ -57,30 +57,31 @@ nothing_is_left() {
 
 @test "an interrupted bats and a killed test leave nothing running" {
     start interrupted setsid env --default-signal=INT "${INSTALLED[@]}" bats interrupted.bats
-    within 10 test -e ready
+    within 10 test -s ready
     kill -INT -- "-$pid"
     within 10 nothing_is_left
     rm ready
     start killed "${INSTALLED[@]}" bats interrupted.bats
-    within 10 test -e ready
+    within 10 test -s ready
     kill -KILL "$(<ready)"
     within 10 nothing_is_left
 }
 
-@test "what setup_file has started is there for all tests of the file, and for its teardown_file" {
+@test "what setup_file or setup_suite has started is there for all tests of the file, and for its own teardown" {
     # The library finds the portshim that it was installed with, where PATH has none.
     INSTALLED+=(env PATH="${PATH//"$SUITE_DIR:$BUILD:"/}")
-    inner --jobs 2 file.bats
+    inner --jobs 2 --setup-suite-file suite.bash file.bats
     assert_equal "$status: $output" "0: 1..2"$'\n''ok 1 one'$'\n''ok 2 two'
-    assert_equal "$(<said)" shared
+    assert_equal "$(<said)" $'shared\nsuite'
     within 5 nothing_is_left
 }
 
 @test "a mistake fails the test with a line about it, and a wait in vain shows the program's output" {
     inner mistakes.bats
-    assert_equal "$(grep -c '^not ok' <<<"$output")" 6
+    assert_equal "$(grep -c '^not ok' <<<"$output")" 7
     for line in 'nothing listens' 'I am on another port' 'and sorry' 'portshim: bad port specification "80800"' \
-        'portshim: portshim_start: usage: ' 'in a subshell' 'it is running' 'portshim: wbe: nothing of that name'; do
+        'portshim: portshim_start: usage: ' 'in a subshell' 'it is running' 'portshim: wbe: nothing of that name' \
+        'is there, and is no map'; do
         assert_output --partial "$line"
     done
     within 5 nothing_is_left

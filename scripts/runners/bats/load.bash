@@ -13,6 +13,7 @@ if ! _portshim_command=$(type -P portshim); then
         return 1
     fi
 fi
+[[ $_portshim_command == /* ]] || _portshim_command=$PWD/$_portshim_command
 
 # What this shell has started and not yet ended: the process of each map.
 declare -gA _portshim_started=()
@@ -33,8 +34,11 @@ portshim_start() {
         if "$_portshim_command" env "$map" >/dev/null 2>&1; then
             _portshim_fail "portshim_start $1" 'it is running' 'portshim_stop it before, or choose another name'
             return 125
+        elif [[ -e $map ]] && ! grep -q '^{"run": "' "$map"; then
+            _portshim_fail "portshim_start $1" "$map is there, and is no map" 'remove it, or choose another name'
+            return 125
         fi
-        rm -f "$map"
+        rm -f "$map" # of a run that has ended
         _portshim_end_with_bats
         # The shell makes background commands ignore SIGINT, which a program may be stopped with. bats waits until its
         # descriptor 3 is closed everywhere.
@@ -178,12 +182,12 @@ _portshim_watch() {
     run=$(sed -n 's/^{"run": "\([^"]*\)".*/\1/p' "$1")
     (
         trap '' TERM INT HUP
+        cd /
         for descriptor in /proc/"$BASHPID"/fd/*; do
             eval "exec ${descriptor##*/}>&-"
         done
         (
-            tail --pid=$$ -s 0.2 -f /dev/null
-            exec "$_portshim_command" stop -t 5 "$run"
+            tail --pid=$$ -s 0.2 -f /dev/null && exec "$_portshim_command" stop -t 5 "$run"
         ) </dev/null >/dev/null 2>&1 &
     )
 }

@@ -21,7 +21,7 @@ def _portshim():
     path = shutil.which("portshim") or shutil.which("@prefix@/bin/portshim")
     if path is None:
         raise pytest.UsageError("portshim: not in PATH: add the directory where it is installed")
-    return path
+    return os.path.abspath(path)
 
 
 def pytest_addoption(parser):
@@ -55,7 +55,7 @@ def _has_workers(options):
         return False
     number = getattr(options, "numprocesses", None)
     if number:
-        return not options.usepdb  # with --pdb, -n auto is -n 0, and another number is an error
+        return not getattr(options, "usepdb", False)  # with --pdb, -n auto is -n 0, and another number is an error
     return bool(getattr(options, "tx", None)) and (options.distload or options.dist != "no")
 
 
@@ -158,9 +158,9 @@ class Started:
 
 def _guard(map):
     """Starts a process that ends the run when this process has ended without doing so: when it is killed."""
-    with open(map) as file:
+    with open(map, encoding="utf-8", errors="surrogateescape") as file:
         run = json.load(file)["run"]
-    script = 'tail --pid="$1" -s 0.2 -f /dev/null; exec "$2" stop -t 5 "$3"'
+    script = 'tail --pid="$1" -s 0.2 -f /dev/null && exec "$2" stop -t 5 "$3"'
     return subprocess.Popen(
         ["sh", "-c", script, "sh", str(os.getpid()), _portshim(), run],
         stdin=subprocess.DEVNULL,

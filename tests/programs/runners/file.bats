@@ -8,12 +8,13 @@ setup_file() {
 }
 
 teardown_file() {
-    portshim_in shared socat -u TCP4:127.0.0.1:8080 - >"$HERE/said"
+    portshim_in shared socat -u TCP4:127.0.0.1:8080 - >>"$HERE/said"
 }
 
 @test "one" {
     portshim_start web 8080 -- sleep 1000
     [[ $(portshim_in shared socat -u TCP4:127.0.0.1:8080 -) == shared ]]
+    [[ $(portshim_in suite socat -u TCP4:127.0.0.1:8080 -) == suite ]]
     run -0 portshim_port web 8080
     [[ $output != "$(portshim_port shared 8080)" ]]
 }

@@ -23,3 +23,8 @@ bats_load_library portshim
 }
 
 @test "name" { portshim_wait wbe 8080; }
+
+@test "file" {
+    echo mine >"$BATS_TEST_TMPDIR/web.json"
+    portshim_start web 8080 -- sleep 1000
+}
