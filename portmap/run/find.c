@@ -37,13 +37,21 @@ static int id_of(const struct home *home, char path[static PATH_MAX], uint64_t *
     return 0;
 }
 
+/* As find_run(), for the id of a run that has no name, as `portshim ls` shows it. */
+static int find_id(const struct home *home, const char *word, char path[static PATH_MAX], uint64_t *run_id)
+{
+    struct stat st;
+    int error = rundir_id(word, run_id) ? rundir_path(home, *run_id, path) : PORTMAP_ENORUN;
+    return error == 0 && stat(path, &st) < 0 ? PORTMAP_ENORUN : error;
+}
+
 int find_run(const struct home *home, const char *run, char path[static PATH_MAX], uint64_t *run_id)
 {
     struct stat st;
     if (name_is_valid(run) && (*run_id = name_find(home, run)) != 0)
         return rundir_path(home, *run_id, path);
     if (stat(run, &st) < 0)
-        return errno == ENOENT || errno == ENOTDIR ? PORTMAP_ENORUN : -errno;
+        return errno == ENOENT || errno == ENOTDIR ? find_id(home, run, path, run_id) : -errno;
     if (!S_ISDIR(st.st_mode)) {
         int error = publish_read_run(run, path, PATH_MAX);
         return error != 0 ? error : id_of(home, path, run_id);

@@ -1,5 +1,5 @@
 /*
- * Which run a person means by a word: its name, its directory, or a map file that names it.
+ * Which run a person means by a word: its name, its id, its directory, or a map file that names it.
  */
 #ifndef PORTMAP_RUN_FIND_H
 #define PORTMAP_RUN_FIND_H

@@ -49,6 +49,15 @@ TEST("a run is found by its name, and by its directory in whatever way that is w
     check_found(in_directory("link/runs/%s", strrchr(run_path, '/') + 1));
 }
 
+TEST("a run is found by its id, which is the last part of its directory, as long as that is there")
+{
+    begin();
+    check_found(strrchr(run_path, '/') + 1);
+    equal(error_of("0123456789abcd"), PORTMAP_ENORUN);
+    equal(name_claim(&home, "0123456789abcd", run->head->run_id), 0); /* may be a name, too */
+    check_found("0123456789abcd");
+}
+
 TEST("a run is found by a map file of each format")
 {
     static const char *const files[] = {"plain", "map.env", "map.json"};
