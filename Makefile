@@ -270,7 +270,8 @@ lint:
 	@clang-format --dry-run --Werror portmap/*.[ch] portmap/*/*.[ch] shim/*/*.[ch]
 	@clang-tidy --quiet portmap/*.c portmap/*/*.c shim/*/*.c -- $(STANDARD) $(DEFINES) -iquote portmap -iquote shim 2>/dev/null
 	@scripts/check-house $B/lint/gcc
-	@shellcheck -x .ci/run $(filter-out %.c %.go scripts/runners,$(wildcard scripts/*)) scripts/runners/*/*.bash tests/*.bash tests/*.bats
+	@shellcheck -x .ci/run $(filter-out %.c %.go scripts/completions scripts/runners,$(wildcard scripts/*)) \
+		scripts/completions/*.bash scripts/runners/*/*.bash tests/*.bash tests/*.bats
 
 demo: all
 	scripts/test-deps demo
@@ -298,6 +299,9 @@ INSTALLED = \
 	$(call into,644,PREFIX/share/portshim,docs/ls.schema.json) \
 	$(call into,644,DOCDIR,docs/limits.md docs/SECURITY.md) \
 	644:docs/tmpfiles.conf:TMPFILESDIR/portshim.conf \
+	644:scripts/completions/portshim.bash:PREFIX/share/bash-completion/completions/portshim \
+	$(call into,644,PREFIX/share/zsh/site-functions,scripts/completions/_portshim) \
+	$(call into,644,PREFIX/share/fish/vendor_completions.d,scripts/completions/portshim.fish) \
 	$(foreach section,1 3 7 8,$(call into,644,MANDIR/man$(section),$(wildcard docs/*.$(section)))) \
 	$(call into,644,PREFIX/lib/bats/portshim,scripts/runners/bats/load.bash) \
 	$(call into,644,PREFIX/share/portshim/python,scripts/runners/pytest/pyproject.toml scripts/runners/pytest/portshim_build.py) \

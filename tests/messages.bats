@@ -31,6 +31,7 @@ script() {
     says 'RUN: no such command: did you mean portshim run?' portshim RUN
     says 'wiat: no such command: did you mean portshim wait?' portshim wiat web 8080
     says 'list: no such command: did you mean portshim ls?' portshim list
+    says 'stpo: no such command: did you mean portshim stop?' portshim stpo web
     says 'status: no such command: did you mean portshim ls?' portshim status web
     says 'ps: no such command: did you mean portshim ls? To run that program, write portshim run -p PORTS -- ps' \
         portshim ps
