@@ -8,8 +8,6 @@ endif()
 cmake_policy(PUSH)
 cmake_policy(VERSION 3.18...3.31)
 
-set(portshim_DIR_OF_SCRIPTS "${CMAKE_CURRENT_LIST_DIR}")
-get_filename_component(portshim_EXECUTABLE "${CMAKE_CURRENT_LIST_DIR}/../../../bin/portshim" ABSOLUTE)
 include("${CMAKE_CURRENT_LIST_DIR}/portshimQuote.cmake")
 
 # portshim_add_test(NAME name PORTS ports... [OPTIONS option...] COMMAND command [argument...]
@@ -123,33 +121,41 @@ function(_portshim_wrapper result function ports options)
     if(ports STREQUAL "")
         message(FATAL_ERROR "${function}: PORTS is missing: name the ports that the test uses, such as PORTS 8080")
     endif()
-    if(NOT "${ports}${options}" MATCHES "\\$<")
+    if(function STREQUAL "portshim_wrap_tests" OR NOT "${ports}${options}" MATCHES "\\$<")
         cmake_language(EVAL CODE "_portshim_check(_ error -p [=[${ports}]=] ${options})")
         if(NOT error STREQUAL "")
             message(FATAL_ERROR "${function}: ${error}")
         endif()
     endif()
-    _portshim_quote(executable "${portshim_EXECUTABLE}")
+    _portshim_executable(executable)
+    _portshim_quote(executable "${executable}")
     _portshim_quote(ports "${ports}")
     set(${result} "${executable} run -p ${ports} ${options} --" PARENT_SCOPE)
 endfunction()
 
+function(_portshim_executable result)
+    get_filename_component(executable "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../../../bin/portshim" ABSOLUTE)
+    set(${result} "${executable}" PARENT_SCOPE)
+endfunction()
+
 # Sets SETTINGS to what `portshim run --check WORDS...` prints, and ERROR to why it fails, or to "".
 function(_portshim_check settings error)
-    execute_process(COMMAND "${portshim_EXECUTABLE}" run --check ${ARGN}
+    _portshim_executable(executable)
+    execute_process(COMMAND "${executable}" run --check ${ARGN}
         RESULT_VARIABLE status OUTPUT_VARIABLE printed ERROR_VARIABLE reason)
     if(status EQUAL 0)
         set(reason "")
     elseif(reason STREQUAL "")
-        set(reason "${portshim_EXECUTABLE} cannot be run: ${status}")
+        set(reason "${executable} cannot be run: ${status}")
     endif()
+    string(STRIP "${reason}" reason)
     set(${settings} "${printed}" PARENT_SCOPE)
     set(${error} "${reason}" PARENT_SCOPE)
 endfunction()
 
 # _portshim_begin(FILE) and _portshim_wrap(FILE TEST WRAPPER) write what CTest reads before it reads a directory's tests.
 function(_portshim_begin file)
-    _portshim_quote(script "${portshim_DIR_OF_SCRIPTS}/portshimCTest.cmake")
+    _portshim_quote(script "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/portshimCTest.cmake")
     file(WRITE "${file}" "set(portshim_TEST_FILE \"\${CMAKE_PARENT_LIST_FILE}\")\ninclude(${script})\n")
 endfunction()
 
@@ -177,6 +183,7 @@ function(_portshim_can_wrap)
     set(portshim_CAN_WRAP ${CMAKE_VERSION} CACHE INTERNAL "")
 endfunction()
 
+_portshim_executable(portshim_EXECUTABLE)
 _portshim_check(portshim_SETTINGS portshim_ERROR -p 1)
 if(portshim_SETTINGS MATCHES "\n# library: ([^\n]*)  # ")
     set(portshim_LIBRARY "${CMAKE_MATCH_1}")
