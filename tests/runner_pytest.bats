@@ -16,7 +16,8 @@ setup() {
     /usr/bin/python3 -c 'import pytest, xdist' 2>import.err ||
         skip "no python3-pytest or python3-pytest-xdist: $(tail -n 1 import.err)"
     hide_source
-    INSTALLED+=(env -u PYTEST_ADDOPTS HERE="$PWD" PYTHONPATH="$TREE/share/portshim/python" PYTHONDONTWRITEBYTECODE=1)
+    INSTALLED+=(env -u PYTEST_ADDOPTS HERE="$PWD" PYTHONPATH="$TREE/share/portshim/python" PYTHONDONTWRITEBYTECODE=1
+        PYTEST_DEBUG_TEMPROOT="$PWD") # the directory of its temporary files is named after the user, who may be root here
     pytest=("${INSTALLED[@]}" /usr/bin/python3 -m pytest -p no:cacheprovider)
 }
 
