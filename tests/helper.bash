@@ -20,7 +20,7 @@ done
 # privileges find the library, and other users the command. The suite has a home of its own, so that the user's own
 # `portshim ls` does not show its runs. Its pool are ports that it has leased in the user's home.
 export PORTSHIM_LIB=$SUITE_DIR/libportshim.so
-unset PORTSHIM_HOME PORTSHIM_PORTS PORTSHIM_MAP_FILE PORTSHIM_RUN PORTSHIM_COMPACT PORTSHIM_POOL PORTSHIM_POOL_FILE PORTSHIM PORTSHIM_TRAP PORTSERVER_ADDRESS
+unset PORTSHIM_HOME PORTSHIM_PORTS PORTSHIM_MAP_FILE PORTSHIM_RUN PORTSHIM_COMPACT PORTSHIM_POOL PORTSHIM_POOL_FILE PORTSHIM PORTSHIM_TRAP PORTSHIM_QUIET PORTSERVER_ADDRESS
 export PORTSHIM_HOME=$SUITE_DIR/home PORTSHIM_POOL
 PORTSHIM_POOL=$(<"$SUITE_DIR/pool")
 unset MAKEFLAGS # it names descriptors of `make -j check`, which a make inside a test does not have

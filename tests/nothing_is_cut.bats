@@ -124,7 +124,7 @@ signal.pause()'
     directory=$PWD/$(long_path)
     mkdir -p "$directory"
     printf 'int main(void) { return 0; }' | gcc -static -x c -o "$directory/static-one" -
-    run portshim run -p 8080 --strict --trap=off -- "$(type -P env)" "PATH=$directory" \
+    run portshim run -q -p 8080 --strict --trap=off -- "$(type -P env)" "PATH=$directory" \
         "$ROOT/build/tests/exec_calls" static-one
     for way in execvp execvpe execlp posix_spawnp; do
         assert_line --regexp "^$way static-one: (errno became [0-9]+ )?EPERM "

@@ -90,7 +90,7 @@ bind_one='import socket, sys; socket.create_server(("127.0.0.1", 8080)); sys.exi
             grep -qE "^$way static: (errno became [0-9]+ )?EPERM " refused || fail "$path: $(cat refused)"
         done
     done
-    PATH=$PWD/first:$PWD/second:$PWD:$PATH fails_with 'program static:' required -- \
+    PORTSHIM_QUIET=1 PATH=$PWD/first:$PWD/second:$PWD:$PATH fails_with 'program static:' required -- \
         sh -c '"$0" static >called' "$calls"
 }
 
@@ -116,9 +116,9 @@ bind_one='import socket, sys; socket.create_server(("127.0.0.1", 8080)); sys.exi
     printf '#! %s/one -x\n' "$PWD" >two
     printf '#!/bin/sh\ntrue\n' >good
     chmod 755 one two good
-    fails_with 'program static:' required -- "$execs" execve ./one
-    fails_with 'program static:' required -- "$execs" execve ./two
-    fails_with 'program static:' required -- "$execs" execvp ./two
+    PORTSHIM_QUIET=1 fails_with 'program static:' required -- "$execs" execve ./one
+    PORTSHIM_QUIET=1 fails_with 'program static:' required -- "$execs" execve ./two
+    PORTSHIM_QUIET=1 fails_with 'program static:' required -- "$execs" execvp ./two
     fails_with 'none of them was bound' required -- "$execs" execve ./good
 }
 
@@ -139,7 +139,7 @@ bind_one='import socket, sys; socket.create_server(("127.0.0.1", 8080)); sys.exi
 @test "a program that replaces another under its inode number is judged anew" {
     make_programs
     cp dynamic program
-    fails_with 'program program: it cannot be wrapped' required -- sh -c './program; cat static >program; ./program'
+    PORTSHIM_QUIET=1 fails_with 'program program: it cannot be wrapped' required -- sh -c './program; cat static >program; ./program'
     cp static program
     run -0 required -- sh -c "cat dynamic >program; ./program; exec /usr/bin/python3 -c '$bind_one' 0"
 }
@@ -150,7 +150,7 @@ bind_one='import socket, sys; socket.create_server(("127.0.0.1", 8080)); sys.exi
     for i in {1..200}; do
         cp dynamic "many/$i"
     done
-    fails_with 'it cannot be wrapped' required -- sh -c 'for i in many/*; do "$i"; done; ./static'
+    PORTSHIM_QUIET=1 fails_with 'it cannot be wrapped' required -- sh -c 'for i in many/*; do "$i"; done; ./static'
 }
 
 @test "without --require-bind and --strict everything is started, and portshim is no parent" {
@@ -195,7 +195,7 @@ bind_one='import socket, sys; socket.create_server(("127.0.0.1", 8080)); sys.exi
 @test "--strict holds for syscall(2), too" {
     [[ $(uname -m) == x86_64 ]] || skip 'its numbers are those of another machine'
     make_programs
-    run -0 portshim run --strict -p 8080 -- /usr/bin/python3 -c '
+    run -0 portshim run -q --strict -p 8080 -- /usr/bin/python3 -c '
 import ctypes, errno
 libc = ctypes.CDLL(None, use_errno=True)
 words, none = (ctypes.c_char_p * 2)(b"./static", None), (ctypes.c_char_p * 1)(None)
@@ -280,7 +280,7 @@ socket.create_server(("127.0.0.1", 8080))'
             [[ $status == 0 ]] || fail "$place $program: $status $output"
         done
         [[ $place == descriptors ]] && continue # no descriptor is left to look into the program
-        fails_with 'program static:' required -- "$places" "$place" ./static
+        PORTSHIM_QUIET=1 fails_with 'program static:' required -- "$places" "$place" ./static
         run portshim run --strict -p 8080 -- "$places" "$place" ./static
         assert_equal "$place $status" "$place 1"
     done
@@ -289,7 +289,7 @@ socket.create_server(("127.0.0.1", 8080))'
 @test "programs are started after chroot" {
     make_programs
     as_root || skip 'only root may change its root'
-    fails_with 'program static:' required -- "$places" chroot /static
+    PORTSHIM_QUIET=1 fails_with 'program static:' required -- "$places" chroot /static
     run portshim run --strict -p 8080 -- "$places" chroot /static
     assert_equal "$status" 1
 }

@@ -30,29 +30,29 @@ says() {
 @test "--strict refuses the static program that is there, and no other" {
     for way in "${ways[@]}"; do
         says 4 "$places" "$way" ./out
-        says EPERM portshim run --strict -p 8080 -- "$places" "$way" ./out
-        says EPERM portshim run --strict -p 8080 -- "$places" "$way" below/../out
+        says EPERM portshim run -q --strict -p 8080 -- "$places" "$way" ./out
+        says EPERM portshim run -q --strict -p 8080 -- "$places" "$way" below/../out
         says 3 portshim run --strict -p 8080 -- "$places" "$way" ./in
         says 3 portshim run --strict -p 8080 -- "$places" "$way" "$PWD/out"
-        says EPERM portshim run --strict -p 8080 -- "$places" "$way" "$PWD/in"
+        says EPERM portshim run -q --strict -p 8080 -- "$places" "$way" "$PWD/in"
     done
 }
 
 @test "--strict holds for what posix_spawnp() finds by a relative entry of PATH" {
     for path in . '' :/nowhere ./below/..; do
         for way in "${ways[@]}"; do
-            says EPERM portshim run --strict -p 8080 -- env PATH="$path" "$places" "$way" -p out
+            says EPERM portshim run -q --strict -p 8080 -- env PATH="$path" "$places" "$way" -p out
             says 3 portshim run --strict -p 8080 -- env PATH="$path" "$places" "$way" -p in
-            says EPERM portshim run --strict -p 8080 -- env PATH="/nowhere" "$places" "$way" -p ./out
+            says EPERM portshim run -q --strict -p 8080 -- env PATH="/nowhere" "$places" "$way" -p ./out
         done
     done
     says 3 portshim run --strict -p 8080 -- env PATH="$PWD:." "$places" path -p out
-    says EPERM portshim run --strict -p 8080 -- env PATH="below:.:$PWD" "$places" path -p out
+    says EPERM portshim run -q --strict -p 8080 -- env PATH="below:.:$PWD" "$places" path -p out
 }
 
 @test "a script's interpreter is the one that is there" {
     for way in "${ways[@]}"; do
-        says EPERM portshim run --strict -p 8080 -- "$places" "$way" ./script_out
+        says EPERM portshim run -q --strict -p 8080 -- "$places" "$way" ./script_out
         says 3 portshim run --strict -p 8080 -- "$places" "$way" ./script_in
     done
 }
@@ -93,11 +93,11 @@ int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *restrict ac
 }
 END
     strange=(env "LD_PRELOAD=$PWD/strange.so")
-    says EPERM portshim run --strict -p 8080 -- "${strange[@]}" "$places" path ./out
-    says EPERM portshim run --strict -p 8080 -- "${strange[@]}" "$places" path ./in
-    says EPERM portshim run --strict -p 8080 -- "${strange[@]}" PATH=.:/ "$places" path -p in
+    says EPERM portshim run -q --strict -p 8080 -- "${strange[@]}" "$places" path ./out
+    says EPERM portshim run -q --strict -p 8080 -- "${strange[@]}" "$places" path ./in
+    says EPERM portshim run -q --strict -p 8080 -- "${strange[@]}" PATH=.:/ "$places" path -p in
     says 3 portshim run --strict -p 8080 -- "${strange[@]}" "$places" path "$PWD/out"
-    says EPERM portshim run --strict -p 8080 -- "${strange[@]}" "$places" path "$PWD/in"
+    says EPERM portshim run -q --strict -p 8080 -- "${strange[@]}" "$places" path "$PWD/in"
     says 3 portshim run -p 8080 -- "${strange[@]}" "$places" path ./in
     says 4 portshim run -p 8080 -- "${strange[@]}" "$places" path ./out
 }

@@ -22,7 +22,7 @@ setup() {
 }
 
 @test "another static program called portshim is noticed" {
-    fails_with 'program portshim: it cannot be wrapped' portshim run --require-bind -p 8080 -- sh -c ./other/portshim
+    fails_with 'program portshim: it cannot be wrapped' portshim run -q --require-bind -p 8080 -- sh -c ./other/portshim
 }
 
 @test "portshim is started under any name" {

@@ -144,6 +144,10 @@ unit() {
     done
 }
 
+@test "the line on the run's stderr" {
+    unit voice
+}
+
 @test "messages of trapped programs" {
     unit message
 }

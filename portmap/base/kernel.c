@@ -111,6 +111,23 @@ int kernel_stat(int dirfd, const char *path, int flags, struct stat *file)
     return error;
 }
 
+int kernel_identify(int fd, struct kernel_file *file)
+{
+    struct statx found;
+    int error = (int)kernel_call(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+                                 STATX_BASIC_STATS | STATX_BTIME, &found);
+    if (error < 0)
+        return error;
+    bool has_birth = (found.stx_mask & STATX_BTIME) != 0;
+    *file = (struct kernel_file){
+        .mode = found.stx_mode,
+        .device = makedev(found.stx_dev_major, found.stx_dev_minor),
+        .inode = found.stx_ino,
+        .special = makedev(found.stx_rdev_major, found.stx_rdev_minor),
+        .born = has_birth ? (uint64_t)found.stx_btime.tv_sec * 1000000000 + found.stx_btime.tv_nsec : 0};
+    return 0;
+}
+
 uid_t kernel_owner(int fd)
 {
     struct stat file;

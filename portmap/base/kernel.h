@@ -9,6 +9,7 @@
 #define PORTMAP_BASE_KERNEL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -53,6 +54,17 @@ bool kernel_has_no_new_privs(void);
 /* As fstatat(2), but fills in only: type and mode, owner and group, size, device and inode number, and the
  * times. */
 int kernel_stat(int dirfd, const char *path, int flags, struct stat *file);
+
+/* What tells an open file from all others. */
+struct kernel_file {
+    mode_t mode;
+    uint64_t device, inode;
+    uint64_t special; /* of a device file: makedev(3) of the device */
+    uint64_t born; /* when the file was made, in nanoseconds since 1970; 0: the file system does not tell */
+};
+
+/* Fills in *file, without asking a file server. Before Linux 4.11 it fails. */
+int kernel_identify(int fd, struct kernel_file *file);
 
 /* The owner of an open file, (uid_t)-1 when unknown; whether executing the file gives capabilities. */
 uid_t kernel_owner(int fd);

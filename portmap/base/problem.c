@@ -26,8 +26,8 @@ void problem_add_word(struct text *what, const char *word, size_t len)
     text_str(what, shown);
 }
 
-void problem_write(char *buffer, size_t size, const char *kind, const char *what, const char *why,
-                   const char *remedy)
+size_t problem_line(char *buffer, size_t size, const char *kind, const char *what, const char *why,
+                    const char *remedy)
 {
     struct text t = text_in(buffer, size - strlen(why) - strlen(remedy) - strlen(": : "));
     text_str(&t, "portshim: ");
@@ -42,5 +42,12 @@ void problem_write(char *buffer, size_t size, const char *kind, const char *what
     utf8_fit(buffer, 0); /* `what` may hold names with control characters, even line breaks */
     size_t end = strlen(buffer);
     buffer[end] = '\n';
-    file_write(STDERR_FILENO, buffer, end + 1); /* if stderr is gone, nobody can be told */
+    return end + 1;
+}
+
+void problem_write(char *buffer, size_t size, const char *kind, const char *what, const char *why,
+                   const char *remedy)
+{
+    size_t length = problem_line(buffer, size, kind, what, why, remedy);
+    file_write(STDERR_FILENO, buffer, length); /* if stderr is gone, nobody can be told */
 }

@@ -20,10 +20,15 @@ struct text problem_of(struct problem *problem, const char *what, const char *wh
 void problem_add_word(struct text *what, const char *word, size_t len);
 
 /*
- * Writes the line to stderr, with `kind` before `what`. One write(2), so that the lines of many programs that
- * fail at once do not mix. The line is built in buffer[size], which must have room for everything but `what`:
- * a `what` that does not fit ends in "...".
+ * Makes the line, with `kind` before `what`, in buffer[size], which must have room for everything but `what`:
+ * a `what` that does not fit ends in "...". Returns its length, with the newline at its end.
+ * Async-signal-safe.
  */
+size_t problem_line(char *buffer, size_t size, const char *kind, const char *what, const char *why,
+                    const char *remedy);
+
+/* Makes the line and writes it to stderr: by one write(2), so that the lines of many programs that fail at
+ * once do not mix. */
 void problem_write(char *buffer, size_t size, const char *kind, const char *what, const char *why,
                    const char *remedy);
 

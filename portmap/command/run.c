@@ -19,6 +19,7 @@
 #include "run/publish.h"
 #include "run/sighting.h"
 #include "run/supervisors.h"
+#include "run/voice.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -99,14 +100,17 @@ static void warn_of_command(const struct wrapped *wrapped)
                      "sudo, su and other set-user-ID programs get no rights in this run");
 }
 
-/* Notes in a map how the program is started. */
-static void note_command(struct map *map, const struct wrapped *wrapped)
+/* Notes in a map how the program is started, and that warn_of_command() tells it unless `quiet`. */
+static void note_command(struct map *map, const struct wrapped *wrapped, bool quiet)
 {
-    if (wrapped->is_trapped && wrapped->obstacle != NULL)
+    if (wrapped->is_trapped && wrapped->obstacle != NULL) {
         sighting_trapped(map, &wrapped->program);
-    else
-        sighting_untrapped(map, &wrapped->program,
-                           is_switched_off(wrapped) ? UNTRAPPED_OFF : UNTRAPPED_UNSAID);
+        return;
+    }
+    _Atomic uint64_t *word = sighting_untrapped(map, &wrapped->program,
+                                                is_switched_off(wrapped) ? UNTRAPPED_OFF : UNTRAPPED_UNSAID);
+    if (!quiet && !is_off())
+        voice_count_told(map, word, SPEAKER_SELF);
 }
 
 /* Fails because a port could not be leased, and says who has it, or who has the pool's ports. */
@@ -163,7 +167,8 @@ static const char *outer_run(const struct home *home, bool quiet, const struct w
         error = files_join_own(&map, path, head, &judge);
     if (error == 0) {
         check_strict(map.head->strict, wrapped);
-        note_command(&map, wrapped); /* a program started in the inner run is one of the outer run, too */
+        note_command(&map, wrapped,
+                     quiet); /* a program started in the inner run is one of the outer run, too */
         return path;
     }
     if (!quiet)
@@ -293,13 +298,14 @@ static void tell(const struct run *run, const struct wrapped *wrapped)
         fprintf(stderr, "portshim: others when they are first bound\n");
 }
 
-/* Warns of ports that were in use and are no placeholders: the list of ports may lack them. */
+/* Warns of ports that were in use and are no placeholders, where that was not told at once (run/voice.h): the
+ * list of ports may lack them. */
 static void warn_of_unlisted(const struct map *map)
 {
     struct sighting s;
     char remedy[32];
     for (unsigned n = 0; (s = sighting_get(map, n)).kind != SIGHTING_NONE; n++) {
-        if (s.kind != SIGHTING_REFUSED)
+        if (s.kind != SIGHTING_REFUSED || s.is_told)
             continue;
         snprintf(remedy, sizeof remedy, "add -p %u", s.port);
         command_warn("in use, and not listed", remedy, "port %u, wanted by %s", s.port,
@@ -393,6 +399,8 @@ static void begin(struct run *run, const struct run_options *options, const stru
     }
     wish.outer = outer_run(means->home, options->quiet, wrapped);
     start(run, means, &wish);
+    if (!options->quiet)
+        voice_take(run->map->head);
 }
 
 int command_run(int argc, char **argv)
@@ -426,7 +434,7 @@ int command_run(int argc, char **argv)
     command_check_server(&server, options.quiet);
     trapping_announce_run();
     set_environment(&run, &home, library, &wrapped);
-    note_command(run.map, &wrapped);
+    note_command(run.map, &wrapped, options.quiet);
     if (!options.quiet) {
         command_warn_of_pool(&pool);
         warn_of_command(&wrapped);

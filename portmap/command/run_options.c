@@ -8,6 +8,7 @@
 #include "error.h"
 #include "run/name.h"
 #include "run/publish.h"
+#include "run/voice.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -40,7 +41,8 @@ static const char help[] =
     "                      for ports and name\n"
     "  -c, --check         start nothing, print what would be in force and where it comes from\n"
     "  -v, --verbose       say on stderr what will be rewritten\n"
-    "  -q, --quiet         no warnings\n"
+    "  -q, --quiet         no warnings, nor a line of the command's on what is not wrapped; default: "
+    "PORTSHIM_QUIET\n"
     "  -h, --help          print this\n"
     "\n"
     "The command finds PORTSHIM_RUN in its environment, and PORTSHIM_PORT_<placeholder> for the 100 lowest\n"
@@ -336,6 +338,7 @@ static void check_join(const struct run_options *options)
 void run_options_read(struct run_options *options, int argc, char **argv)
 {
     const char *ports = secure_getenv(ports_variable), *trap = secure_getenv(trap_variable);
+    options->quiet = voice_is_quiet(secure_getenv("PORTSHIM_QUIET"));
     parse_options(options, argc, argv);
     if (options->settings_file != NULL)
         settings_read(options->settings_file, take_named, options);

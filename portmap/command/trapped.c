@@ -14,6 +14,7 @@
 #include "run/compact.h"
 #include "run/files.h"
 #include "run/sighting.h"
+#include "run/voice.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -93,37 +94,44 @@ static bool join(struct map *map, const struct told *told)
     return !t.cut && files_join(map, path, &judge) == 0;
 }
 
-/* Notes that the program is under the trap, or why not. Returns whether it is new that it is not. */
-static bool note_in(struct map *map, const struct reach *reach, const struct trapping_refusal *refusal)
+/* Notes that the program is under the trap, or why not: then returns what sighting_note() does. */
+static _Atomic uint64_t *note_in(struct map *map, const struct reach *reach,
+                                 const struct trapping_refusal *refusal)
 {
     if (refusal != NULL)
         return sighting_untrapped(map, reach, refusal->reason);
     sighting_trapped(map, reach);
-    return false;
+    return NULL;
+}
+
+/* Says on the run's stderr that the program is not under the trap, where somebody can be told. */
+static bool tell(const struct map *map, _Atomic uint64_t *word, const char *program,
+                 const struct trapping_refusal *refusal)
+{
+    struct problem warning;
+    if (voice_is_quiet(secure_getenv("PORTSHIM_QUIET")) || !voice_may(map, word, SPEAKER_SELF))
+        return false;
+    trapping_describe(program, refusal, &warning);
+    return voice_say(map, word, SPEAKER_SELF, "warning: ", warning.what, warning.why, warning.remedy);
 }
 
 /* What is started in this run is started in the runs around it as well. The map may be out of reach. */
-static bool note(struct map *map, const struct told *told, const struct reach *reach,
+static void note(struct map *map, const struct told *told, const struct reach *reach, const char *program,
                  const struct trapping_refusal *refusal)
 {
     char path[PATH_MAX];
     int judge;
-    bool is_new = map != NULL && note_in(map, reach, refusal);
+    _Atomic uint64_t *word = map != NULL ? note_in(map, reach, refusal) : NULL;
+    bool is_told = word != NULL && !told->compact.strict && tell(map, word, program, refusal);
     for (unsigned n = 0; compact_outer(told->text, n, path); n++) {
         struct map outer;
         if (files_join(&outer, path, &judge) != 0)
             break;
-        note_in(&outer, reach, refusal);
+        word = note_in(&outer, reach, refusal);
+        if (is_told)
+            voice_count_told(&outer, word, SPEAKER_SELF);
         files_close(&outer);
     }
-    return is_new;
-}
-
-/* A server of inetd has its client's socket as standard error. */
-static bool may_warn(void)
-{
-    struct stat file;
-    return fstat(STDERR_FILENO, &file) == 0 && !S_ISSOCK(file.st_mode);
 }
 
 /* Starts the trap, unless it is off, and notes what becomes of the program. Fails where that must not run
@@ -133,11 +141,9 @@ static void start_trap(const struct told *told, const struct reach *reach, const
     struct map opened, *map = join(&opened, told) ? &opened : NULL;
     static struct trapping_refusal refusal = {.reason = UNTRAPPED_OFF};
     bool is_trapped = !told->compact.trap.is_off && trapping_start(map, shown, &refusal);
-    bool is_new = note(map, told, reach, is_trapped ? NULL : &refusal);
+    note(map, told, reach, shown, is_trapped ? NULL : &refusal);
     if (!is_trapped && told->compact.strict)
         trapping_fail(shown, &refusal);
-    if (!is_trapped && is_new && !told->compact.trap.is_off && may_warn())
-        trapping_warn(shown, &refusal);
 }
 
 /* Returns only the errno of a failure. */

@@ -90,13 +90,15 @@ void trapping_fail(const char *program, const struct trapping_refusal *refusal)
     command_fail(obstacle->why_in_full, remedy, "%s", program);
 }
 
-void trapping_warn(const char *program, const struct trapping_refusal *refusal)
+void trapping_describe(const char *program, const struct trapping_refusal *refusal, struct problem *warning)
 {
     const struct obstacle *obstacle = untrapped_obstacle(refusal->reason);
     bool is_other = refusal->reason == UNTRAPPED_OTHER || obstacle == NULL;
-    command_warn(is_other ? refusal->problem.why : obstacle->why_in_full,
-                 is_other ? refusal->problem.remedy : obstacle->remedy_in_full,
-                 "the ports of %s stay as they are", program);
+    struct text what =
+        problem_of(warning, "the ports of ", is_other ? refusal->problem.why : obstacle->why_in_full,
+                   is_other ? refusal->problem.remedy : obstacle->remedy_in_full);
+    text_str(&what, program);
+    text_str(&what, " stay as they are");
 }
 
 static bool is_administrator(void)

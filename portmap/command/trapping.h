@@ -31,8 +31,8 @@ void trapping_at_end(void (*call)(int status));
 /* Fails because a program that must not run without the trap cannot have it. */
 _Noreturn void trapping_fail(const char *program, const struct trapping_refusal *refusal);
 
-/* Warns that a program runs without the trap. */
-void trapping_warn(const char *program, const struct trapping_refusal *refusal);
+/* Fills in *warning: that a program runs without the trap. */
+void trapping_describe(const char *program, const struct trapping_refusal *refusal, struct problem *warning);
 
 /* Whether a trap would take from set-user-ID programs what they have now: this process is an ordinary user's
  * (prctl(2), PR_SET_NO_NEW_PRIVS). */

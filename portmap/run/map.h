@@ -85,6 +85,13 @@ static inline enum map_life map_life_state(uint64_t life)
     return (enum map_life)(life & MAP_LIFE_STATE);
 }
 
+/* A file: what stderr of `portshim run` was. */
+struct map_stderr {
+    uint64_t device, inode, born; /* of struct kernel_file */
+    uint32_t kind;                /* run/voice.c; 0: nothing is said in this run */
+    uint32_t padding;
+};
+
 struct map_head {
     /* Written once, before the file gets its final name. */
     char magic[8];
@@ -114,8 +121,9 @@ struct map_head {
     _Atomic uint32_t start_count;    /* of start[] */
     _Atomic uint32_t alias_count;    /* how many of start[] have had an alias */
     uint32_t padding3;
-    _Atomic uint64_t dead_mark; /* under what circumstances it was found so: run/life.c */
-    uint32_t padding5[26];
+    _Atomic uint64_t dead_mark;    /* under what circumstances it was found so: run/life.c */
+    struct map_stderr stderr_file; /* the run's own: run/voice.h */
+    uint32_t padding5[18];
 
     _Atomic uint64_t start[MAP_START_MAX]; /* struct map_pair */
     uint64_t padding4[484];

@@ -9,6 +9,9 @@
 enum { PROTOCOLS_SHIFT = 16, KIND_SHIFT = 18, PROGRAM_SHIFT = 24 };
 enum { WORD_KIND_MASK = (1 << (PROGRAM_SHIFT - KIND_SHIFT)) - 1 };
 
+/* Set in a word whose sighting somebody has been told. */
+static const uint64_t TOLD = UINT64_C(1) << 63;
+
 /* map_program.kind: an enum program_kind, whether the file has capabilities, and whether it was started by
  * somebody who got other rights by that. UNJUDGED: nobody has looked at the file, only at its process. */
 enum { KIND_MASK = 0xff, PRIVILEGED = 1 << 8, CAPABLE = 1 << 9, UNJUDGED = 1 << 10 };
@@ -82,7 +85,8 @@ static struct sighting unpack(uint64_t word)
     return (struct sighting){.kind = kind < SIGHTING_KINDS ? (enum sighting_kind)kind : SIGHTING_NONE,
                              .port = has_port(kind) ? low : 0,
                              .protocols = (unsigned)(word >> PROTOCOLS_SHIFT & PORTMAP_BOTH),
-                             .program = (unsigned)(word >> PROGRAM_SHIFT),
+                             .program = (unsigned)((word & ~TOLD) >> PROGRAM_SHIFT),
+                             .is_told = (word & TOLD) != 0,
                              .reason =
                                  kind == SIGHTING_EXEC && low < UNTRAPPED_KINDS ? low : UNTRAPPED_UNSAID};
 }
@@ -170,10 +174,10 @@ bool sighting_knows(const void *memory, struct reach *reach)
     return true;
 }
 
-bool sighting_untrapped(struct map *map, const struct reach *reach, enum untrapped reason)
+_Atomic uint64_t *sighting_untrapped(struct map *map, const struct reach *reach, enum untrapped reason)
 {
     if (reach_obstacle(reach->kind, reach->is_privileged) == NULL)
-        return false;
+        return NULL;
     unsigned program = enter(map, reach, pack_kind(reach));
     if (program != SIGHTING_UNKNOWN && reach->is_privileged)
         atomic_fetch_or(&room_of(map).programs[program].kind, PRIVILEGED);
@@ -187,7 +191,7 @@ void sighting_trapped(struct map *map, const struct reach *reach)
     sighting_note(map, (struct sighting){.kind = SIGHTING_TRAPPED, .program = program});
 }
 
-bool sighting_note(struct map *map, struct sighting sighting)
+_Atomic uint64_t *sighting_note(struct map *map, struct sighting sighting)
 {
     uint64_t word = pack(sighting);
     const struct room room = room_of(map);
@@ -197,11 +201,26 @@ bool sighting_note(struct map *map, struct sighting sighting)
         _Atomic uint64_t *place = &places.first[(start + i) % places.count];
         uint64_t there = atomic_load_explicit(place, memory_order_relaxed);
         if (there == 0 && atomic_compare_exchange_strong(place, &there, word))
-            return true;
-        if (there == word)
-            return false;
+            return place;
+        if ((there & ~TOLD) == word)
+            return place;
     }
-    return false;
+    return NULL;
+}
+
+struct sighting sighting_read(const _Atomic uint64_t *word)
+{
+    return unpack(atomic_load_explicit(word, memory_order_relaxed));
+}
+
+bool sighting_claim(_Atomic uint64_t *word)
+{
+    return (atomic_fetch_or(word, TOLD) & TOLD) == 0;
+}
+
+void sighting_disclaim(_Atomic uint64_t *word)
+{
+    atomic_fetch_and(word, ~TOLD);
 }
 
 bool sighting_is_full(const struct map *map, enum sighting_kind kind)
@@ -235,17 +254,23 @@ struct sighting_name sighting_program_name(const struct map *map, unsigned progr
     return name;
 }
 
+struct map_program sighting_of_program(const struct map *map, struct sighting s)
+{
+    const struct room room = room_of(map);
+    struct map_program program = s.program < room.program_count ? room.programs[s.program] : unknown;
+    program.kind = (program.kind & ((1U << REASON_SHIFT) - 1)) | s.reason << REASON_SHIFT;
+    program.name[sizeof program.name - 1] = '\0';
+    return program;
+}
+
 static bool next_program(const struct map *map, enum sighting_kind kind, unsigned *n,
                          struct map_program *program)
 {
-    const struct room room = room_of(map);
     for (struct sighting s; (s = sighting_get(map, *n)).kind != SIGHTING_NONE;) {
         ++*n;
         if (s.kind != kind)
             continue;
-        *program = s.program < room.program_count ? room.programs[s.program] : unknown;
-        program->kind = (program->kind & ((1U << REASON_SHIFT) - 1)) | s.reason << REASON_SHIFT;
-        program->name[sizeof program->name - 1] = '\0';
+        *program = sighting_of_program(map, s);
         return true;
     }
     return false;
@@ -281,6 +306,19 @@ const struct obstacle *sighting_trap_obstacle(const struct map_program *program,
     uint32_t reason = atomic_load(&program->kind) >> REASON_SHIFT;
     *in_part = is_in_part(reason);
     return untrapped_obstacle((enum untrapped)reason);
+}
+
+const char *sighting_explain(const struct map_program *program, struct text *why, bool *in_part)
+{
+    const struct obstacle *of_library = sighting_obstacle(program),
+                          *of_trap = sighting_trap_obstacle(program, in_part);
+    if (!*in_part)
+        text_str(why, of_library->why);
+    if (!*in_part && of_trap != NULL)
+        text_str(why, ", and ");
+    if (of_trap != NULL)
+        text_str(why, of_trap->why);
+    return of_trap != NULL ? of_trap->remedy : of_library->remedy;
 }
 
 enum reach_way sighting_way(const struct map *map, const struct stat *file)

@@ -12,6 +12,7 @@
 #ifndef PORTMAP_RUN_SIGHTING_H
 #define PORTMAP_RUN_SIGHTING_H
 
+#include "base/text.h"
 #include "program/reach.h"
 #include "program/untrapped.h"
 #include "run/map.h"
@@ -41,6 +42,7 @@ struct sighting {
     unsigned protocols; /* PORTMAP_TCP, PORTMAP_UDP */
     unsigned program;   /* of sighting_program() */
     unsigned reason;    /* of SIGHTING_EXEC: enum untrapped; of others 0 */
+    unsigned is_told;   /* 1: somebody has been told, by sighting_claim() */
 };
 
 /* A number for a file's device and the time of its last change. The time is needed, as a compiler often
@@ -57,13 +59,22 @@ unsigned sighting_program(struct map *map, uint64_t device, uint64_t inode, cons
 void sighting_remember(struct map *map, const struct reach *reach);
 bool sighting_knows(const void *map, struct reach *reach);
 
-/* Whether it is new. */
-bool sighting_note(struct map *map, struct sighting sighting);
+/* Returns the sighting's word in the set, entered now or before; NULL when there is no room. `is_told` does
+ * not matter. */
+_Atomic uint64_t *sighting_note(struct map *map, struct sighting sighting);
+
+/* The sighting of a word. */
+struct sighting sighting_read(const _Atomic uint64_t *word);
+
+/* Notes that somebody is told of the sighting (run/voice.h). True for one caller: that one has to tell it, or
+ * to disclaim it when it could not. */
+bool sighting_claim(_Atomic uint64_t *word);
+void sighting_disclaim(_Atomic uint64_t *word);
 
 /* Notes that a program was started, and not under the trap, if the library does not reach it. `reason` says
- * why not; UNTRAPPED_UNSAID for one that is not to be trapped (reach_wants_trap()). Returns whether that is
- * new. */
-bool sighting_untrapped(struct map *map, const struct reach *reach, enum untrapped reason);
+ * why not; UNTRAPPED_UNSAID for one that is not to be trapped (reach_wants_trap()). Returns what
+ * sighting_note() does; NULL for a program that the library reaches. */
+_Atomic uint64_t *sighting_untrapped(struct map *map, const struct reach *reach, enum untrapped reason);
 static inline void sighting_started(struct map *map, const struct reach *reach)
 {
     sighting_untrapped(map, reach, UNTRAPPED_UNSAID);
@@ -89,6 +100,9 @@ struct sighting_name sighting_program_name(const struct map *map, unsigned progr
  * each reason. */
 bool sighting_unhookable(const struct map *map, unsigned *n, struct map_program *program);
 
+/* The program of one such sighting. */
+struct map_program sighting_of_program(const struct map *map, struct sighting sighting);
+
 /* The same for programs that were started under the trap. */
 bool sighting_hooked_by_trap(const struct map *map, unsigned *n, struct map_program *program);
 
@@ -98,6 +112,10 @@ const struct obstacle *sighting_obstacle(const struct map_program *program);
 /* Why a program of sighting_unhookable() is not under the trap; NULL when that is not said. *in_part: it is,
  * but some of its calls could not be rewritten. */
 const struct obstacle *sighting_trap_obstacle(const struct map_program *program, bool *in_part);
+
+/* Appends to a text why a program of sighting_unhookable() was not wrapped, in short, and returns what helps.
+ * *in_part as for sighting_trap_obstacle(). */
+const char *sighting_explain(const struct map_program *program, struct text *why, bool *in_part);
 
 /* By which way a program is wrapped, known by what stat(2) says of its file: by the library when nothing is
  * noted that says otherwise. */

@@ -1,7 +1,9 @@
 /* bind(2) and listen(2): a placeholder becomes its real port, and whoever waits for the server is woken. */
+#include "base/kernel.h"
 #include "calls/calls.h"
 #include "process/attach.h"
 #include "process/copies.h"
+#include "process/filter.h"
 #include "rules/choose.h"
 #include "rules/seen.h"
 
@@ -43,11 +45,21 @@ int call_bind(const struct next *way, int fd, const struct sockaddr *address, so
     return result;
 }
 
+/* Of sockets with SO_REUSEADDR, several may be bound to a port: all but the first are refused here. */
+static void note_refused_listen(int fd)
+{
+    struct outbound out = {.len = sizeof out.to};
+    if (!filter_is_installed() && kernel_getsockname(fd, &out.to.any, &out.len) == 0)
+        seen_bind(&own_view, fd, &out, EADDRINUSE);
+}
+
 int call_listen(const struct next *way, int fd, int backlog)
 {
     int result = BEHIND(way, listen)(fd, backlog);
     if (result == 0)
         view_wake(&own_view);
+    else if (errno == EADDRINUSE)
+        note_refused_listen(fd);
     return result;
 }
 

@@ -11,6 +11,7 @@
 #include "program/search.h"
 #include "run/compact.h"
 #include "run/sighting.h"
+#include "run/voice.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -94,10 +95,18 @@ static void note_trapped(const struct reach *reach)
         sighting_trapped(own_view.map[i], reach);
 }
 
+/* The innermost run is told (run/voice.h), and with it those that have the same stderr. */
 static void note_untrapped(const struct reach *reach, enum untrapped reason)
 {
-    for (unsigned i = 0; own_view.map[i] != NULL; i++)
-        sighting_untrapped(own_view.map[i], reach, reason);
+    bool is_told = false;
+    for (unsigned i = 0; own_view.map[i] != NULL; i++) {
+        const struct map *map = own_view.map[i];
+        _Atomic uint64_t *word = sighting_untrapped(own_view.map[i], reach, reason);
+        if (i == 0 && word != NULL && own_view.tell != NULL)
+            is_told = own_view.tell(&own_view, map, word);
+        else if (is_told)
+            voice_count_told(map, word, SPEAKER_SELF);
+    }
 }
 
 /* Starts a judged program, which the library does not reach, through portshim if that is called for and

@@ -14,9 +14,11 @@
 #include "process/refill.h"
 #include "process/settle.h"
 #include "process/supervised.h"
+#include "process/tell.h"
 #include "run/compact.h"
 #include "run/files.h"
 #include "run/texts.h"
+#include "run/voice.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -191,6 +193,7 @@ static void describe_process(void)
     own_view.pid = own_pid();
     own_view.refill = refill;
     own_view.settle = settle;
+    own_view.tell = voice_is_quiet(environment_get(environ, "PORTSHIM_QUIET")) ? NULL : tell;
     own_view.program.name = program_invocation_short_name;
 }
 

@@ -10,7 +10,9 @@ static void note(const struct view *view, struct map *map, struct sighting sight
     const struct view_program *self = &view->program;
     view_settle(view);
     sighting.program = sighting_program(map, self->device, self->inode, self->name);
-    sighting_note(map, sighting);
+    _Atomic uint64_t *word = sighting_note(map, sighting);
+    if (sighting.kind == SIGHTING_REFUSED && word != NULL && view->tell != NULL)
+        view->tell(view, map, word);
 }
 
 void seen_bind(const struct view *view, int fd, const struct outbound *out, int error)

@@ -9,10 +9,10 @@
 #include "run/sighting.h"
 
 /*
- * After bind(2) of an address without a placeholder, of which out->to has at least the first ADDRESS_HEAD
- * bytes; `error` is 0 or the errno of bind(2). Makes no system call in a process that is settled
- * (view_settle()), unless it is `mixed` (rules/kind.h) or all fixed ports are being discovered. Leaves errno
- * alone.
+ * After bind(2), or listen(2) that was refused, of an address without a placeholder, of which out->to has at
+ * least the first ADDRESS_HEAD bytes; `error` is 0 or the errno of bind(2). Makes no system call in a process
+ * that is settled (view_settle()), unless it is `mixed` (rules/kind.h), all fixed ports are being discovered,
+ * or a refusal is to be told (view->tell). Leaves errno alone.
  */
 void seen_bind(const struct view *view, int fd, const struct outbound *out, int error);
 

@@ -54,6 +54,10 @@ struct view {
      */
     enum refill (*refill)(const struct view *view, struct map *map, unsigned placeholder, uint32_t *entry);
 
+    /* Called when a word of a map's notes may be worth telling (run/voice.h). NULL: nothing is told. Leaves
+     * errno alone. True when it was told. */
+    bool (*tell)(const struct view *view, const struct map *map, _Atomic uint64_t *word);
+
     /* By port in host byte order; the entries are those of run/map.h. */
     uint32_t to_kernel[PORT_COUNT], to_program[PORT_COUNT];
 };

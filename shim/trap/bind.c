@@ -30,18 +30,48 @@ static struct answer bind_real(const struct view *view, int fd, struct outbound 
     return answer_value(-error);
 }
 
-/* What bind(2) will say, as far as it is known before: whether another socket serves on that port. */
-static int foreseen_error(int fd, unsigned port)
+static int option_of(int fd, int level, int name)
+{
+    int value = 0;
+    socklen_t len = sizeof value;
+    getsockopt(fd, level, name, &value, &len);
+    return value;
+}
+
+/* A new socket that shares addresses with others as this one does. Its descriptor, or -1. */
+static int make_alike(int fd)
+{
+    static const struct {
+        int level, name;
+    } options[] = {{SOL_SOCKET, SO_REUSEADDR}, {SOL_SOCKET, SO_REUSEPORT}, {IPPROTO_IPV6, IPV6_V6ONLY}};
+    int alike =
+        socket(option_of(fd, SOL_SOCKET, SO_DOMAIN), option_of(fd, SOL_SOCKET, SO_TYPE) | SOCK_CLOEXEC,
+               option_of(fd, SOL_SOCKET, SO_PROTOCOL));
+    for (unsigned i = 0; alike >= 0 && i < sizeof options / sizeof *options; i++) {
+        int value = option_of(fd, options[i].level, options[i].name);
+        setsockopt(alike, options[i].level, options[i].name, &value, sizeof value);
+    }
+    return alike;
+}
+
+/*
+ * What bind(2) will say, as far as that matters: 0 or EADDRINUSE. If a socket serves on that port, it may do
+ * so with another protocol or on another address, or share them: that is tried.
+ */
+static int foreseen_error(int fd, const struct outbound *out)
 {
     struct sockdiag_port found = {0};
-    int shares = 0, netlink = sockdiag_open();
-    socklen_t len = sizeof shares;
+    int netlink = sockdiag_open();
     if (netlink < 0)
         return 0;
-    sockdiag_ask(netlink, port, SOCKDIAG_SERVERS, &found);
+    sockdiag_ask(netlink, address_port(&out->to), SOCKDIAG_SERVERS, &found);
     close(netlink);
-    getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &shares, &len);
-    return !shares && (found.tcp_listening > 0 || found.udp > 0) ? EADDRINUSE : 0;
+    int alike = found.tcp_listening > 0 || found.udp > 0 ? make_alike(fd) : -1;
+    if (alike < 0)
+        return 0;
+    int error = bind(alike, &out->to.any, out->len) == 0 || errno != EADDRINUSE ? 0 : EADDRINUSE;
+    close(alike);
+    return error;
 }
 
 /* Notes a port that nobody listed, before the kernel binds it. */
@@ -58,7 +88,7 @@ static void note_unlisted(const struct view *view, const struct call *call, cons
         return;
     image->unlisted = port;
     image_tell_program(call);
-    seen_bind(view, fd, out, foreseen_error(fd, port));
+    seen_bind(view, fd, out, foreseen_error(fd, out));
     close(fd);
 }
 

@@ -100,8 +100,10 @@ static void note_escape(const struct call *call, enum untrapped reason)
     for (unsigned i = 0; view->map[i] != NULL; i++) {
         unsigned program =
             sighting_program(view->map[i], view->program.device, view->program.inode, view->program.name);
-        sighting_note(view->map[i],
-                      (struct sighting){.kind = SIGHTING_EXEC, .reason = reason, .program = program});
+        _Atomic uint64_t *word = sighting_note(
+            view->map[i], (struct sighting){.kind = SIGHTING_EXEC, .reason = reason, .program = program});
+        if (i == 0 && word != NULL)
+            view->tell(view, view->map[i], word);
     }
 }
 

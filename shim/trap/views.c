@@ -4,6 +4,7 @@
 #include "error.h"
 #include "run/compact.h"
 #include "trap/refill.h"
+#include "trap/tell.h"
 #include "trap/threads.h"
 
 #include <dirent.h>
@@ -77,6 +78,7 @@ static int join(struct joined *joined, const char *run, const char *text)
     atomic_store(&joined->view.settled, true);
     joined->view.settle = settled;
     joined->view.refill = trap_refill;
+    joined->view.tell = trap_tell;
     return error;
 }
 
@@ -223,6 +225,13 @@ struct view *views_of(pid_t thread)
 {
     const char *run, *text;
     return read_run(thread, &run, &text) ? join_inner(thread, run, text) : &own.view;
+}
+
+const char *views_variable(pid_t thread, const char *name)
+{
+    const char *run, *text;
+    read_run(thread, &run, &text);
+    return find_variable(environment, environment_size, name);
 }
 
 int views_descriptor(void)

@@ -24,6 +24,10 @@ char *const *views_environment(const struct view *view);
  * names none, or one whose owner is neither the thread's user nor the owner of the supervisor's run. */
 struct view *views_of(pid_t thread);
 
+/* A variable of the environment that a thread's process was executed with, valid until the next question.
+ * NULL when it is not there, or /proc does not show it. */
+const char *views_variable(pid_t thread, const char *name);
+
 /* A descriptor that poll(2) finds readable when views_ended() is to be called; -1 when there is none. */
 int views_descriptor(void);
 
