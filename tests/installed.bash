@@ -30,3 +30,9 @@ hide_source() {
         shift
         exec "$@"' - "${hidden[@]}" --)
 }
+
+# example RUNNER NUMBER: prints an example of portshim-runners(7), as it is installed.
+example() {
+    sed -n "/^\.Ss $1\$/,/^\.S[sh] [^$1]/p" "$TREE/share/man/man7/portshim-runners.7" |
+        awk -v number="$2" '/^\.Ed/ { inside = 0 } inside { print } /^\.Bd/ { inside = ++count == number }' | sed 's/\\e/\\/g'
+}

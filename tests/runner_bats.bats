@@ -86,3 +86,11 @@ nothing_is_left() {
     done
     within 5 nothing_is_left
 }
+
+@test "the manual's example for bats passes" {
+    printf '%s\n' '#!/bin/sh' 'exec /usr/bin/python3 -m http.server --bind 127.0.0.1 8080' >server
+    chmod +x server
+    { echo 'bats_require_minimum_version 1.8.0' && example bats 2; } >example.bats
+    inner example.bats
+    assert_equal "$status: $output" $'0: 1..1\nok 1 the front page is there'
+}

@@ -85,3 +85,15 @@ os.environ["CONFTEST_RAN"] = "twice" if "CONFTEST_RAN" in os.environ else "once"
     run -0 "${INSTALLED[@]}" env PYTHONPATH="$PWD/$wheel" /usr/bin/python3 -m pytest --portshim 8080 -k real test_session.py
     assert_output --partial '1 passed'
 }
+
+@test "the manual's example for pytest passes" {
+    # shellcheck disable=SC2016 # expanded there
+    printf '%s\n' '#!/bin/sh' 'listen() { socat "TCP4-LISTEN:$1,bind=127.0.0.1,fork" "SYSTEM:echo hello"; }' \
+        '[ -z "$1" ] || listen 8443 &' 'listen 8080' >server
+    # shellcheck disable=SC2016
+    printf '%s\n' '#!/bin/sh' 'exec socat -u "TCP4:127.0.0.1:$1" -' >client
+    chmod +x server client
+    example pytest 2 >test_example.py
+    run -0 "${pytest[@]}" test_example.py
+    assert_output --partial '1 passed'
+}

@@ -99,24 +99,23 @@ def pytest_sessionstart(session):
     config = session.config
     if _ports(config, config.option) and not _in_a_run and not config.pluginmanager.hasplugin("dsession"):
         raise pytest.UsageError(
-            "--portshim: pytest-xdist starts no workers, so the tests would be in no run: give -n a number, or leave it out"
+            "--portshim: pytest-xdist starts no workers, so the tests would be in no run: give -n a number, or none"
         )
 
 
 class Started:
     """A program that has been started in a run of its own. `map` is the path of its map file: RUN for portshim."""
 
-    def __init__(self, map, ports, command, options):
-        self.map = map
+    def __init__(self, map_file, ports, command, options):
+        self.map = map_file
         self.process = subprocess.Popen(
-            [_portshim(), "run", "-p", str(ports), "-m", map, "--"] + list(command), **options
+            [_portshim(), "run", "-p", str(ports), "-m", map_file, "--"] + list(command), **options
         )
         # portshim writes the map, then becomes the command.
-        while not os.path.exists(map):
-            if self.process.poll() is not None and not os.path.exists(map):
-                raise RuntimeError(
-                    "portshim run -p %s ended with %d: see its line in the captured stderr" % (ports, self.process.returncode)
-                )
+        while not os.path.exists(map_file):
+            if self.process.poll() is not None and not os.path.exists(map_file):
+                status = self.process.returncode
+                raise RuntimeError("portshim run -p %s ended with %d: see its line in stderr" % (ports, status))
             time.sleep(0.005)
         self._guard = _guard(self.map)
 
@@ -156,9 +155,9 @@ class Started:
         return done.stdout
 
 
-def _guard(map):
+def _guard(map_file):
     """Starts a process that ends the run when this process has ended without doing so: when it is killed."""
-    with open(map, encoding="utf-8", errors="surrogateescape") as file:
+    with open(map_file, encoding="utf-8", errors="surrogateescape") as file:
         run = json.load(file)["run"]
     script = 'tail --pid="$1" -s 0.2 -f /dev/null && exec "$2" stop -t 5 "$3"'
     return subprocess.Popen(
@@ -175,8 +174,8 @@ def _starter(directory):
     started = []
 
     def start(ports, *command, **options):
-        map = os.path.join(str(directory), "%d.json" % len(started))
-        started.append(Started(map, ports, command, options))
+        map_file = os.path.join(str(directory), "%d.json" % len(started))
+        started.append(Started(map_file, ports, command, options))
         return started[-1]
 
     def end():
@@ -194,8 +193,9 @@ def _starter(directory):
 
 @pytest.fixture
 def portshim(tmp_path_factory):
-    """server = portshim(PORTS, *COMMAND, **OPTIONS): starts the command in a run of its own, by subprocess.Popen() with
-    these options. It has .wait(port, timeout), .port(port), .join(*COMMAND) and .stop(signal), and ends with the test."""
+    """server = portshim(PORTS, *COMMAND, **OPTIONS): starts the command in a run of its own, by subprocess.Popen()
+    with these options. It has .wait(port, timeout), .port(port), .join(*COMMAND) and .stop(signal), and ends with the
+    test."""
     start, end = _starter(tmp_path_factory.mktemp("portshim"))
     yield start
     end()
