@@ -89,6 +89,18 @@ script() {
     assert_output -- '-p 8080'
 }
 
+@test "a word in a file of settings that is no setting names the one that is meant" {
+    echo 'prots 8080' >prots
+    echo '--port 8080' >dashes
+    echo 'frobnicate' >far
+    echo '-- 8080' >none
+    says 'prots, line 1: "prots": no such setting: did you mean ports?' portshim run -f prots true
+    says 'dashes, line 1: "--port": no such setting: did you mean ports?' portshim run -f dashes true
+    local write='write a long option of portshim run, such as: ports 8080'
+    says "far, line 1: \"frobnicate\": no such setting: $write" portshim run -f far true
+    says "none, line 1: \"--\": no such setting: $write" portshim run -f none true
+}
+
 @test "help prints what --help prints, and version what --version prints" {
     diff <(portshim help) <(portshim --help)
     while read -r command; do
@@ -120,6 +132,7 @@ script() {
     cannot 127 '8080: not found in PATH: write -p before ports: portshim run -p 8080 COMMAND' 8080 ./here
     # shellcheck disable=SC2016,SC2088 # it is to stay as it is
     cannot 127 '~/here: a shell has left ~ as it is: write it without quotes, or $HOME' '~/here'
+    cannot 127 '–q: its dash is not the one of options: type - instead' –q ./here
     cannot 127 ': the name is empty: name a program' ''
     ends_with 127 'here: not found, and PATH is not set: set PATH, or name its directory' \
         env -u PATH -C / "$BUILD/portshim" run -p 80 here
@@ -161,7 +174,7 @@ script() {
     cannot 126 './zeroes: neither a program nor a script: name a program or a script' ./zeroes
     ends_with 126 'elsewhere: it is built for another kind of machine: build it for this one' \
         portshim run -q --trap=auto -p 80 -- ./elsewhere
-    ends_with 127 'is missing: install the libc that it is linked to' portshim run -q -p 80 -- ./other_libc
+    ends_with 127 'is missing: install the libc' portshim run -q -p 80 -- ./other_libc
     printf 'echo "no format"\n' >plain
     chmod +x plain
     run -0 portshim run -q -p 80 -- ./plain

@@ -52,6 +52,7 @@ static const char help[] =
     "it\n"
     "is not found.\n";
 
+static const char write_setting[] = "write a long option of portshim run, such as: ports 8080";
 static const char see_help[] = "see portshim run --help";
 static const char ports_variable[] = "PORTSHIM_PORTS", trap_variable[] = "PORTSHIM_TRAP";
 
@@ -219,19 +220,33 @@ static const char *expand_name(struct run_options *options, const struct setting
     return options->expanded_name;
 }
 
+_Noreturn static void refuse_setting(const struct settings_line *line)
+{
+    char word[SPELLING_LONGEST + 1], remedy[64];
+    struct text t = text_in(word, sizeof word), meant = text_in(remedy, sizeof remedy);
+    struct spelling spelling = {.word = word};
+    size_t dashes = strspn(line->text, "-");
+    text_bytes(&t, line->text + dashes, line->word_length - dashes);
+    for (unsigned i = 0; i < RUN_SETTINGS && *word != '\0' && !t.cut; i++)
+        spelling_try(&spelling, words[i].name);
+    text_str(&meant, "did you mean ");
+    text_str(&meant, spelling.nearest != NULL ? spelling.nearest : "");
+    text_char(&meant, '?');
+    command_fail("no such setting", spelling.nearest != NULL ? remedy : write_setting,
+                 "%s, line %u: \"%.*s\"", line->file, line->number, (int)line->word_length, line->text);
+}
+
 /* Sets what a line of a file says, or fails. */
 static void take_line(struct run_options *options, const struct settings_line *line, enum run_source source)
 {
-    static const char remedy[] = "write a long option of portshim run, such as: ports 8080";
     unsigned setting = 0;
     while (setting < RUN_SETTINGS && (strlen(words[setting].name) != line->word_length ||
                                       strncmp(words[setting].name, line->text, line->word_length) != 0))
         setting++;
     if (setting == RUN_SETTINGS)
-        command_fail("no such setting", remedy, "%s, line %u: \"%.*s\"", line->file, line->number,
-                     (int)line->word_length, line->text);
+        refuse_setting(line);
     if ((words[setting].has_arg == required_argument) != (*line->value != '\0'))
-        command_fail(*line->value != '\0' ? "it takes no value" : "its value is missing", remedy,
+        command_fail(*line->value != '\0' ? "it takes no value" : "its value is missing", write_setting,
                      "%s, line %u: \"%s\"", line->file, line->number, line->text);
     if (source == RUN_FROM_FOUND_FILE && setting != RUN_PORTS && setting != RUN_NAME)
         command_fail("a file that was found by itself may set ports and name only", "give it with -f",

@@ -41,7 +41,8 @@ static bool is_listed(const char *list, const char *word)
 {
     char between_blanks[32];
     int length = snprintf(between_blanks, sizeof between_blanks, " %s ", word);
-    return length < (int)sizeof between_blanks && strstr(list, between_blanks) != NULL;
+    return length < (int)sizeof between_blanks && strchr(word, ' ') == NULL &&
+           strstr(list, between_blanks) != NULL;
 }
 
 /* The shell that has a word as a builtin command or a keyword; NULL: none has. A word that is a program, too,
@@ -68,6 +69,16 @@ static bool is_assignment(const char *word)
     while (isalnum((unsigned char)word[name]) || word[name] == '_')
         name++;
     return name > 0 && !isdigit((unsigned char)*word) && word[name] == '=';
+}
+
+/* Whether a word begins with a dash that is no "-": web pages and word processors make such of it. */
+static bool has_long_dash(const char *word)
+{
+    static const char *const dashes[] = {"\xe2\x80\x93", "\xe2\x80\x94", "\xe2\x88\x92"};
+    for (unsigned i = 0; i < sizeof dashes / sizeof *dashes; i++)
+        if (strncmp(word, dashes[i], strlen(dashes[i])) == 0)
+            return true;
+    return false;
 }
 
 /* Whether a word holds a program and its arguments, as in "python3 -m http.server". */
@@ -105,6 +116,9 @@ static bool explain_word(struct unstarted *u, const char *word)
     } else if (is_assignment(word)) {
         say_why(u, "an assignment of the shell, not a program");
         say_remedy(u, "write env before it");
+    } else if (has_long_dash(word)) {
+        say_why(u, "its dash is not the one of options");
+        say_remedy(u, "type - instead");
     } else if (*word == '~') {
         say_why(u, "a shell has left ~ as it is");
         say_remedy(u, "write it without quotes, or $HOME");
@@ -231,13 +245,14 @@ static const char *machine_name(unsigned machine)
 }
 
 /* Explains why an ELF file was not started, of which head[] is the beginning. */
-static void explain_elf(struct unstarted *u, int fd, const unsigned char *head, int error)
+static void explain_elf(struct unstarted *u, int fd, const char *head, int error)
 {
+    static const uint16_t one = 1;
     char linker[PATH_MAX];
-    const Elf32_Ehdr *header =
-        (const Elf32_Ehdr *)(const void *)head; /* e_machine lies the same in 64 bits */
-    unsigned machine = header->e_machine;
-    if (head[EI_DATA] != (*(const unsigned char *)&(const uint16_t){1} == 1 ? ELFDATA2LSB : ELFDATA2MSB))
+    Elf32_Ehdr header; /* the machine is at the same place in 64 bits */
+    memcpy(&header, head, sizeof header);
+    unsigned machine = header.e_machine;
+    if (header.e_ident[EI_DATA] != (*(const unsigned char *)&one == 1 ? ELFDATA2LSB : ELFDATA2MSB))
         machine = (machine & 0xff) << 8 | machine >> 8;
     elf_interpreter(fd, linker, sizeof linker);
     if (error == -ENOEXEC && !elf_is_for_this_machine(fd)) {
@@ -304,7 +319,7 @@ void unstarted_exec(struct unstarted *u, const char *file, int error)
         bool goes_on = false;
         head[got > 0 ? got : 0] = '\0';
         if (got >= (ssize_t)sizeof(Elf32_Ehdr) && memcmp(head, ELFMAG, SELFMAG) == 0)
-            explain_elf(u, fd, (const unsigned char *)head, error);
+            explain_elf(u, fd, head, error);
         else if (got > 2 && strncmp(head, "#!", 2) == 0) {
             take_interpreter(head, interpreter, sizeof interpreter);
             goes_on = explain_script(u, file, interpreter);
