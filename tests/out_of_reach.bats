@@ -204,9 +204,9 @@ assert os.waitstatus_to_exitcode(os.waitpid(os.posix_spawn(f"/proc/self/fd/{fd}"
         run "${in_run[@]}" "$execs" "$way" ./dynamic
         assert_output --partial dynamic
         run "$execs" "$way" ./good
-        bare=$status
+        alone=$status
         run "${in_run[@]}" "$execs" "$way" ./good
-        assert_equal "$status" "$bare" # fexecve(3) cannot execute a script by a descriptor that it closes
+        assert_equal "$status" "$alone" # fexecve(3) cannot execute a script by a descriptor that it closes
     done
     run -7 "${in_run[@]}" env PORTSHIM=0 ./shows
     run -0 "${in_run[@]}" portshim --version
