@@ -251,9 +251,15 @@ check-long: check
 	$(MAKE) fuzz FUZZ_SECONDS=60
 	scripts/legacy-suite
 	scripts/check-runners
+	$(MAKE) check-recipes
 	scripts/test-deps kernel
 	scripts/check-kernel
 	scripts/check-bare
+
+# The recipes of docs/recipes.md for runners that `make check` does not install.
+check-recipes: all
+	scripts/test-deps recipes
+	PORTSHIM_BUILD=$(CURDIR)/$B $(BATS) --setup-suite-file tests/setup_suite.bash tests/long
 
 # What is found new stays in build/fuzz/corpus; an input that ends a target is left in build/fuzz.
 FUZZ_SECONDS = 10
@@ -271,7 +277,7 @@ lint:
 	@clang-tidy --quiet portmap/*.c portmap/*/*.c shim/*/*.c -- $(STANDARD) $(DEFINES) -iquote portmap -iquote shim 2>/dev/null
 	@scripts/check-house $B/lint/gcc
 	@shellcheck -x .ci/run $(filter-out %.c %.go scripts/completions scripts/runners,$(wildcard scripts/*)) \
-		scripts/completions/*.bash scripts/runners/*/*.bash tests/*.bash tests/*.bats
+		scripts/completions/*.bash scripts/runners/*/*.bash tests/*.bash tests/*.bats tests/long/*.bats
 
 demo: all
 	scripts/test-deps demo
@@ -297,7 +303,7 @@ INSTALLED = \
 	fill:portmap/portmap.pc.in:LIBDIR/pkgconfig/portmap.pc \
 	$(call into,644,INCLUDEDIR/portmap,portmap/portmap.h portmap/error.h) \
 	$(call into,644,PREFIX/share/portshim,docs/ls.schema.json) \
-	$(call into,644,DOCDIR,docs/limits.md docs/SECURITY.md) \
+	$(call into,644,DOCDIR,docs/limits.md docs/SECURITY.md docs/recipes.md docs/cost.md docs/comparison.md) \
 	644:docs/tmpfiles.conf:TMPFILESDIR/portshim.conf \
 	644:scripts/completions/portshim.bash:PREFIX/share/bash-completion/completions/portshim \
 	$(call into,644,PREFIX/share/zsh/site-functions,scripts/completions/_portshim) \
@@ -330,4 +336,4 @@ uninstall:
 clean:
 	rm -rf $B
 
-.PHONY: all bench check check-long clean demo fuzz install lint trap-programs uninstall
+.PHONY: all bench check check-long check-recipes clean demo fuzz install lint trap-programs uninstall

@@ -1,7 +1,7 @@
 # What all tests share. Every test file begins with `load helper`.
 bats_require_minimum_version 1.8.0
 
-ROOT=$(cd "${BATS_TEST_DIRNAME}/.." && pwd)
+ROOT=$(cd "${BATS_TEST_DIRNAME%/tests*}" && pwd)
 # The sources of the programs that tests run. make builds those in C into $ROOT/build/tests.
 PROGRAMS=$ROOT/tests/programs
 # The build to test: make check-long names others.
