@@ -139,3 +139,17 @@ processes() {
         assert_equal "$(ss -Htln "sport = :$port")" ''
     done
 }
+
+@test "portshim stop ends a copy, which runs as another user, and lets it shut down" {
+    start_copy 0
+    port=$(real 0.json 5432)
+    query 127.0.0.1 "$port" 'select 1'
+    mapfile -t all < <(processes "$pid")
+    run -0 portshim stop 0.json
+    assert_output ''
+    for process in "${all[@]}"; do
+        gone "$process"
+    done
+    assert_equal "$(ss -Hanu4t "sport = :$port" | grep -v TIME-WAIT)" ''
+    assert_equal "$("${user[@]}" "$bin/pg_controldata" 0 | sed -n 's/^Database cluster state: *//p')" 'shut down'
+}

@@ -147,6 +147,8 @@ nobody_runs_on() {
     ended "$pid"
     is_over "$port"
     stops web.json # it has ended
+    rm web.json
+    stops web.json # its record says so
 }
 
 @test "several runs are ended at the same time, and one that nobody knows is said" {
@@ -174,4 +176,99 @@ nobody_runs_on() {
     assert_output 0
     ended "$pid"
     is_over
+}
+
+@test "a shell in another terminal that has read the variables stays, and what it has started then is ended" {
+    start web portshim run -p 8080 -m web.env -- sleep 1000
+    within 10 test -e web.env
+    start shell bash -c 'set -a; . ./web.env; sleep 1000; echo "$?" >status'
+    shell=$pid
+    within 10 pgrep -P "$shell" -x sleep
+    stops web.env
+    within 10 written status
+    assert_equal "$(<status)" 143
+    is_over
+}
+
+@test "the parent that --require-bind leaves ends with its command's status, in whatever way it was stopped" {
+    start web portshim run -q --require-bind -p 8080 -n web -- python3 -m http.server 8080 --bind 127.0.0.1
+    port=$(real web 8080)
+    child=$(pgrep -P "$pid")
+    kill -STOP "$pid" "$child"
+    run -0 --separate-stderr portshim stop -v web
+    assert_equal "$stderr" "portshim: TERM to $child (python3)"
+    status=0
+    wait "$pid" || status=$?
+    assert_equal "$status" 143
+    is_over "$port"
+}
+
+@test "a stranger on a port of the run is not ended, but named" {
+    start web portshim run -p 8080 -n web -- sleep 1000
+    within 10 portshim port web 8080 >found 2>err
+    port=$(<found)
+    start stranger python3 -m http.server "$port" --bind 127.0.0.1
+    within 10 listens "$port"
+    fails_with "run web, port $port, pid $pid (python3)" portshim stop -t 0.2 web
+    listens "$port"
+    stop "$pid"
+    stops web
+    is_over "$port"
+}
+
+@test "what another user may not be sent is named, and all others are ended" {
+    as_root || skip 'only root can make a program that becomes root'
+    echo 'int main(int argc, char **argv) { return setresuid(0, 0, 0) != 0 || (argc == 1 && pause()); }' >becomes_root.c
+    cc -D_GNU_SOURCE -include unistd.h -o becomes_root becomes_root.c
+    mkdir -m 700 users_home
+    chown 65534 users_home
+    chmod 4755 becomes_root
+    user=(env PORTSHIM_HOME="$PWD/users_home" setpriv --reuid=65534 --regid=65534 --clear-groups --)
+    "${user[@]}" ./becomes_root -- || skip 'setuid programs have no effect here'
+    start web "${user[@]}" portshim run -q -p 8080 -n web -- bash -c './becomes_root & sleep 1000 & wait'
+    within 10 pgrep -P "$pid" -x becomes_root -u root
+    privileged=$(pgrep -P "$pid" -x becomes_root)
+    STARTED+=("$privileged")
+    run -125 --separate-stderr "${user[@]}" portshim stop -t 0.2 web
+    assert_equal "$output" ''
+    assert_equal "$stderr" "portshim: run web, pid $privileged (becomes_root): Operation not permitted: end it as its user, or run this as root"
+    ended "$pid"
+    kill -0 "$privileged"
+}
+
+@test "a run whose processes cannot be seen is not said to have ended" {
+    unshare -mpf --mount-proc true 2>err || skip "no pid namespace: $(head -n 1 err)"
+    start web portshim run -p 8080 -n web -- sleep 1000
+    within 10 portshim port web 8080 >found 2>err
+    fails_with 'run web: a process that cannot be seen from here is in it' \
+        unshare -mpf --mount-proc portshim stop -t 0.1 web
+    fails_with '/proc: it does not show the processes of this pid namespace' unshare -pf portshim stop web
+    kill -0 "$pid"
+    stops web
+}
+
+@test "who is interrupted has left nothing undone that a second one does not do" {
+    start web portshim run -p 8080 -n web -- bash -c 'trap "" TERM; sleep 1000; true'
+    web=$pid
+    within 10 portshim port web 8080 >found 2>err
+    start stop portshim stop -v web
+    within 10 grep -q TERM stop.err
+    stop "$pid" HUP
+    kill -0 "$web"
+    stops web -t 0
+    ended "$web"
+    is_over "$(<found)"
+}
+
+@test "mistakes are said before anything is ended" {
+    start web portshim run -p 8080 -n web -- sleep 1000
+    within 10 portshim port web 8080 >found 2>err
+    fails_with 'run: none is given' portshim stop
+    fails_with 'signal "0": no such signal' portshim stop -s 0 web
+    fails_with 'signal "NOSUCH": no such signal' portshim stop -s NOSUCH web
+    fails_with 'signal "SIGSTOP": it stops processes' portshim stop -s SIGSTOP web
+    fails_with 'timeout "soon"' portshim stop -t soon web
+    kill -0 "$pid"
+    run -0 --separate-stderr portshim stop -v -s sigusr1 web
+    assert_equal "$stderr" "portshim: USR1 to $pid (sleep)"
 }

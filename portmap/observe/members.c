@@ -147,8 +147,8 @@ static struct member *enter(struct members *members, pid_t pid, uint64_t ticks, 
     return member;
 }
 
-/* The second word of a command line of portshim; NULL when it is another program's. Supervisors and proxies
- * have both words in one string (shim/trap/aside.h). */
+/* The second word of a command line of portshim; NULL when it is another program's. Those of the trap have
+ * all words in one string (shim/trap/aside.h). */
 static const char *word_of_portshim(const char *line, int len)
 {
     static const char own[] = "portshim ";
@@ -170,7 +170,7 @@ static bool is_word(const char *text, const char *word)
 /* What kind of process a member is now: it may have executed another program since the last look. */
 static void look_at_kind(struct member *member)
 {
-    static const char *const words[] = {"trap", "proxy", "trapped", "run", "ports"};
+    static const char *const words[] = {"trap", "proxy", "witness", "trapped", "run", "ports"};
     char path[64], line[PATH_MAX + 64];
     snprintf(path, sizeof path, "/proc/%d/cmdline", (int)member->pid);
     const char *word = word_of_portshim(line, text_read_once(path, line, sizeof line));
@@ -196,28 +196,34 @@ static bool is_out_of_descriptors(int error)
     return error == -EMFILE || error == -ENFILE;
 }
 
-/* The run to which a process belongs by itself, by what was known of it, or by its ancestors as they were
- * when this look began; negative when to none. */
+/* The run to which the ancestors of a process belong, as they were when this look began: they may have ended
+ * since, of a signal. Negative when to none. */
+static int run_of_ancestors(const struct looking *looking, pid_t pid, const struct process_stat *line)
+{
+    const struct passer *passer = passer_of(looking, pid);
+    pid_t parent = passer != NULL && passer->ticks == line->ticks ? passer->parent : line->parent;
+    for (unsigned depth = 0; depth < looking->count; depth++) {
+        const struct member *member = member_of(looking->members, parent);
+        passer = passer_of(looking, parent);
+        if (passer == NULL)
+            break;
+        if (member != NULL && member->ticks == passer->ticks)
+            return (int)member->run;
+        parent = passer->parent;
+    }
+    return -ESRCH;
+}
+
+/* The run to which a process belongs; negative when to none. */
 static int run_of(struct looking *looking, pid_t pid, const struct process_stat *line)
 {
-    const struct members *members = looking->members;
-    const struct member *known = member_of(members, pid);
-    const struct passer *passer;
+    const struct member *known = member_of(looking->members, pid);
     if (known != NULL && known->ticks == line->ticks)
         return (int)known->run;
     int run = run_by_texts(looking, pid);
     if (is_out_of_descriptors(run))
         looking->error = run;
-    pid_t parent = line->parent;
-    for (unsigned depth = 0; run < 0 && depth < looking->count; depth++) {
-        if ((passer = passer_of(looking, parent)) == NULL)
-            break;
-        known = member_of(members, parent);
-        if (known != NULL && known->ticks == passer->ticks)
-            run = (int)known->run;
-        parent = passer->parent;
-    }
-    return run;
+    return run >= 0 ? run : run_of_ancestors(looking, pid, line);
 }
 
 static bool is_there(int pidfd)

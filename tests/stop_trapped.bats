@@ -1,0 +1,49 @@
+# `portshim stop` ends trapped programs, and their supervisors and proxies end by themselves.
+# shellcheck disable=SC2016 # expanded by the shells that are started
+load helper
+load shapes
+load trap
+
+# ends_in SIBLING_OR_PROXY: a trapped shell and its child are ended once, and whoever waits sees the shell's own status.
+ends_in() {
+    needs_busybox
+    shape "$1"
+    start web "${as[@]}" env "TRAP_TEST=$PWD" portshim run -q -p 8080 -n web -- "$busybox" sh -c \
+        'trap "echo ended >>ended; exit 7" TERM; busybox sleep 1000 & echo >ready; wait; wait'
+    within 10 test -e ready
+    run -0 --separate-stderr "${as[@]}" portshim stop -v web
+    assert_equal "$output" ''
+    assert_equal "$(grep -c 'portshim: TERM to .* (busybox)' <<<"$stderr") of ${#stderr_lines[@]}" '2 of 2'
+    assert_equal "$(<ended)" ended
+    status=0
+    wait "$pid" || status=$?
+    assert_equal "$status" 7
+    within 10 nothing_runs
+    assert_equal "$("${as[@]}" portshim ls)" ''
+}
+
+setup() {
+    cd "$(test_dir)"
+    own_pool 4
+}
+
+@test "a trapped program that is its own process" {
+    ends_in sibling
+}
+
+@test "a trapped program for which a proxy stands in" {
+    ends_in proxy
+}
+
+@test "a static daemon that has cleared its environment is found by its port" {
+    needs_busybox
+    shape sibling
+    portshim run -q -p 8080 -n web -- "$busybox" sh -c 'env -i busybox httpd -p 127.0.0.1:8080 -h "$PWD"'
+    port=$(real web 8080)
+    daemon=$(portshim ls -q web 8080)
+    STARTED+=("$daemon")
+    run -0 --separate-stderr portshim stop -v web
+    assert_equal "$stderr" "portshim: TERM to $daemon (busybox)"
+    run -1 listens "$port"
+    assert_equal "$(portshim ls)" ''
+}
