@@ -63,6 +63,10 @@ is_ended() {
     assert_equal "$(jq '.ended | length' all.json)" 1 # the same attempt again
     run -125 portshim run -p 80=1,81=1 -n other -- true
     run -125 portshim ls --all other
+    start living portshim run -p 80 -n living -m m -- sleep infinity
+    within 5 test -e m
+    run -125 portshim run -p 81 -n living -- true # it is another's name
+    assert_equal "$(portshim ls --all --json living | jq -c .ended)" '[]'
     run -125 portshim run -p 1-30 -n large -- true
     assert_equal "$(ended large status)" '[125]'
     run -125 portshim ls web

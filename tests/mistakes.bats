@@ -345,7 +345,7 @@ need_tiny_disk() {
     for run in empty rubbish relative.json none.json rubbish.env zeroes /dev/zero .; do
         mistaken "run $run: not " -j "$run"
         refused 125 "$run: not " portshim port "$run" 80
-        refused 125 "$run: not " portshim wait -t 5 "$run" 80
+        [[ $run == empty ]] || refused 125 "$run: not " portshim wait -t 5 "$run" 80 # a run may write to that one
     done
     mkfifo pipe
     mistaken 'pipe: not a regular file' -j pipe

@@ -134,7 +134,7 @@ ends_at_once() {
     done
     real web 53 80 81
     run -124 portshim wait -t 0.1 web all
-    assert_output 'portshim: web, port 53,80,81,443: nothing listens yet: wait longer with -t, or see what its program says'
+    assert_output 'portshim: web, port 53,80,81,443: nothing listens yet on 443: see what its program says, or wait longer with -t'
     refute gone "$waiter"
     listen server443 TCP-LISTEN:443
     ends "$waiter"
@@ -148,7 +148,7 @@ ends_at_once() {
     start server portshim run -p all -m m.json -- bash -c 'read -r <go; exec socat TCP-LISTEN:80 /dev/null'
     within 5 test -e m.json
     run -124 portshim wait -t 0.1 m.json all
-    assert_output 'portshim: m.json, port all: nothing listens yet: wait longer with -t, or see what its program says'
+    assert_output 'portshim: m.json, port all: nothing listens yet, its programs have bound no placeholder: see what its program says, or wait longer with -t'
     start waiter portshim wait -t 20 m.json all
     waiter=$pid
     within 5 waits "$waiter"

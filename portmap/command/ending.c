@@ -49,6 +49,13 @@ static int open_home(struct home *home)
     return home_open_existing(home, env);
 }
 
+/* Whether the name that the run was to have is a living one's: that is what people will ask for. */
+static bool is_anothers_name(const struct home *home)
+{
+    uint64_t holder = ended_is_unmade(&record) && record.name[0] != '\0' ? name_find(home, record.name) : 0;
+    return holder != 0 && life_of(home, holder) == RUN_ALIVE;
+}
+
 static void write_record(bool may_go_on, int status)
 {
     struct home home;
@@ -58,7 +65,8 @@ static void write_record(bool may_go_on, int status)
     record.how = may_go_on ? ENDED_COMMAND : ENDED_EXACTLY;
     record.date = process_date();
     record.status = status;
-    ended_write(&home, &record);
+    if (!is_anothers_name(&home))
+        ended_write(&home, &record);
     home_close(&home);
 }
 
@@ -69,13 +77,14 @@ void ending_of_discarded(int status)
     watched = NULL;
 }
 
+/* In P (trap/start.h), closing the map also closes a number that is another file's by now, or none's: so it
+ * comes before anything is opened. */
 void ending_record(void)
 {
     bool may_go_on = watched != NULL && has_map();
     if (watched != NULL && describe()) {
         if (may_go_on)
-            files_close(
-                watched->run->map); /* in P (trap/start.h) also a number that is another file's by now */
+            files_close(watched->run->map);
         write_record(may_go_on, status_of_command);
     }
     watched = NULL;

@@ -5,10 +5,12 @@
 #include "command/command.h"
 #include "error.h"
 #include "host/sockdiag.h"
+#include "observe/lack.h"
 #include "observe/watch.h"
 #include "run/publish.h"
 #include "run/supervisors.h"
 #include "run/sweep.h"
+#include "run/voice.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +28,7 @@ static const char help[] =
     "the\n"
     "real ports, one a line, in the order given. RUN is a name, a run directory or a map file, and may not\n"
     "exist yet. PORT \"all\" stands for every placeholder that has a real port; there has to be one. On a\n"
-    "terminal, stderr tells what is waited for.\n"
+    "terminal, and without -t, stderr tells what is waited for, unless PORTSHIM_QUIET is set.\n"
     "\n"
     "  -t, --timeout SECONDS  give up after so long (fractions allowed); default: never\n"
     "      --json             print JSON: an object with run and ports[]\n"
@@ -46,9 +48,19 @@ struct waiting {
     uint64_t tell_at; /* process_clock() when the terminal is to be written to next */
     bool told;        /* the line of tell() is on the terminal */
     bool told_of_supervisor;
+    bool quiet;          /* PORTSHIM_QUIET */
+    bool told_in_a_line; /* what is waited for, where there is no terminal */
+    bool told_why;       /* what is known to keep the run's programs from listening */
+    bool told_of_last;   /* that the last run has ended */
+    bool saw_new;        /* one that was made and has ended since the wait began */
+    int error;           /* why the run was not found */
+    uint64_t since;      /* process_date() when the wait began */
+    uint64_t look_at;    /* process_clock() when to look for the last run again */
 };
 
-#define TELL_AFTER UINT64_C(300000000) /* nanoseconds */
+/* Nanoseconds. Who starts a run and a wait for it at the same time is not told of the last one. */
+#define TELL_AFTER UINT64_C(300000000)
+#define LAST_AFTER UINT64_C(100000000)
 
 static unsigned terminal_width(void)
 {
@@ -62,19 +74,27 @@ static const char *missing(const struct waiting *waiting)
     return *word != '\0' ? word : "all";
 }
 
-/* Writes what is missing on one line of the terminal, over the line before. The line must not wrap. */
-static void tell(struct waiting *waiting)
+/* Why nothing listens, as far as the run's programs have shown it. False when they have not. */
+static bool explain(const struct waiting *waiting, struct lack *lack)
 {
-    char line[512];
-    uint64_t now = process_clock();
-    if (!waiting->terminal || now < waiting->tell_at)
-        return;
+    return lack_of_listener(lack, &waiting->watch, waiting->words[waiting->done], false);
+}
+
+/* Writes what is missing on one line of the terminal, over the line before. The line must not wrap. */
+static void tell_terminal(struct waiting *waiting)
+{
+    char line[1024];
+    struct lack lack;
     unsigned width = terminal_width();
-    snprintf(line, sizeof line, "waiting for %s: %s", waiting->watch.word,
-             waiting->watch.map == NULL ? "no such run yet" : missing(waiting));
+    if (waiting->watch.map == NULL)
+        snprintf(line, sizeof line, "waiting for %s: no such run yet", waiting->watch.word);
+    else if (explain(waiting, &lack))
+        snprintf(line, sizeof line, "waiting for %s: %s: %.800s", waiting->watch.word, missing(waiting),
+                 lack.why);
+    else
+        snprintf(line, sizeof line, "waiting for %s: %s", waiting->watch.word, missing(waiting));
     utf8_fit(line, width > 1 ? width - 1 : width);
     fprintf(stderr, "\r\033[K%s", line);
-    waiting->tell_at = now + TELL_AFTER;
     waiting->told = true;
 }
 
@@ -86,12 +106,85 @@ static void end_telling(struct waiting *waiting)
     waiting->told = false;
 }
 
+/* A run that was made and has ended while it was waited for, and that nobody has seen, ends the wait. Of the
+ * last one before it is said once that it has ended. */
+static void look_for_last(struct waiting *waiting)
+{
+    struct lack lack;
+    struct lack_last last;
+    uint64_t now = process_clock();
+    if (now < waiting->look_at)
+        return;
+    waiting->look_at = now + LAST_AFTER;
+    if (waiting->error == PORTMAP_EENDED) {
+        if (watch_is_alive(&waiting->watch)) /* a process may just be executing a program */
+            return;
+        sweep_ended(waiting->watch.home, waiting->watch.run_id);
+    }
+    if (!lack_last_run(&last, &waiting->watch, waiting->error, waiting->since))
+        return;
+    if (last.is_new && waiting->saw_new) { /* else the next one may just be starting */
+        end_telling(waiting);
+        lack_of_start(&lack, &last.run);
+        command_fail(lack.why, lack.remedy, "%s, port %s", waiting->watch.word, missing(waiting));
+    }
+    waiting->saw_new = last.is_new;
+    if (last.is_new)
+        return;
+    if (!waiting->told_of_last && !waiting->quiet) {
+        end_telling(waiting);
+        command_complain(last.text, "waiting for a new one", "%s", waiting->watch.word);
+        waiting->told_in_a_line = true;
+    }
+    waiting->told_of_last = true;
+}
+
+/* Where there is neither a terminal nor an end to the waiting: says once what is waited for, and once what is
+ * known to keep it from coming. */
+static void tell_in_a_line(struct waiting *waiting)
+{
+    struct lack lack;
+    bool why = waiting->watch.map != NULL && !waiting->told_why && explain(waiting, &lack);
+    if (why || !waiting->told_in_a_line) {
+        if (waiting->watch.map == NULL)
+            lack_of_run(&lack, &waiting->watch, waiting->error);
+        else if (!why)
+            explain(waiting, &lack);
+        command_complain(lack.why, why ? lack.remedy : "waiting for it", "%s, port %s", waiting->watch.word,
+                         missing(waiting));
+    }
+    waiting->told_in_a_line = true;
+    waiting->told_why = waiting->told_why || why;
+}
+
+static void tell(struct waiting *waiting)
+{
+    uint64_t now = process_clock();
+    if (waiting->quiet || now < waiting->tell_at)
+        return;
+    if (waiting->watch.map == NULL) {
+        waiting->look_at = now;
+        look_for_last(waiting); /* what it says need not be said again */
+        if (waiting->saw_new)
+            return;
+    }
+    if (waiting->terminal)
+        tell_terminal(waiting);
+    else if (waiting->deadline == 0)
+        tell_in_a_line(waiting);
+    waiting->tell_at = now + TELL_AFTER;
+}
+
 static void give_up(struct waiting *waiting)
 {
+    struct lack lack;
     end_telling(waiting);
-    const char *what = waiting->watch.map == NULL ? "no such run yet" : "nothing listens yet";
-    command_end(COMMAND_TIMED_OUT, what, "wait longer with -t, or see what its program says", "%s, port %s",
-                waiting->watch.word, missing(waiting));
+    if (waiting->watch.map == NULL)
+        lack_of_run(&lack, &waiting->watch, waiting->error);
+    else
+        lack_of_listener(&lack, &waiting->watch, waiting->words[waiting->done], true);
+    command_end(COMMAND_TIMED_OUT, lack.why, lack.remedy, "%s, port %s", waiting->watch.word,
+                missing(waiting));
 }
 
 /* Milliseconds to sleep, at most `most` and not beyond the deadline. Gives up when the deadline is over. */
@@ -106,14 +199,28 @@ static unsigned nap(struct waiting *waiting, unsigned most)
     return left < most ? (unsigned)left : most;
 }
 
+/* What watch_find() says. An empty file is one to which a run may be going to write its map. */
+static int look_for(struct waiting *waiting)
+{
+    int error = watch_find(&waiting->watch);
+    return error == PORTMAP_ESYNTAX && lack_is_empty_file(waiting->watch.word) ? PORTMAP_ENORUN : error;
+}
+
 static void find(struct waiting *waiting)
 {
     int error;
-    while ((error = watch_find(&waiting->watch)) == PORTMAP_ENORUN || error == PORTMAP_EENDED) {
+    struct lack lack;
+    while ((error = look_for(waiting)) == PORTMAP_ENORUN || error == PORTMAP_EENDED) {
+        waiting->error = error;
+        look_for_last(waiting);
         tell(waiting);
         usleep(nap(waiting, FIND_MILLISECONDS) * 1000);
     }
     end_telling(waiting);
+    if (error == PORTMAP_EFOREIGN) {
+        lack_of_right(&lack, waiting->watch.word);
+        command_fail(lack.why, lack.remedy, "%s", waiting->watch.word);
+    }
     if (error != 0)
         command_fail(portmap_strerror(error), "name a run, its directory or its map file", "%s",
                      waiting->watch.word);
@@ -138,6 +245,13 @@ static char *list_all(const struct map *map)
     return list;
 }
 
+_Noreturn static void fail_of_placeholder(const struct waiting *waiting, unsigned port)
+{
+    struct lack lack;
+    lack_of_placeholder(&lack, waiting->watch.map, port);
+    command_fail(lack.why, lack.remedy, "%s, port %u", waiting->watch.word, port);
+}
+
 static void check_placeholders(const struct waiting *waiting, const char *word)
 {
     static struct portset ports;
@@ -145,8 +259,7 @@ static void check_placeholders(const struct waiting *waiting, const char *word)
     command_add_ports(&ports, word);
     for (unsigned port = 0; (port = portset_next_listed(&ports, port)) != 0;)
         if ((map_protocols(waiting->watch.map, port) & portset_listed(&ports, port)) == 0)
-            command_fail("not a placeholder of this run", "list it with -p when the run is started",
-                         "%s, port %u", waiting->watch.word, port);
+            fail_of_placeholder(waiting, port);
 }
 
 /* Whether something listens on every port that a word lists. */
@@ -173,9 +286,10 @@ static bool is_listening(struct waiting *waiting, const char *word)
 
 _Noreturn static void end_with_run(struct waiting *waiting)
 {
+    struct lack lack;
     end_telling(waiting);
-    command_fail("the run has ended before it listened", "see what its program said", "%s, port %s",
-                 waiting->watch.word, missing(waiting));
+    lack_of_life(&lack, &waiting->watch);
+    command_fail(lack.why, lack.remedy, "%s, port %s", waiting->watch.word, missing(waiting));
 }
 
 /* Says once that a supervisor was killed. The program that is waited for may be one that fails now, or one of
@@ -252,6 +366,9 @@ int command_wait(int argc, char **argv)
         command_check_run_and_ports(argc - optind, argv + optind, see_help);
     waiting.terminal = isatty(STDERR_FILENO);
     waiting.tell_at = process_clock() + TELL_AFTER;
+    waiting.look_at = process_clock() + LAST_AFTER;
+    waiting.since = process_date();
+    waiting.quiet = voice_is_quiet(secure_getenv("PORTSHIM_QUIET"));
     command_open_home(&home);
     waiting.watch.home = &home;
     waiting.watch.word = argv[optind];

@@ -40,7 +40,7 @@ static struct wanted wanted_of(const char *word)
     while (len > 1 && path[len - 1] == '/')
         path[--len] = '\0';
     const char *slash = strrchr(path, '/');
-    if (slash != NULL && !rundir_id(slash + 1, &wanted.run_id))
+    if (!rundir_id(slash != NULL ? slash + 1 : path, &wanted.run_id)) /* ls shows it */
         wanted.run_id = 0;
     return wanted;
 }
