@@ -1,4 +1,4 @@
-# `portshim stop` ends trapped programs, and their supervisors and proxies end by themselves.
+# `portshim stop` ends trapped programs, and their supervisors and proxies end by themselves. It needs a kernel for that.
 # shellcheck disable=SC2016 # expanded by the shells that are started
 load helper
 load shapes
@@ -35,6 +35,19 @@ setup() {
     ends_in proxy
 }
 
+@test "a trapped program that is killed at once takes its supervisor along, and nothing is said" {
+    needs_busybox
+    shape proxy
+    start web "${as[@]}" env "TRAP_TEST=$PWD" portshim run -q -p 8080 -n web -- "$busybox" sh -c \
+        'echo >ready; busybox sleep 1000; true'
+    within 10 test -e ready
+    run -0 --separate-stderr "${as[@]}" portshim stop -t 0 web
+    assert_equal "$output$stderr" ''
+    status=0
+    wait "$pid" || status=$?
+    assert_equal "$status" 137
+}
+
 @test "a static daemon that has cleared its environment is found by its port" {
     needs_busybox
     shape sibling
@@ -46,4 +59,14 @@ setup() {
     assert_equal "$stderr" "portshim: TERM to $daemon (busybox)"
     run -1 listens "$port"
     assert_equal "$(portshim ls)" ''
+}
+
+@test "a kernel that cannot send signals for sure is said, and nothing is ended" {
+    needs_programs "$STATIC/without_call"
+    start web portshim run -q -p 8080 -n web -- sleep 1000
+    within 10 portshim port web 8080 >found 2>err
+    for number in 434 424; do # pidfd_open(2) and pidfd_send_signal(2), on every machine
+        fails_with 'pidfd_open(2) and pidfd_send_signal(2)' "$STATIC/without_call" "$number" portshim stop web
+    done
+    kill -0 "$pid"
 }

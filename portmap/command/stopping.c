@@ -158,7 +158,7 @@ static void end_program(struct stopping *s, struct member *member, int pidfd)
 /* Those who stand by end by themselves. They hand signals on to the programs, which have got theirs. */
 static void end_standing_by(struct stopping *s, struct member *member, int pidfd)
 {
-    bool is_left = s->programs == 0 && s->spared == 0;
+    bool is_left = s->empty != 0 && process_clock() - s->empty >= STANDING_BY && s->spared == 0;
     if (!s->is_late || !is_left) {
         let_go_on(member, pidfd);
         return;
@@ -314,17 +314,17 @@ static bool settle(struct stopping *s)
 static bool is_hopeless(const struct stopping *s)
 {
     uint64_t now = process_clock(), last = s->last_kill > s->deadline ? s->last_kill : s->deadline;
-    return s->is_late && (now >= s->deadline + DYING || now >= last + STANDING_BY);
+    return s->is_late && (now >= s->deadline + DYING || now >= last + 2 * STANDING_BY);
 }
 
-/* Whether all is done that can be done: no program was found for a time, and nobody stands by. `empty` is
- * when the first look found none. Who stands by for a process that is spared does not end. */
-static bool is_done(struct stopping *s, uint64_t empty)
+/* Whether all is done that can be done: no program was found for a time, and nobody stands by. Who stands by
+ * for a process that is spared does not end. */
+static bool is_done(struct stopping *s)
 {
     uint64_t now = process_clock();
-    if (now - empty < PAUSE || find_more(s) > 0)
+    if (s->empty == 0 || now - s->empty < PAUSE || find_more(s) > 0)
         return false;
-    bool may_stay = s->spared > 0 && now - empty >= STANDING_BY;
+    bool may_stay = s->spared > 0 && now - s->empty >= STANDING_BY;
     return (s->standing_by == 0 || may_stay) && settle(s);
 }
 
@@ -341,14 +341,16 @@ static uint64_t rest_after(const struct stopping *s, uint64_t looked)
 
 bool stopping_all(struct stopping *s)
 {
-    uint64_t empty = 0;
     add_inner(s);
     for (;;) {
         uint64_t began = process_clock();
         look(s);
         uint64_t looked = process_clock();
-        empty = s->programs > 0 ? 0 : empty != 0 ? empty : looked;
-        if (empty != 0 && is_done(s, empty))
+        if (s->programs > 0)
+            s->empty = 0;
+        else if (s->empty == 0)
+            s->empty = looked;
+        if (is_done(s))
             return true;
         if (is_hopeless(s))
             return false;
