@@ -136,6 +136,7 @@ struct map_head {
 
 _Static_assert(offsetof(struct map_head, created) == 48, "the layout of the head is a file format");
 _Static_assert(offsetof(struct map_head, life) == 72, "the layout of the head is a file format");
+_Static_assert(offsetof(struct map_head, stderr_file) == 120, "the layout of the head is a file format");
 _Static_assert(offsetof(struct map_head, start) == 224, "the layout of the head is a file format");
 _Static_assert(offsetof(struct map_head, late) % MAP_PAGE == 0, "the late part begins with a page");
 _Static_assert(sizeof(struct map_head) == 9 * 4096 + 5 * 8192, "the layout of the head is a file format");

@@ -186,7 +186,7 @@ static long write_at_once(struct speaker speaker, const struct map_stderr *file,
     if (flags < 0 || (flags & O_NONBLOCK) != 0)
         return flags < 0 ? flags : kernel_call(SYS_writev, speaker.fd, &whole, 1L);
     long result = kernel_call(SYS_pwritev2, speaker.fd, &whole, 1L, -1L, -1L, (long)RWF_NOWAIT);
-    if (result != -EOPNOTSUPP && result != -ENOSYS)
+    if (result != -EOPNOTSUPP && result != -ENOSYS && result != -EPERM)
         return result;
     int again = open_again(speaker, file);
     if (again < 0)
