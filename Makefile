@@ -50,7 +50,7 @@ find_pythondir = $(shell for python in $(PYTHON) /usr/bin/python3; do "$$python"
 	print(next(d for d in site.getsitepackages() if d.startswith(sys.argv[1] + "/lib/")))' "$(PREFIX)" 2>/dev/null && break; done)
 JOBS = $(shell nproc)
 # The shell looks for bats when a recipe runs, as scripts/test-deps may install it before.
-BATS = "$$(PATH="$(CURDIR)/build/npm/node_modules/.bin:$$PATH" command -v bats)" --jobs $(JOBS)
+BATS = "$$(PATH="$(CURDIR)/build/npm/node_modules/bats/bin:$$PATH" command -v bats)" --jobs $(JOBS)
 
 # Sources of the command alone, the trap included. All others of portmap are in libportmap and, without its interface, in
 # libportshim.so as well.
