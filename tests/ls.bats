@@ -405,7 +405,6 @@ start_ten() {
 
 @test "ls refuses options that contradict each other" {
     fails_with 'it has been said what to print' portshim ls --json -q web 80
-    fails_with 'portshim: run: none is given' portshim ls --log
     fails_with 'portshim: port: none is given' portshim ls -q web
     fails_with 'too many arguments' portshim ls one two
 }

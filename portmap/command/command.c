@@ -244,46 +244,6 @@ void command_add_ports(struct portset *ports, const char *spec)
         command_fail(problem.why, problem.remedy, "bad port specification \"%s\"", problem.what);
 }
 
-void command_check_run_and_ports(int count, char **words, const char *help)
-{
-    static struct portset checked;
-    if (count == 0)
-        command_fail("none is given", help, "run");
-    if (count == 1)
-        command_fail("none is given", help, "port");
-    for (int i = 1; i < count; i++) {
-        memset(&checked, 0, sizeof checked);
-        command_add_ports(&checked, words[i]);
-        if (portset_count(&checked) == 0)
-            command_fail("it names no port", "write placeholders such as 8080 or 8000-8010", "port \"%s\"",
-                         words[i]);
-    }
-}
-
-static void print_real(const struct map *map, const char *run, unsigned placeholder, unsigned protocols)
-{
-    unsigned real = map_real(map, placeholder);
-    if ((map_protocols(map, placeholder) & protocols) == 0)
-        command_fail("not a placeholder of this run", "list it with -p when the run is started",
-                     "%s, port %u", run, placeholder);
-    if (real == 0)
-        command_fail("it has no real port until a program binds it", "use portshim wait", "%s, port %u", run,
-                     placeholder);
-    printf("%u\n", real);
-}
-
-int command_print_ports(const struct map *map, const char *run, char **words)
-{
-    static struct portset ports;
-    for (; *words != NULL; words++) {
-        memset(&ports, 0, sizeof ports);
-        command_add_ports(&ports, *words);
-        for (unsigned port = 0; (port = portset_next_listed(&ports, port)) != 0;)
-            print_real(map, run, port, portset_listed(&ports, port));
-    }
-    return command_printed(EXIT_SUCCESS);
-}
-
 struct obtain_server command_port_server(pid_t pid, bool required)
 {
     struct obtain_server server = obtain_server_of(environ, pid);

@@ -1,5 +1,5 @@
 /*
- * What the subcommands of `portshim` share: how they fail, and how they read a list of ports.
+ * What the subcommands of `portshim` share: how they fail, and how they read their words.
  */
 #ifndef PORTMAP_COMMAND_COMMAND_H
 #define PORTMAP_COMMAND_COMMAND_H
@@ -117,16 +117,6 @@ uint64_t command_seconds(const char *word);
 
 /* Adds the ports that spec lists, or fails. */
 void command_add_ports(struct portset *ports, const char *spec);
-
-/* Checks the arguments "RUN PORT..." before anything else is done: fails when one is missing or when a PORT
- * is not a list of ports. */
-void command_check_run_and_ports(int count, char **words, const char *help);
-
-/*
- * Prints the real ports of the placeholders in words, one a line, in the order given. Fails at a placeholder
- * that the map does not have. Returns the exit status.
- */
-int command_print_ports(const struct map *map, const char *run, char **words);
 
 /* The port server to ask for leases of that process; fails when one is required and none is named. */
 struct obtain_server command_port_server(pid_t pid, bool required);

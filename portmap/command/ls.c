@@ -1,8 +1,10 @@
 /* portshim ls: lists the runs of this user, their ports, and the processes that use them. */
 #include "base/json.h"
 #include "base/utf8.h"
+#include "command/asked.h"
 #include "command/command.h"
 #include "command/ls_ended.h"
+#include "command/meant.h"
 #include "error.h"
 #include "host/process.h"
 #include "host/socket_owners.h"
@@ -33,8 +35,8 @@ enum {
 
 static const char help[] =
     "usage: portshim ls [--all] [--json] [RUN]\n"
-    "       portshim ls -q RUN PORT\n"
-    "       portshim ls --log RUN\n"
+    "       portshim ls -q [RUN] PORT\n"
+    "       portshim ls --log [RUN]\n"
     "\n"
     "Lists the living runs of this user: a line for the run, below it one for each of its placeholders, "
     "with\n"
@@ -42,6 +44,9 @@ static const char help[] =
     "or gone (it was bound before). Then come programs of the run that the trap wraps, those that could not\n"
     "be wrapped, those that loaded libraries with RTLD_DEEPBIND or dlmopen(), and fixed ports that are bound "
     "in it and not listed.\n"
+    "\n"
+    "RUN is a name, a run directory or a map file. With -q and --log, without it, it is the run that was\n"
+    "started in this directory, or nearest above it.\n"
     "\n"
     "      --all    list ended runs as well: those of which this user's home still has a record\n"
     "      --json   print JSON, as ls.schema.json says\n"
@@ -386,6 +391,8 @@ static void json_run(const struct survey *run)
     json_string(stdout, survey_name(run));
     printf(",\"command\":");
     json_string(stdout, texts_get(map, TEXT_COMMAND, 0));
+    printf(",\"directory\":");
+    json_string(stdout, texts_get(map, TEXT_DIRECTORY, 0));
     printf(",\"pid\":%d,\"age\":%.3f,\"ending\":%s,\"outer\":", (int)map->head->starter,
            (double)age_of(map) / 1e9, run->ending ? "true" : "false");
     json_string(stdout, texts_get(map, TEXT_OUTER, 0));
@@ -513,16 +520,18 @@ static void collect_pids(struct pids *pids, const struct survey *run, const stru
 }
 
 /* Prints each process once, also when it has several of the ports. */
-static int print_pids(const struct survey *run, char **words)
+static int print_pids(const struct survey *run, const char *word, const char *port)
 {
     static struct portset ports;
     struct pids pids = {0};
-    command_add_ports(&ports, words[1]);
-    check_placeholders(run, &ports, words[0]);
+    const char *list = strcmp(port, "all") == 0 ? asked_list_all(&run->map) : port;
+    if (*list != '\0')
+        command_add_ports(&ports, list);
+    check_placeholders(run, &ports, word);
     collect_pids(&pids, run, &ports);
     if (pids.count == 0 && pids.hidden)
-        command_fail("another user's process is on it", "ask as that user or as root", "%s, port %s",
-                     words[0], words[1]);
+        command_fail("another user's process is on it", "ask as that user or as root", "%s, port %s", word,
+                     port);
     for (size_t i = 0; i < pids.count; i++)
         if (i == 0 || pids.list[i] != pids.list[i - 1])
             printf("%d\n", (int)pids.list[i]);
@@ -594,18 +603,17 @@ static enum ls_kind parse_options(int argc, char **argv, bool *all)
     return kind;
 }
 
-/* Checks the arguments after the options, and returns how many there are. */
-static int check_words(enum ls_kind kind, int argc, char **argv)
+/* Reads the words after the options. Returns RUN, NULL for all runs; *port is that of -q. */
+static const char *read_words(enum ls_kind kind, const struct home *home, char **words, const char **port)
 {
-    static const int most[] = {[LS_TABLE] = 1, [LS_JSON] = 1, [LS_PIDS] = 2, [LS_LOG] = 1};
-    int words = argc - optind;
-    if (words > most[kind])
-        command_fail("too many arguments", see_help, "%s", argv[optind + most[kind]]);
-    if (kind == LS_PIDS)
-        command_check_run_and_ports(words, argv + optind, see_help);
-    if (kind == LS_LOG && words == 0)
-        command_fail("none is given", see_help, "run");
-    return words;
+    const char *run = kind == LS_PIDS ? meant_take(home, &words, true) : *words != NULL ? *words++ : NULL;
+    if (kind == LS_PIDS) {
+        asked_check(words, see_help);
+        *port = *words++;
+    }
+    if (*words != NULL)
+        command_fail("too many arguments", see_help, "%s", *words);
+    return kind == LS_PIDS || kind == LS_LOG ? meant_run(home, run) : run;
 }
 
 static void warn_of_lost(const struct survey *run)
@@ -624,7 +632,7 @@ struct listing {
     unsigned count;
     struct ended *ended;
     unsigned ended_count;
-    char **words; /* the arguments after the options */
+    const char *word, *port; /* RUN, NULL for all; PORT of -q */
 };
 
 static int print(const struct listing *l)
@@ -638,7 +646,7 @@ static int print(const struct listing *l)
             ls_ended_print_json(l->ended, l->ended_count);
         printf("}\n");
     } else if (l->kind == LS_PIDS) {
-        status = print_pids(l->runs, l->words);
+        status = print_pids(l->runs, l->word, l->port);
     } else if (l->kind == LS_LOG) {
         print_log(&l->runs->map);
     } else {
@@ -651,19 +659,18 @@ static int print(const struct listing *l)
 int command_ls(int argc, char **argv)
 {
     struct home home;
-    struct listing l = {.words = argv};
+    struct listing l = {0};
     l.kind = parse_options(argc, argv, &l.all);
-    int words = check_words(l.kind, argc, argv);
-    l.words = argv + optind;
     command_open_home(&home);
+    l.word = read_words(l.kind, &home, argv + optind, &l.port);
     l.runs = calloc(MOST_RUNS, sizeof *l.runs);
     l.ended = calloc(ENDED_RECORDS, sizeof *l.ended);
     if (l.runs == NULL || l.ended == NULL)
         command_fail(portmap_strerror(-ENOMEM), "free some memory", "the list of runs");
-    const char *word = words > 0 ? l.words[0] : NULL;
-    l.count = word == NULL ? survey_every(&home, l.all, l.runs) : survey_named(&home, word, l.all, l.runs);
+    l.count =
+        l.word == NULL ? survey_every(&home, l.all, l.runs) : survey_named(&home, l.word, l.all, l.runs);
     if (l.all)
-        l.ended_count = past_runs(&home, word, l.ended);
+        l.ended_count = past_runs(&home, l.word, l.ended);
     if (l.kind != LS_LOG)
         look_at_sockets(l.runs, l.count);
     now = process_clock();

@@ -43,6 +43,7 @@ static const char help[] =
     "      --type TYPE    stream or dgram; default: both, TCP and UDP\n"
     "      --require-portserver\n"
     "                     no lease without the port server\n"
+    "      --json         print JSON: an object with ports[]\n"
     "  -q, --quiet        no warnings\n"
     "  -h, --help         print this\n"
     "\n"
@@ -54,7 +55,7 @@ struct picked {
     pid_t pid;
     unsigned count;
     uint64_t hold; /* nanoseconds */
-    bool quiet, require_server;
+    bool quiet, require_server, json;
     struct probe_scope scope;
     bool have_scope;
     const char *hosts[16];
@@ -116,12 +117,13 @@ static void add_hosts(struct picked *p)
 
 static void parse_options(struct picked *p, int argc, char **argv)
 {
-    enum { HOST = 256, FAMILY, TYPE, REQUIRE_PORTSERVER };
+    enum { HOST = 256, FAMILY, TYPE, REQUIRE_PORTSERVER, JSON };
     static const struct option words[] = {{"count", required_argument, NULL, 'n'},
                                           {"host", required_argument, NULL, HOST},
                                           {"family", required_argument, NULL, FAMILY},
                                           {"type", required_argument, NULL, TYPE},
                                           {"require-portserver", no_argument, NULL, REQUIRE_PORTSERVER},
+                                          {"json", no_argument, NULL, JSON},
                                           {"quiet", no_argument, NULL, 'q'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
@@ -141,6 +143,9 @@ static void parse_options(struct picked *p, int argc, char **argv)
             break;
         case REQUIRE_PORTSERVER:
             p->require_server = true;
+            break;
+        case JSON:
+            p->json = true;
             break;
         case 'q':
             p->quiet = true;
@@ -296,9 +301,11 @@ static void hold(const struct picked *p, int error)
 
 static void print(struct picked *p)
 {
-    bool written = true;
+    const char *between = p->json ? "," : "\n";
+    bool written = !p->json || printf("{\"ports\":[") > 0;
     for (unsigned i = 0; i < p->count; i++)
-        written = printf("%u\n", p->ports[i]) > 0 && written;
+        written = printf("%s%u", i > 0 ? between : "", p->ports[i]) > 0 && written;
+    written = puts(p->json ? "]}" : "") != EOF && written;
     if (fflush(stdout) != EOF && written)
         return;
     give_back(p);

@@ -28,9 +28,9 @@ static const struct command {
 } commands[] = {
     {"run", command_run, "-p PORTS [OPTION]... [--] COMMAND...", "run a command whose ports are its own",
      " exec start launch "},
-    {"wait", command_wait, "[-t SECONDS] RUN PORT...", "print the real ports once something listens", ""},
-    {"port", command_port, "RUN PORT...", "print the real ports", " get lookup "},
-    {"env", command_env, "RUN", "print them as assignments", " environment vars "},
+    {"wait", command_wait, "[-t SECONDS] [RUN] PORT...", "print the real ports once something listens", ""},
+    {"port", command_port, "[RUN] PORT...", "print the real ports", " get lookup "},
+    {"env", command_env, "[RUN]", "print them as assignments", " environment vars "},
     {"ls", command_ls, "[--json] [RUN]", "list runs, their ports and who is on them",
      " list ps status show top "},
     {"stop", command_stop, "[-t SECONDS] [-s SIGNAL] RUN...", "end all processes of runs",

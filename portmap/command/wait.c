@@ -1,13 +1,12 @@
 /* portshim wait: sleeps until something listens, then prints where. */
-#include "base/json.h"
-#include "base/text.h"
 #include "base/utf8.h"
+#include "command/asked.h"
 #include "command/command.h"
+#include "command/meant.h"
 #include "error.h"
 #include "host/sockdiag.h"
 #include "observe/lack.h"
 #include "observe/watch.h"
-#include "run/publish.h"
 #include "run/supervisors.h"
 #include "run/sweep.h"
 #include "run/voice.h"
@@ -22,13 +21,14 @@
 enum { NAP_MILLISECONDS = 50, FIND_MILLISECONDS = 5 };
 
 static const char help[] =
-    "usage: portshim wait [-t SECONDS] [--json] RUN PORT...\n"
+    "usage: portshim wait [-t SECONDS] [--json] [RUN] PORT...\n"
     "\n"
     "Waits until every PORT (a placeholder; 53/udp for one protocol) of the run is listening, then prints "
     "the\n"
     "real ports, one a line, in the order given. RUN is a name, a run directory or a map file, and may not\n"
-    "exist yet. PORT \"all\" stands for every placeholder that has a real port; there has to be one. On a\n"
-    "terminal, and without -t, stderr tells what is waited for, unless PORTSHIM_QUIET is set.\n"
+    "exist yet; without it, it is the run that is started in this directory, or nearest above it. PORT\n"
+    "\"all\" stands for every placeholder that has a real port; there has to be one. On a terminal, and\n"
+    "without -t, stderr tells what is waited for, unless PORTSHIM_QUIET is set.\n"
     "\n"
     "  -t, --timeout SECONDS  give up after so long (fractions allowed); default: never\n"
     "      --json             print JSON: an object with run and ports[]\n"
@@ -44,6 +44,7 @@ struct waiting {
     int diag;
     char **words;
     unsigned done; /* how many of the words are listening */
+    bool here;     /* RUN was left out */
     bool all, json, terminal;
     uint64_t tell_at; /* process_clock() when the terminal is to be written to next */
     bool told;        /* the line of tell() is on the terminal */
@@ -199,10 +200,22 @@ static unsigned nap(struct waiting *waiting, unsigned most)
     return left < most ? (unsigned)left : most;
 }
 
-/* What watch_find() says. An empty file is one to which a run may be going to write its map. */
+/* What watch_find() says, where RUN was left out of the run that is meant now. An empty file is one to which
+ * a run may be going to write its map. */
 static int look_for(struct waiting *waiting)
 {
-    int error = watch_find(&waiting->watch);
+    static char path[PATH_MAX];
+    struct problem problem;
+    int error = waiting->here ? meant_here(waiting->watch.home, path, &problem) : 0;
+    if (error == PORTMAP_ENORUN)
+        return error;
+    if (error != 0) {
+        end_telling(waiting);
+        command_fail_of(&problem);
+    }
+    if (waiting->here)
+        waiting->watch.word = path;
+    error = watch_find(&waiting->watch);
     return error == PORTMAP_ESYNTAX && lack_is_empty_file(waiting->watch.word) ? PORTMAP_ENORUN : error;
 }
 
@@ -214,7 +227,7 @@ static void find(struct waiting *waiting)
         waiting->error = error;
         look_for_last(waiting);
         tell(waiting);
-        usleep(nap(waiting, FIND_MILLISECONDS) * 1000);
+        usleep(nap(waiting, waiting->here ? NAP_MILLISECONDS : FIND_MILLISECONDS) * 1000);
     }
     end_telling(waiting);
     if (error == PORTMAP_EFOREIGN) {
@@ -227,22 +240,6 @@ static void find(struct waiting *waiting)
     if (process_is_other_network(waiting->watch.map->head->net_namespace))
         command_fail("the run is in another network namespace", "run this command inside of it", "%s",
                      waiting->watch.word);
-}
-
-/* The list of ports that "all" means. Made anew for each look, as late assignments add placeholders. */
-static char *list_all(const struct map *map)
-{
-    static char list[PORT_COUNT * 10];
-    struct text t = text_in(list, sizeof list);
-    static const char *const suffixes[] = {"", "/tcp", "/udp", ""};
-    struct portbits assigned;
-    publish_assigned(map, &assigned);
-    for (unsigned port = 0; (port = portbits_next(&assigned, port)) != 0;) {
-        text_str(&t, t.used > 0 ? "," : "");
-        text_uint(&t, port);
-        text_str(&t, suffixes[map_protocols(map, port)]);
-    }
-    return list;
 }
 
 _Noreturn static void fail_of_placeholder(const struct waiting *waiting, unsigned port)
@@ -312,7 +309,7 @@ static void wait_for_all(struct waiting *waiting)
         uint32_t seen = map_generation(map);
         waiting->done = 0;
         if (waiting->all)
-            waiting->words[0] = list_all(map);
+            waiting->words[0] = asked_list_all(map);
         while (waiting->words[waiting->done] != NULL && is_listening(waiting, waiting->words[waiting->done]))
             waiting->done++;
         if (waiting->words[waiting->done] == NULL) {
@@ -331,21 +328,6 @@ static void wait_for_all(struct waiting *waiting)
     }
 }
 
-static void print_json(const struct waiting *waiting)
-{
-    static struct portset ports;
-    const struct map *map = waiting->watch.map;
-    const char *comma = "";
-    for (char **word = waiting->words; *word != NULL; word++)
-        command_add_ports(&ports, *word);
-    printf("{\"run\":");
-    json_string(stdout, waiting->watch.path);
-    printf(",\"ports\":[");
-    for (unsigned port = 0; (port = portset_next_listed(&ports, port)) != 0; comma = ",")
-        printf("%s{\"placeholder\":%u,\"real\":%u}", comma, port, map_real(map, port));
-    printf("]}\n");
-}
-
 int command_wait(int argc, char **argv)
 {
     enum { JSON = 256 };
@@ -354,6 +336,7 @@ int command_wait(int argc, char **argv)
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
     static struct waiting waiting;
+    static struct portset ports;
     struct home home;
     for (int option; (option = command_option(argc, argv, "t:h", words, help, see_help)) != -1;) {
         if (option == 't')
@@ -361,9 +344,6 @@ int command_wait(int argc, char **argv)
         else
             waiting.json = true;
     }
-    waiting.all = argc - optind == 2 && strcmp(argv[optind + 1], "all") == 0;
-    if (!waiting.all)
-        command_check_run_and_ports(argc - optind, argv + optind, see_help);
     waiting.terminal = isatty(STDERR_FILENO);
     waiting.tell_at = process_clock() + TELL_AFTER;
     waiting.look_at = process_clock() + LAST_AFTER;
@@ -371,8 +351,13 @@ int command_wait(int argc, char **argv)
     waiting.quiet = voice_is_quiet(secure_getenv("PORTSHIM_QUIET"));
     command_open_home(&home);
     waiting.watch.home = &home;
-    waiting.watch.word = argv[optind];
-    waiting.words = argv + optind + 1;
+    waiting.words = argv + optind;
+    waiting.watch.word = meant_take(&home, &waiting.words, true);
+    asked_check(waiting.words, see_help);
+    waiting.all = asked_all(waiting.words);
+    waiting.here = waiting.watch.word == NULL;
+    if (waiting.here)
+        waiting.watch.word = "a run of this directory";
     sweep_home(&home);
     waiting.diag = sockdiag_open();
     if (waiting.diag < 0)
@@ -384,7 +369,8 @@ int command_wait(int argc, char **argv)
     wait_for_all(&waiting);
     watch_look_after(&waiting.watch);
     if (!waiting.json)
-        return command_print_ports(waiting.watch.map, waiting.watch.word, waiting.words);
-    print_json(&waiting);
+        return asked_print(waiting.watch.map, waiting.watch.word, waiting.words);
+    asked_read(&ports, waiting.watch.map, waiting.watch.word, waiting.words);
+    asked_print_json(waiting.watch.map, waiting.watch.path, &ports, false);
     return command_printed(EXIT_SUCCESS);
 }

@@ -20,7 +20,10 @@ end
 
 # The placeholders of a run; of the one that is meant without a name when it is none.
 function __portshim_ports
-    set -l ports (__portshim_ask ls $argv | string replace -rf '^  ([0-9]+(/[a-z]+)?) +([0-9]+) .*' '$1\t$3')
+    set -l ports
+    if set -q argv[1]
+        set ports (__portshim_ask ls $argv | string replace -rf '^  ([0-9]+(/[a-z]+)?) +([0-9]+) .*' '$1\t$3')
+    end
     if not set -q ports[1]
         set ports (__portshim_ask env | string replace -rf '^PORTSHIM_PORT_([0-9]+)=(.*)' '$1\t$2')
     end
