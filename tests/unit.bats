@@ -159,3 +159,7 @@ unit() {
 @test "the record of ended runs" {
     unit ended
 }
+
+@test "what a user may have meant" {
+    unit spelling
+}
