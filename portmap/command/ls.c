@@ -573,6 +573,7 @@ static void print_log(const struct map *map)
     uint32_t size = map_log_size(map), next = map_log_next(map), first = next > size ? next - size : 0;
     if (first > 0)
         command_warn("there is no room for more", "ask earlier", "%u older records are gone", first);
+    now = process_clock(); /* of the same moment as the date */
     uint64_t made = process_date() - age_of(map);
     for (uint32_t i = first; i != next; i++) {
         const struct map_record record = map_log_record(map, i);
