@@ -169,15 +169,22 @@ socket.create_server(("127.0.0.1", 81)).close()'
     assert_equal "$(cat waiter.out)" "$(portshim port empty 80)"
 }
 
+# recorded HOME: whether a run of that home has been recorded as ended.
+recorded() {
+    PORTSHIM_HOME=$1 portshim ls --all --json | jq -e '.ended != []' >/dev/null
+}
+
 @test "a run whose home is in another /tmp, as with PrivateTmp, is told from one that has ended" {
     unshare -m true 2>/dev/null || skip 'no mount namespace can be made here'
     mkdir tmp
+    PORTSHIM_HOME=$PWD/tmp/home portshim run -p 80 -m seen.json -- true # another run that had the file is none that is meant
+    within 10 recorded tmp/home
     # shellcheck disable=SC2016 # the shell that is meant expands it
     PORTSHIM_HOME=$PWD/tmp/home start server unshare -m sh -ec 'mount -t tmpfs none tmp; exec "$@"' sh \
         portshim run -p 80 -m seen.json -- sleep infinity
     within 5 test -e seen.json
     PORTSHIM_HOME=$PWD/tmp/home in_vain "process $pid has the one that the file names, in another /tmp" seen.json 80
-    [[ $stderr == *': set PORTSHIM_HOME to a directory that both see, as with PrivateTmp of systemd' ]]
+    [[ $stderr == *', as with PrivateTmp of systemd: set PORTSHIM_HOME to a directory that both see' ]]
     in_vain "process $pid has the one that the file names, in another /tmp" seen.json 80
     stop "$pid" KILL
     PORTSHIM_HOME=$PWD/tmp/home in_vain 'which the file names, is not there: it has ended, or is in another /tmp' seen.json 80

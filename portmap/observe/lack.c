@@ -76,6 +76,18 @@ static struct asked look_at(const char *word)
     return asked;
 }
 
+/* Whether the map file names a run that is not there, and of whose end nothing is known. Of earlier runs that
+ * had the file, something may be. */
+static bool is_unseen(const struct watch *watch, const struct asked *asked)
+{
+    struct stat st;
+    struct ended record;
+    uint64_t run_id;
+    const char *slash = asked->is_map ? strrchr(asked->run, '/') : NULL;
+    return slash != NULL && rundir_id(slash + 1, &run_id) && stat(asked->run, &st) < 0 &&
+           !past_run(watch->home, run_id, &record);
+}
+
 bool lack_is_empty_file(const char *word)
 {
     struct stat st;
@@ -119,12 +131,12 @@ static void add_unseen(struct words *w, const struct asked *asked)
 {
     pid_t pid = somebody_elsewhere(asked->run);
     if (pid != 0)
-        add(&w->why, ", process %d has the one that the file names, in another /tmp than this process sees",
-            (int)pid);
+        add(&w->why, ", process %d has the one that the file names, in another /tmp", (int)pid);
     else
         add(&w->why, ", %s, which the file names, is not there: it has ended, or is in another /tmp",
             asked->run);
-    add(&w->remedy, "set PORTSHIM_HOME to a directory that both see, as with PrivateTmp of systemd");
+    add(&w->why, ", as with PrivateTmp of systemd");
+    add(&w->remedy, "set PORTSHIM_HOME to a directory that both see");
 }
 
 static void add_nobody(struct words *w, const struct watch *watch, const struct asked *asked)
@@ -134,8 +146,6 @@ static void add_nobody(struct words *w, const struct watch *watch, const struct 
     if (asked->is_there && S_ISREG(asked->file.st_mode) && asked->file.st_size == 0) {
         add(&w->why, ", the file is empty");
         add(&w->remedy, "start one with -m %s", watch->word);
-    } else if (asked->is_map) {
-        add_unseen(w, asked);
     } else if (slash != NULL && rundir_id(slash + 1, &run_id)) {
         add(&w->why, ", and that directory will be no other's");
         add(&w->remedy, "name the run, or its map file");
@@ -155,13 +165,12 @@ void lack_of_run(struct lack *lack, const struct watch *watch, int error)
     struct ended last;
     struct words w = begin(lack, "no such run yet");
     const struct asked asked = look_at(watch->word);
-    bool is_gone = error == PORTMAP_EENDED && asked.is_map && life_of(watch->home, watch->run_id) == RUN_GONE;
-    if (past_last(watch->home, watch->word, &last)) {
+    if (is_unseen(watch, &asked)) {
+        add_unseen(&w, &asked);
+    } else if (past_last(watch->home, watch->word, &last)) {
         past_tell(&last, how, sizeof how);
         add(&w.why, ", the last one %s", how);
         add_cause(&w, &last);
-    } else if (is_gone) {
-        add_unseen(&w, &asked);
     } else if (error == PORTMAP_EENDED) {
         add(&w.why, ", the last one has ended");
     } else {
@@ -342,6 +351,8 @@ bool lack_last_run(struct lack_last *last, const struct watch *watch, int error,
     const struct asked asked = look_at(watch->word);
     const char *what = asked.is_there ? "map file" : "name";
     last->is_new = false;
+    if (is_unseen(watch, &asked))
+        return false;
     if (past_last(watch->home, watch->word, &ended)) {
         past_tell(&ended, how, sizeof how);
         what = strcmp(ended.name, watch->word) == 0 ? "name" : "map file";
@@ -350,7 +361,7 @@ bool lack_last_run(struct lack_last *last, const struct watch *watch, int error,
         last->run = ended;
         return true;
     }
-    if (error != PORTMAP_EENDED || (asked.is_map && life_of(watch->home, watch->run_id) == RUN_GONE))
+    if (error != PORTMAP_EENDED)
         return false;
     snprintf(last->text, sizeof last->text, "the last run of that %s has ended", what);
     return true;
