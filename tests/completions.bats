@@ -49,14 +49,14 @@ portshim help d|doctor
 portshim run --tr|--trap
 portshim run --trap |auto off on
 portshim pick --family |inet inet6
-portshim run -p 80 -j |$run web
-portshim wait -t 5 |$run web
+portshim run -p 80 -j |$run inner web
+portshim wait -t 5 |$run inner web
 portshim wait web |53/udp 7001 7002
 portshim wait web 700|7001 7002
 portshim ls -q $run 7|7003
 portshim port $run |7003
 portshim ls w|web
-portshim stop web |$run web
+portshim stop web |$run inner web
 portshim run -m ma|map.json
 portshim frobnicate |
 END
@@ -69,6 +69,10 @@ END
         printf '%s|%s\n' "${lines[i]}" "${expected[i]}"
     done >wanted
     paste -d '|' <(printf '%s\n' "${lines[@]}") offered | diff wanted -
+    cd sub # where RUN may be left out
+    ask "$1" 'portshim port 7' 'portshim env inner 7' 'portshim port 7004 7' >offered
+    assert_equal "$(<offered)" $'7004\n7004\n7004'
+    cd "$OLDPWD"
 }
 
 # check_command SHELL LINE...: at the end of each, ls's own --size is offered.
@@ -78,18 +82,22 @@ check_command() {
     assert_equal "$(grep -cE -- '(^| )--size( |=|$)' offered)" $#
 }
 
-# Two runs: web, and one without a name, whose id is in $run.
+# Three runs: web, one without a name, whose id is in $run, and one of the directory sub.
 start_runs() {
     mkdir -m 700 home
     export PORTSHIM_HOME=$PWD/home
     start web portshim run -n web -p 7001,7002,53/udp -- sleep infinity
     start other portshim run -p 7003 -- sleep infinity
-    within 10 two_runs
+    mkdir sub
+    cd sub
+    start inner portshim run -n inner -p 7004 -- sleep infinity
+    cd "$OLDPWD"
+    within 10 all_run
     run=$(portshim ls | sed -nE 's/^([0-9a-f]{14}) .*/\1/p')
 }
 
-two_runs() {
-    (($(portshim ls | grep -c 'sleep infinity') == 2))
+all_run() {
+    (($(portshim ls | grep -c 'sleep infinity') == 3))
 }
 
 @test "bash completes, with and without the package bash-completion" {
@@ -108,7 +116,7 @@ two_runs() {
     check zsh
     check_command zsh 'portshim run -p 80 -- ls --si' 'portshim run -vp 80 ls --si' 'portshim doctor ls --si'
     ask zsh 'portshim run --trap=o' 'portshim run -j' >offered
-    assert_equal "$(<offered)" "off on"$'\n'"$run web"
+    assert_equal "$(<offered)" "off on"$'\n'"$run inner web"
 }
 
 @test "fish completes" {

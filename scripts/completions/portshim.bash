@@ -87,8 +87,8 @@ _portshim_operand() {
         return
     elif ((number == 0)) || [[ $usage == *RUN...* ]]; then
         _portshim_argument RUN
-        [[ $usage != *'[RUN] PORT'* ]] || COMPREPLY+=($(compgen -W "$(_portshim_ports '')" -- "$cur"))
-    elif [[ $usage == *'RUN PORT'* || $usage == *'RUN] PORT'* ]]; then
+        [[ ! $usage =~ \[RUN\]\ \[?PORT ]] || COMPREPLY+=($(compgen -W "$(_portshim_ports '')" -- "$cur"))
+    elif [[ $usage =~ RUN\]?\ \[?PORT ]]; then
         COMPREPLY=($(compgen -W "$(_portshim_ports "${operands[0]}")" -- "$cur"))
     fi
 }

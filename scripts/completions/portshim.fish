@@ -77,8 +77,8 @@ function __portshim_operand
         return
     else if not set -q operands[1]; or string match -rq 'RUN\.\.\.' -- $usage
         __portshim_argument RUN
-        string match -rq '\[RUN\] PORT' -- $usage; and __portshim_ports
-    else if string match -rq 'RUN\]? PORT' -- $usage
+        string match -rq '\[RUN\] \[?PORT' -- $usage; and __portshim_ports
+    else if string match -rq 'RUN\]? \[?PORT' -- $usage
         __portshim_ports $operands[1]
     end
 end
