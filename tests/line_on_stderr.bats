@@ -296,6 +296,13 @@ print(child.stdout, child.stderr)' "$wants" "$taken"
 @test "after a seccomp filter of the program's own nothing is told" {
     in_run filter "$taken"
     assert_equal "$status $output $stderr" "0 $refused "
+    # Nor by a program that is executed under it. A container's filter was there before.
+    in_run filter vfork "$wants" "$taken"
+    assert_equal "$status $output $stderr" "0 $refused "
+    run -0 --separate-stderr "$ROOT/build/tests/without_call" 9999 portshim run -p 8080 -- "$wants" "$taken"
+    assert_equal "$output $stderr" "$refused $(line_of wants_port)"
+    run -0 --separate-stderr portshim run --trap=on -p 8080 -- "$wants" vfork "$wants" "$taken"
+    assert_equal "$output $stderr" "$refused $(line_of wants_port)"
 }
 
 @test "a program that has become another user tells it" {

@@ -89,7 +89,7 @@ static inline enum map_life map_life_state(uint64_t life)
 struct map_stderr {
     uint64_t device, inode, born; /* of struct kernel_file */
     uint32_t kind;                /* run/voice.c; 0: nothing is said in this run */
-    uint32_t padding;
+    uint32_t filters;             /* voice_filters() of `portshim run` */
 };
 
 struct map_head {

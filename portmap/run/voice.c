@@ -48,6 +48,23 @@ static bool read_modes(int fd, struct termios *modes)
     return kernel_call(SYS_ioctl, fd, TCGETS, modes) == 0;
 }
 
+uint32_t voice_filters(void)
+{
+    static const char name[] = "\nSeccomp_filters:\t";
+    char text[3072]; /* the field comes after a list of groups */
+    uint64_t filters = 0;
+    int fd = kernel_open(AT_FDCWD, "/proc/self/status");
+    long size = fd >= 0 ? kernel_call(SYS_read, fd, text, sizeof text - 1) : 0;
+    kernel_close(fd);
+    text[size > 0 ? size : 0] = '\0';
+    const char *at = strstr(text, name);
+    if (at != NULL) {
+        at += sizeof name - 1;
+        text_take_uint(&at, text + size, UINT32_MAX, &filters);
+    }
+    return (uint32_t)filters;
+}
+
 void voice_take(struct map_head *head)
 {
     struct kernel_file file;
@@ -57,8 +74,11 @@ void voice_take(struct map_head *head)
     enum kind kind = kind_of(&file);
     if (kind == KIND_TERMINAL && !read_modes(SPEAKER_SELF.fd, &modes))
         return;
-    head->stderr_file = (struct map_stderr){
-        .device = file.device, .inode = file.inode, .born = file.born, .kind = (uint32_t)kind};
+    head->stderr_file = (struct map_stderr){.device = file.device,
+                                            .inode = file.inode,
+                                            .born = file.born,
+                                            .kind = (uint32_t)kind,
+                                            .filters = voice_filters()};
 }
 
 /* Whether the descriptor is of the file. `device` is that of a device file. */

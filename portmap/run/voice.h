@@ -12,6 +12,9 @@
  *   reader.
  * - A terminal is written to only if it is the process's own, the process is in the foreground, and the
  * terminal is in canonical mode: else a full-screen program has it.
+ * - A process that has installed a seccomp filter, which may kill it for an unexpected call, says nothing;
+ * nor does the program that it executes then. The filters of a container were there before the run. Whoever
+ * calls this asks voice_filters().
  * - One write(2), without a signal: SIGPIPE, SIGTTOU and SIGXFSZ are blocked, and one that comes by the write
  * is taken. Where one of them was pending before, nothing is told.
  *
@@ -43,6 +46,10 @@ static inline bool voice_is_quiet(const char *value)
 {
     return value != NULL && *value != '\0' && strcmp(value, "0") != 0;
 }
+
+/* How many seccomp filters are in force in this process; 0 where that cannot be told: before Linux 5.9, and
+ * without /proc. */
+uint32_t voice_filters(void);
 
 /* For `portshim run`: from now on, what is noted in the run is told on the stderr of this process. */
 void voice_take(struct map_head *head);
