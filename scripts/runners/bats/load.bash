@@ -137,7 +137,7 @@ _portshim_end() {
 # Ends everything that this shell has started.
 _portshim_end_all() {
     ((${#_portshim_started[@]})) || return 0
-    # When a test's time is over, bats ends the children of its shell: that may be the first attempt.
+    # When a test's time is over, bats ends the children of its shell: it may be the first attempt that it ends.
     _portshim_end TERM "${!_portshim_started[@]}" || _portshim_end TERM "${!_portshim_started[@]}"
 }
 
@@ -160,6 +160,7 @@ _portshim_end_with_bats() {
 _portshim_end_before_exit() {
     local status=$1
     shift
+    trap '' ABRT # by which bats says that the time is over: the test has ended
     if ! _portshim_end_all >>"$BATS_OUT" 2>&1; then
         # shellcheck disable=SC2034 # bats reads them
         BATS_TEARDOWN_COMPLETED='' BATS_TEARDOWN_FILE_COMPLETED='' BATS_TEARDOWN_SUITE_COMPLETED=''
