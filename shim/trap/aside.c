@@ -97,7 +97,8 @@ void aside_set_name(const char *role, pid_t pid)
     uint64_t from = number_of_stat(ARG_START), to = number_of_stat(ARG_END);
     if (from == 0 || to <= from + least)
         return; /* without /proc nobody reads it either */
-    size_t room = (size_t)(to - from);
-    memset((char *)(uintptr_t)from, 0, room);
-    memcpy((char *)(uintptr_t)from, name, t.used < room ? t.used : least); /* no half pid */
+    size_t room = (size_t)(to - from), used = t.used < room ? t.used : least; /* no half pid */
+    char *line = (char *)(uintptr_t)from;
+    memcpy(line, name, used); /* first, as portshim stop knows these processes by their names */
+    memset(line + used, 0, room - used);
 }
