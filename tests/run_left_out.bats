@@ -121,7 +121,23 @@ means_none() {
     assert_equal "$(cat "$HERE/waiter.out")" "$(portshim port 8080)"
     cd ../other
     run -124 --separate-stderr portshim wait -t 0.1 8080
-    assert_equal "$stderr" 'portshim: a run of this directory, port 8080: no such run yet, there is no such file: start one that has it as its map file, with -m'
+    assert_equal "$stderr" "portshim: $PWD, port 8080: no such run yet, none was started there: start one there, or name one of portshim ls"
+}
+
+@test "wait says what became of the last run of this directory, and ends with one that ends meanwhile" {
+    cd web
+    run -125 portshim run --require-bind -n last -p 8080 -- true
+    run -124 --separate-stderr portshim wait -t 0.1 8080
+    [[ ${stderr_lines[-1]} == "portshim: $PWD, port 8080: no such run yet, the last one ended "*' with '* ]]
+    start waiter portshim wait -t 20 8080
+    local waiter=$pid
+    within 10 grep -q 'the last run of that directory ended' "$HERE/waiter.err"
+    run -127 portshim run -p 8080 -- ./no-such-command
+    status=0
+    wait "$waiter" || status=$?
+    assert_equal "$status" 125
+    grep "$PWD, port 8080: " "$HERE/waiter.err"
+    grep -q 127 "$HERE/waiter.err"
 }
 
 @test "words that are all ports are ports, unless a living run has the first as its name" {

@@ -26,8 +26,6 @@ static bool describe(void)
         ended_describe(&record, watched->run->map);
         return true;
     }
-    if (watched->name == NULL && (watched->files == NULL || watched->files[0] == NULL))
-        return false;
     char *line = command_line(watched->command);
     ended_unmade(&record, watched->name, watched->files, line);
     free(line);

@@ -11,6 +11,7 @@
 #include "run/sweep.h"
 #include "run/voice.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,22 +201,29 @@ static unsigned nap(struct waiting *waiting, unsigned most)
     return left < most ? (unsigned)left : most;
 }
 
-/* What watch_find() says, where RUN was left out of the run that is meant now. An empty file is one to which
- * a run may be going to write its map. */
-static int look_for(struct waiting *waiting)
+/* Finds the run that is meant now where RUN was left out. As long as there is none, the word is the working
+ * directory: it may mean ended runs that were started there. */
+static int look_here(struct waiting *waiting)
 {
-    static char path[PATH_MAX];
+    static char here[PATH_MAX], path[PATH_MAX];
     struct problem problem;
-    int error = waiting->here ? meant_here(waiting->watch.home, path, &problem) : 0;
-    if (error == PORTMAP_ENORUN)
-        return error;
-    if (error != 0) {
+    int error = meant_here(waiting->watch.home, path, &problem);
+    if (error != 0 && error != PORTMAP_ENORUN) {
         end_telling(waiting);
         command_fail_of(&problem);
     }
-    if (waiting->here)
-        waiting->watch.word = path;
-    error = watch_find(&waiting->watch);
+    waiting->watch.word = error == 0 ? path : getcwd(here, sizeof here);
+    if (waiting->watch.word == NULL)
+        command_fail(portmap_strerror(-errno), "name a run", "the working directory");
+    return error;
+}
+
+/* What watch_find() says. An empty file is one to which a run may be going to write its map. */
+static int look_for(struct waiting *waiting)
+{
+    int error = waiting->here ? look_here(waiting) : 0;
+    if (error == 0)
+        error = watch_find(&waiting->watch);
     return error == PORTMAP_ESYNTAX && lack_is_empty_file(waiting->watch.word) ? PORTMAP_ENORUN : error;
 }
 
@@ -356,8 +364,6 @@ int command_wait(int argc, char **argv)
     asked_check(waiting.words, see_help);
     waiting.all = asked_all(waiting.words);
     waiting.here = waiting.watch.word == NULL;
-    if (waiting.here)
-        waiting.watch.word = "a run of this directory";
     sweep_home(&home);
     waiting.diag = sockdiag_open();
     if (waiting.diag < 0)

@@ -64,7 +64,7 @@ static bool add_cause(struct words *w, const struct ended *run)
 /* What a word that means no living run is. */
 struct asked {
     struct stat file;
-    bool is_there, is_map;
+    bool is_there, is_map, is_directory;
     char run[PATH_MAX]; /* the directory that the map file names */
 };
 
@@ -72,6 +72,7 @@ static struct asked look_at(const char *word)
 {
     struct asked asked = {.is_there = false};
     asked.is_there = stat(word, &asked.file) == 0;
+    asked.is_directory = asked.is_there && S_ISDIR(asked.file.st_mode);
     asked.is_map = asked.is_there && publish_read_run(word, asked.run, sizeof asked.run) == 0;
     return asked;
 }
@@ -149,6 +150,9 @@ static void add_nobody(struct words *w, const struct watch *watch, const struct 
     } else if (slash != NULL && rundir_id(slash + 1, &run_id)) {
         add(&w->why, ", and that directory will be no other's");
         add(&w->remedy, "name the run, or its map file");
+    } else if (asked->is_directory && *watch->word == '/') {
+        add(&w->why, ", none was started there");
+        add(&w->remedy, "start one there, or name one of portshim ls");
     } else if (name_is_valid(watch->word)) {
         add(&w->why, ", %s has none of that name%s", watch->home->path,
             asked->is_there ? "" : ", and there is no such file");
@@ -355,7 +359,7 @@ bool lack_last_run(struct lack_last *last, const struct watch *watch, int error,
         return false;
     if (past_last(watch->home, watch->word, &ended)) {
         past_tell(&ended, how, sizeof how);
-        what = strcmp(ended.name, watch->word) == 0 ? "name" : "map file";
+        what = strcmp(ended.name, watch->word) == 0 ? "name" : asked.is_directory ? "directory" : "map file";
         snprintf(last->text, sizeof last->text, "the last run of that %s %s", what, how);
         last->is_new = ended.made >= since;
         last->run = ended;

@@ -21,6 +21,7 @@
 struct wanted {
     const char *name;
     uint64_t run_id, file;
+    uint64_t directory; /* in which it was started */
 };
 
 static struct wanted wanted_of(const char *word)
@@ -42,12 +43,15 @@ static struct wanted wanted_of(const char *word)
     const char *slash = strrchr(path, '/');
     if (!rundir_id(slash != NULL ? slash + 1 : path, &wanted.run_id)) /* ls shows it */
         wanted.run_id = 0;
+    if (is_there && S_ISDIR(st.st_mode) && wanted.run_id == 0 && *word == '/')
+        wanted.directory = ended_file(word);
     return wanted;
 }
 
 static bool is_wanted(const struct wanted *wanted, const struct ended *ended)
 {
     bool found = (wanted->run_id != 0 && ended->run_id == wanted->run_id) ||
+                 (wanted->directory != 0 && ended->directory == wanted->directory) ||
                  (wanted->name != NULL && strcmp(ended->name, wanted->name) == 0);
     for (unsigned i = 0; i < ENDED_FILES; i++)
         found = found || (wanted->file != 0 && ended->files[i] == wanted->file);

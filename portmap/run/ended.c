@@ -27,7 +27,7 @@ struct ring {
     char rest[MAP_PAGE - 24 - ENDED_RECORDS * 8];
 };
 
-enum { RING_VERSION = 1 };
+enum { RING_VERSION = 2 };
 
 static const char magic[8] = "psended";
 static const char file_name[] = "ended";
@@ -37,7 +37,7 @@ static const char file_name[] = "ended";
 
 _Static_assert(sizeof(struct ring) == MAP_PAGE, "the layout is a file format");
 _Static_assert(sizeof(struct ended) == 512, "the layout is a file format, and no record lies in two pages");
-_Static_assert(offsetof(struct ended, name) == 72 && offsetof(struct ended, command) == 364,
+_Static_assert(offsetof(struct ended, name) == 80 && offsetof(struct ended, command) == 372,
                "the layout is a file format");
 
 /* FNV-1a, 64 bits. */
@@ -97,13 +97,14 @@ static uint64_t made_date(const struct map_head *head)
 
 void ended_describe(struct ended *ended, const struct map *map)
 {
-    const char *file;
+    const char *file, *directory = texts_get(map, TEXT_DIRECTORY, 0);
     memset(ended, 0, sizeof *ended);
     ended->run_id = map->head->run_id;
     ended->status = ENDED_NO_STATUS;
     ended->made = made_date(map->head);
     for (unsigned n = 0; n < ENDED_FILES && (file = texts_get(map, TEXT_FILE, n)) != NULL; n++)
         ended->files[n] = ended_file(file);
+    ended->directory = directory != NULL ? ended_file(directory) : 0;
     copy(ended->name, sizeof ended->name, name_given(map));
     copy(ended->command, sizeof ended->command, texts_get(map, TEXT_COMMAND, 0));
     if (map->notes == NULL || map->head->discover)
@@ -115,14 +116,17 @@ void ended_describe(struct ended *ended, const struct map *map)
 
 void ended_unmade(struct ended *ended, const char *name, const char *const *files, const char *command)
 {
+    char directory[PATH_MAX];
     memset(ended, 0, sizeof *ended);
     ended->status = ENDED_NO_STATUS;
     ended->made = process_date();
+    ended->directory = getcwd(directory, sizeof directory) != NULL ? ended_file(directory) : 0;
     for (unsigned n = 0; n < ENDED_FILES && files != NULL && files[n] != NULL; n++)
         ended->files[n] = ended_file(files[n]);
     copy(ended->name, sizeof ended->name, name);
     copy(ended->command, sizeof ended->command, command);
-    ended->run_id = UNMADE | ended_file(ended->name) | ended->files[0];
+    bool is_asked_for = ended->name[0] != '\0' || ended->files[0] != 0;
+    ended->run_id = UNMADE | (is_asked_for ? ended_file(ended->name) | ended->files[0] : ended->directory);
 }
 
 bool ended_is_unmade(const struct ended *ended)

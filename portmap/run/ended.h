@@ -4,8 +4,7 @@
  * file is nobody's error.
  *
  * Who is there when a run ends writes when that was, and its status. Of others it is recorded that somebody
- * found them dead (run/sweep.h). A run that could not be made is recorded as well, if it was to have a name
- * or a map file.
+ * found them dead (run/sweep.h). A run that could not be made is recorded as well.
  */
 #ifndef PORTMAP_RUN_ENDED_H
 #define PORTMAP_RUN_ENDED_H
@@ -48,13 +47,14 @@ struct ended {
     uint32_t how;                /* enum ended_how */
     int32_t status;              /* of its command, as waitpid(2) has it; or ENDED_NO_STATUS */
     uint64_t files[ENDED_FILES]; /* ended_file() of its map files; 0: no more */
+    uint64_t directory;          /* the same of the one in which it was started; 0: unknown */
     char name[NAME_MAX_LENGTH + 1];
     uint8_t was_bound; /* a program had bound a placeholder */
     uint8_t has_more;  /* programs or ports than there was room for */
     uint8_t padding;
     struct ended_program programs[ENDED_PROGRAMS]; /* no name: no more */
     struct ended_port ports[ENDED_PORTS];          /* no port: no more */
-    char command[148];
+    char command[140];
 };
 
 /* Describes the run of this map, as far as its texts and notes are there. The rest is unset. */
@@ -73,7 +73,7 @@ bool ended_write(const struct home *home, const struct ended *ended);
  * checked: texts are terminated. */
 unsigned ended_read(const struct home *home, struct ended records[static ENDED_RECORDS]);
 
-/* The number by which a map file is known, by its absolute path. */
+/* The number by which a map file, or a directory, is known, by its absolute path. */
 uint64_t ended_file(const char *path);
 
 #endif
