@@ -14,7 +14,7 @@ def test_two_copies(portshim):
     one = portshim(8080, *SERVER)
     two = portshim("8080", *SERVER, stderr=subprocess.DEVNULL)
     assert one.wait(8080) == one.port(8080)
-    assert two.wait(8080, timeout=5) == two.port("8080/tcp") != one.port(8080)
+    assert two.wait(8080, timeout=20) == two.port("8080/tcp") != one.port(8080)
     answer = one.join(*CLIENT)
     assert (answer.returncode, answer.stdout) == (0, "hello\n")
     assert one.join(*CLIENT, stdout=subprocess.DEVNULL).stdout is None
