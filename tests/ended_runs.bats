@@ -176,7 +176,7 @@ record_is() {
 
 @test "a later version's record is left alone" {
     portshim run -p 80 -- true
-    printf 'psended\0\2\0\0\0' >home/ended
+    printf 'psended\0\377\0\0\0' >home/ended
     head -c 4084 /dev/zero >>home/ended
     cp home/ended before
     run -127 portshim run -p 80 -n web -- nosuch
