@@ -59,6 +59,23 @@ static inline unsigned portbits_next(const struct portbits *set, unsigned after)
     return bits != 0 ? word * 64 + (unsigned)__builtin_ctzll(bits) : 0;
 }
 
+/* The n-th port of the set, from 0 on, in ascending order; 0 when there are not so many. */
+static inline unsigned portbits_nth(const struct portbits *set, unsigned n)
+{
+    for (unsigned word = 0; word < PORTBITS_WORDS; word++) {
+        uint64_t bits = set->word[word];
+        unsigned count = (unsigned)__builtin_popcountll(bits);
+        if (n >= count) {
+            n -= count;
+            continue;
+        }
+        for (; n > 0; n--)
+            bits &= bits - 1;
+        return word * 64 + (unsigned)__builtin_ctzll(bits);
+    }
+    return 0;
+}
+
 static inline unsigned portbits_count(const struct portbits *set)
 {
     unsigned count = 0;

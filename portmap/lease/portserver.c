@@ -123,21 +123,48 @@ int portserver_talk(const char *address, const char *line, char *answer, unsigne
     return talk(address, line, answer, size, false, milliseconds);
 }
 
-int portserver_ask(const char *address, pid_t pid, unsigned milliseconds)
+/* The port that an answer of `len` bytes is, from `at` on; PORTMAP_EREFUSED when it is none. */
+static int read_port(const char *answer, int len, size_t from)
 {
-    char request[16], answer[64];
     uint64_t port;
-    struct text t = text_in(request, sizeof request);
-    text_uint(&t, (uint64_t)pid);
-    text_char(&t, '\n');
-    int len = talk(address, request, answer, sizeof answer, true, milliseconds);
-    if (len < 0)
-        return len;
-    const char *at = answer, *end = answer + len;
+    const char *at = answer + from, *end = answer + len;
     bool is_port = text_take_uint(&at, end, PORT_COUNT - 1, &port) && port != 0;
     while (at < end && (*at == '\r' || *at == ' '))
         at++;
     return is_port && (at == end || *at == '\n') ? (int)port : PORTMAP_EREFUSED;
+}
+
+int portserver_ask(const char *address, pid_t pid, unsigned milliseconds)
+{
+    char request[16], answer[64];
+    struct text t = text_in(request, sizeof request);
+    text_uint(&t, (uint64_t)pid);
+    text_char(&t, '\n');
+    int len = talk(address, request, answer, sizeof answer, true, milliseconds);
+    return len < 0 ? len : read_port(answer, len, 0);
+}
+
+int portserver_ask_number(const char *address, pid_t pid, uint32_t number, unsigned *port,
+                          unsigned milliseconds)
+{
+    static const char leased[] = "leased ", taken[] = "taken ";
+    char request[32], answer[64];
+    struct text t = text_in(request, sizeof request);
+    text_uint(&t, (uint64_t)pid);
+    text_char(&t, ' ');
+    text_uint(&t, number);
+    text_char(&t, '\n');
+    int len = talk(address, request, answer, sizeof answer, true, milliseconds);
+    if (len < 0)
+        return len;
+    bool is_taken = strncmp(answer, taken, sizeof taken - 1) == 0;
+    if (!is_taken && strncmp(answer, leased, sizeof leased - 1) != 0)
+        return PORTMAP_EREFUSED;
+    int result = read_port(answer, len, is_taken ? sizeof taken - 1 : sizeof leased - 1);
+    if (result < 0)
+        return result;
+    *port = (unsigned)result;
+    return is_taken ? PORTMAP_EHELD : 0;
 }
 
 int portserver_release(const char *address, unsigned port, unsigned milliseconds)

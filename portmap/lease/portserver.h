@@ -23,6 +23,14 @@ enum { PORTSERVER_MILLISECONDS = 5000 }; /* how long a server may take to answer
  */
 int portserver_ask(const char *address, pid_t pid, unsigned milliseconds);
 
+/*
+ * Asks for the port that `number` stands for in the server's pool (lease/key.h), which only `portshim serve`
+ * understands: "PID NUMBER\n". 0 and *port; PORTMAP_EHELD and *port when it is taken; PORTMAP_EREFUSED when
+ * the server does not understand, or refuses; or an error as above.
+ */
+int portserver_ask_number(const char *address, pid_t pid, uint32_t number, unsigned *port,
+                          unsigned milliseconds);
+
 /* Gives a port back to the server. Only `portshim serve` takes ports back: 0; PORTMAP_EREFUSED when the
  * server does not; or an error as above. */
 int portserver_release(const char *address, unsigned port, unsigned milliseconds);

@@ -472,6 +472,30 @@ static bool reclaim(struct lease_table *table, unsigned port, lease_owner holder
     return died && lease_release(table, port, holder);
 }
 
+/* Whether what keeps the port taken does not count. */
+static bool is_negligible(unsigned port, enum lease_effort effort)
+{
+    switch (effort) {
+    case LEASE_TIME_WAIT:
+        return sockdiag_only_time_wait(port) == 1;
+    case LEASE_LEFT_OVER:
+        return sockdiag_is_held(port) == 0;
+    default:
+        return false;
+    }
+}
+
+int lease_probe(unsigned port, const struct lease_want *want)
+{
+    int answer = want->occupied != NULL && want->scope == NULL ? occupied_probe(want->occupied, port)
+                                                               : probe_port_in(port, want->scope);
+    if (answer == PROBE_FREE || (answer == PROBE_TAKEN && is_negligible(port, want->effort)))
+        return 0;
+    if (answer == PROBE_FORBIDDEN)
+        return -EACCES;
+    return answer == PROBE_TAKEN ? PORTMAP_EINUSE : answer;
+}
+
 /* Claims the port, then probes it. 0 when it is leased now; PORTMAP_EHELD, PORTMAP_EINUSE or -EACCES when it
  * cannot be; PORTMAP_ETOOMANY when our namespaces have lost their entry; else a negated errno. */
 static int try_port(struct lease_table *table, unsigned port, const struct lease_want *want)
@@ -482,16 +506,10 @@ static int try_port(struct lease_table *table, unsigned port, const struct lease
         exchange(table, port, want->owner, 0);
         return PORTMAP_ETOOMANY;
     }
-    int answer = want->occupied != NULL && want->scope == NULL ? occupied_probe(want->occupied, port)
-                                                               : probe_port_in(port, want->scope);
-    if (answer == PROBE_TAKEN && want->effort == LEASE_TIME_WAIT && sockdiag_only_time_wait(port) == 1)
-        answer = PROBE_FREE;
-    if (answer == PROBE_FREE)
-        return 0;
-    exchange(table, port, want->owner, 0);
-    if (answer == PROBE_FORBIDDEN)
-        return -EACCES;
-    return answer == PROBE_TAKEN ? PORTMAP_EINUSE : answer;
+    int error = lease_probe(port, want);
+    if (error != 0)
+        exchange(table, port, want->owner, 0);
+    return error;
 }
 
 /* A table that has been damaged since it was opened does not say who has a port: any error in it becomes

@@ -109,6 +109,7 @@ bool lease_is_current(const struct lease_table *table, const struct home *home);
 enum lease_effort {
     LEASE_FREE_ONLY, /* ports that probe free */
     LEASE_TIME_WAIT, /* also ports that only connections in TIME_WAIT keep taken */
+    LEASE_LEFT_OVER, /* also ports that no process has: all states in which connections are left behind */
 };
 
 /* For whom to lease, and how free the port has to be. */
@@ -127,6 +128,10 @@ struct lease_want {
  * damaged; or another negated errno.
  */
 int lease_claim(struct lease_table *table, unsigned port, const struct lease_want *want);
+
+/* The probe alone: whether a port is free in the way that is wanted. 0; PORTMAP_EINUSE; -EACCES; or another
+ * negated errno. */
+int lease_probe(unsigned port, const struct lease_want *want);
 
 /* Leases a port of the pool, preferably one that was not in use lately. Returns the port; PORTMAP_EXHAUSTED
  * when none is free; PORTMAP_ETORN as above; or a negated errno. */

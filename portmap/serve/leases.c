@@ -2,6 +2,7 @@
 
 #include "error.h"
 #include "host/process.h"
+#include "lease/key.h"
 #include "lease/table.h"
 #include "run/leases.h"
 #include "run/life.h"
@@ -430,6 +431,43 @@ static int take_port(struct serve_leases *l, lease_owner owner)
     return port;
 }
 
+/* Takes a port out of the middle of a queue; false when it is not in it. */
+static bool take_out(struct queue *queue, unsigned port)
+{
+    unsigned i = 0;
+    while (i < queue->count && queue->port[(queue->head + i) % PORT_COUNT] != port)
+        i++;
+    if (i == queue->count)
+        return false;
+    for (; i + 1 < queue->count; i++)
+        queue->port[(queue->head + i) % PORT_COUNT] = queue->port[(queue->head + i + 1) % PORT_COUNT];
+    queue->count--;
+    return true;
+}
+
+/* Frees a port that a run of this very home had, if that is over. Usually the run's next command does so, but
+ * the client may have another home. */
+static void free_of_dead_run(struct serve_leases *l, unsigned port)
+{
+    lease_owner holder = lease_holder(&l->table, port);
+    uint64_t run_id = lease_owner_run(holder);
+    if (run_id != 0 && life_of(&l->home, run_id) >= RUN_DEAD)
+        lease_release(&l->table, port, holder);
+}
+
+/* Leases this port of the pool. Whoever wants it may have used it a moment ago, so what connections have left
+ * on it does not matter. */
+static int take_wanted(struct serve_leases *l, lease_owner owner, unsigned port)
+{
+    struct lease_look look = {.table = &l->table};
+    const struct lease_want want = {.owner = owner, .effort = LEASE_LEFT_OVER, .look = &look};
+    l->counts.checked = 0;
+    free_of_dead_run(l, port);
+    int result = take_out(&l->free, port) || take_out(&l->busy, port) ? try_port(l, port, &want) : 0;
+    lease_look_end(&look);
+    return result != 0 ? result : PORTMAP_EHELD;
+}
+
 static void note_asker(struct serve_leases *l, uid_t uid)
 {
     if (l->asker.uid != uid)
@@ -477,6 +515,7 @@ struct grant {
     int pidfd; /* -1 once the tenant has it */
     uid_t account;
     uint32_t number; /* the tenant's, NOBODY until there is one */
+    unsigned wanted; /* this port; 0: any */
 };
 
 /* The word for the process: a tenant has one, which settle() keeps right for the current table. */
@@ -502,7 +541,7 @@ static int try_grant(void *context)
     note_asker(l, grant->account);
     if (is_at_cap(l, grant->account))
         return PORTMAP_ETOOMANY;
-    int port = take_port(l, owner);
+    int port = grant->wanted != 0 ? take_wanted(l, owner, grant->wanted) : take_port(l, owner);
     if (port <= 0)
         return port == 0 ? PORTMAP_EXHAUSTED : port;
     if (grant->number == NOBODY)
@@ -524,9 +563,9 @@ static int make_grant(struct grant *grant)
     return port;
 }
 
-int serve_leases_grant(struct serve_leases *l, pid_t pid, int pidfd, uid_t account)
+int serve_leases_grant(struct serve_leases *l, pid_t pid, int pidfd, uid_t account, unsigned wanted)
 {
-    struct grant grant = {l, pid, pidfd, account, NOBODY};
+    struct grant grant = {l, pid, pidfd, account, NOBODY, wanted};
     return make_grant(&grant);
 }
 
@@ -541,10 +580,11 @@ uint32_t serve_leases_find(const struct serve_leases *l, pid_t pid, uid_t accoun
     return lives && lease_owner_is_ours(&l->table, tenant->owner) ? number : NOBODY;
 }
 
-int serve_leases_grant_more(struct serve_leases *l, uint32_t number)
+int serve_leases_grant_more(struct serve_leases *l, uint32_t number, unsigned wanted)
 {
     const struct tenant *tenant = &l->tenants[number];
-    struct grant grant = {l, lease_owner_pid(tenant->owner), -1, l->accounts[tenant->account].uid, number};
+    struct grant grant = {l,     lease_owner_pid(tenant->owner), -1, l->accounts[tenant->account].uid, number,
+                          wanted};
     return make_grant(&grant);
 }
 
@@ -658,6 +698,17 @@ static unsigned look_after(struct serve_leases *l, uint32_t number, struct lease
     if (lease_look_has_died(look, tenant->first, tenant->owner))
         serve_leases_ended(l, number);
     return 1;
+}
+
+unsigned serve_leases_port(struct serve_leases *l, uint32_t number)
+{
+    struct lease_look look = {.table = &l->table};
+    unsigned port = key_port(&l->pool, l->counts.managed, number);
+    /* The second look is at what the first one has made of a dead process's lease. */
+    for (unsigned i = 0; i < 2 && l->port_tenant[port] != NOBODY; i++)
+        look_after(l, l->port_tenant[port], &look);
+    lease_look_end(&look);
+    return port;
 }
 
 void serve_leases_tick(struct serve_leases *l)

@@ -32,12 +32,12 @@ int serve_leases_open(struct serve_leases **leases, const struct home *home, con
                       unsigned cap, int epoll, uint64_t tag);
 
 /*
- * Leases the least recently used free port to a process, on that user's account. pidfd is the process's
- * descriptor, found alive by the caller; it belongs to this module afterwards, also on failure. Returns the
- * port, PORTMAP_ETOOMANY when the account is at its cap, PORTMAP_EXHAUSTED when no port is free, -ESRCH when
- * the process has died, or another code.
+ * Leases a port to a process, on that user's account: `wanted`, or with 0 the least recently used free one.
+ * pidfd is the process's descriptor, found alive by the caller; it belongs to this module afterwards, also on
+ * failure. Returns the port, PORTMAP_ETOOMANY when the account is at its cap, PORTMAP_EXHAUSTED when no port
+ * is free, PORTMAP_EHELD when the wanted one is not, -ESRCH when the process has died, or another code.
  */
-int serve_leases_grant(struct serve_leases *leases, pid_t pid, int pidfd, uid_t account);
+int serve_leases_grant(struct serve_leases *leases, pid_t pid, int pidfd, uid_t account, unsigned wanted);
 
 /*
  * Finds the living process with this pid if it has leases on that user's account. Its pidfd, which this
@@ -47,7 +47,11 @@ int serve_leases_grant(struct serve_leases *leases, pid_t pid, int pidfd, uid_t 
 uint32_t serve_leases_find(const struct serve_leases *leases, pid_t pid, uid_t account);
 
 /* Leases one more port to the process that was found, and returns as serve_leases_grant(). */
-int serve_leases_grant_more(struct serve_leases *leases, uint32_t number);
+int serve_leases_grant_more(struct serve_leases *leases, uint32_t number, unsigned wanted);
+
+/* The port that a number stands for in the pool (lease/key.h). If it is kept for a run, this finds out
+ * whether that run is over, instead of the next serve_leases_tick(). */
+unsigned serve_leases_port(struct serve_leases *leases, uint32_t number);
 
 /* Gives a port back. False when user `by` is neither root nor the one whose account it is on. */
 bool serve_leases_release(struct serve_leases *leases, unsigned port, uid_t by);

@@ -55,6 +55,7 @@ static int check(struct serve_refusals *refused, pid_t pid, const struct ucred *
     return pid == peer->pid ? 1 : check_other(refused, pid, peer, account);
 }
 
+/* 0, or PORTMAP_EHELD, which the client is told. */
 static int refuse_grant(struct serve_refusals *refused, int error, pid_t pid, const struct ucred *peer)
 {
     switch (error) {
@@ -62,6 +63,9 @@ static int refuse_grant(struct serve_refusals *refused, int error, pid_t pid, co
         return refuse(&refused->over_cap, "the user has as many ports as one may have", pid, peer);
     case PORTMAP_EXHAUSTED:
         return refuse(&refused->exhausted, "no port is free", pid, peer);
+    case PORTMAP_EHELD:
+        refuse(&refused->taken, "the one that it wants is taken", pid, peer);
+        return PORTMAP_EHELD;
     case -ESRCH:
         return refuse(&refused->dead, "no such process", pid, peer);
     default:
@@ -72,7 +76,8 @@ static int refuse_grant(struct serve_refusals *refused, int error, pid_t pid, co
 
 /* The port or a code, 0 when refused already. Opens the pidfd before check() reads the process: as long as
  * the pidfd has not ended, what check() read was not about a later process of the same number. */
-static int grant_after_check(struct serve_state *state, pid_t pid, const struct ucred *peer, uid_t *account)
+static int grant_after_check(struct serve_state *state, pid_t pid, const struct ucred *peer, uid_t *account,
+                             unsigned wanted)
 {
     struct serve_refusals *refused = &state->refused;
     int pidfd = pid > 1 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
@@ -82,20 +87,21 @@ static int grant_after_check(struct serve_state *state, pid_t pid, const struct 
     if (may && (absent || serve_process_has_ended(pidfd)))
         may = refuse(&refused->dead, "no such process", pid, peer);
     if (may)
-        return serve_leases_grant(state->leases, pid, pidfd, *account);
+        return serve_leases_grant(state->leases, pid, pidfd, *account, wanted);
     if (pidfd >= 0)
         close(pidfd);
     return 0;
 }
 
-/* The port, or 0. A process that asks for itself and has leases already need not be looked at again. */
-static int lease(struct serve_state *state, pid_t pid, const struct ucred *peer)
+/* Leases a port, `wanted` unless that is 0. The port; 0; or PORTMAP_EHELD where the wanted one is taken. A
+ * process that asks for itself and has leases already need not be looked at again. */
+static int lease(struct serve_state *state, pid_t pid, const struct ucred *peer, unsigned wanted)
 {
     uid_t account = peer->uid;
     bool for_itself = pid > 1 && pid == peer->pid;
     uint32_t known = for_itself ? serve_leases_find(state->leases, pid, account) : 0;
-    int port = known != 0 ? serve_leases_grant_more(state->leases, known)
-                          : grant_after_check(state, pid, peer, &account);
+    int port = known != 0 ? serve_leases_grant_more(state->leases, known, wanted)
+                          : grant_after_check(state, pid, peer, &account, wanted);
     if (port < 0)
         return refuse_grant(&state->refused, port, pid, peer);
     if (port > 0)
@@ -116,14 +122,15 @@ unsigned serve_statistics(const struct serve_state *state, char *text, unsigned 
         "connections %u\ntotal-connections %lu\n"
         "requests-unparsable %lu\nrequests-too-long %lu\nrequests-too-slow %lu\n"
         "denied-init %lu\ndenied-dead %lu\ndenied-foreign-namespace %lu\ndenied-not-permitted %lu\n"
-        "denied-over-cap %lu\ndenied-exhausted %lu\ndenied-failed %lu\n",
+        "denied-over-cap %lu\ndenied-exhausted %lu\ndenied-taken %lu\ndenied-failed %lu\n",
         (int)getpid(), state->address, (unsigned long long)((process_clock() - state->started) / 1000000000),
         r->unparsable + r->too_long + r->too_slow,
-        r->init + r->dead + r->foreign_namespace + r->not_permitted + r->over_cap + r->exhausted + r->failed,
+        r->init + r->dead + r->foreign_namespace + r->not_permitted + r->over_cap + r->exhausted + r->taken +
+            r->failed,
         counts.managed, counts.checked, counts.allocated, counts.leases, counts.kept, counts.processes,
         counts.reclaimed, counts.released, state->connections, state->connections_total, r->unparsable,
         r->too_long, r->too_slow, r->init, r->dead, r->foreign_namespace, r->not_permitted, r->over_cap,
-        r->exhausted, r->failed);
+        r->exhausted, r->taken, r->failed);
     return len < 0 ? 0 : (unsigned)len < size ? (unsigned)len : size - 1;
 }
 
@@ -134,11 +141,31 @@ static unsigned write_text(char *answer, const char *text)
     return (unsigned)t.used;
 }
 
+/* Reads "PID" or "PID NUMBER"; *is_key: there is a number. */
+static bool read_wish(const char *request, uint64_t *pid, bool *is_key, uint64_t *number)
+{
+    const char *at = request + strspn(request, " \t"), *end = request + strlen(request);
+    if (!text_take_uint(&at, end, INT32_MAX, pid))
+        return false;
+    *is_key = *at == ' ';
+    return *is_key ? is_number(at + 1, number) : at == end;
+}
+
+static unsigned answer_with(char *answer, const char *word, unsigned port)
+{
+    struct text t = text_in(answer, SERVE_ANSWER_SIZE);
+    text_str(&t, word);
+    text_uint(&t, port);
+    text_char(&t, '\n');
+    return (unsigned)t.used;
+}
+
 unsigned serve_request(struct serve_state *state, const char *request, const struct ucred *peer, char *answer,
                        unsigned *port)
 {
     static const char release[] = "release ";
-    uint64_t number;
+    uint64_t number, pid;
+    bool is_key;
     *port = 0;
     if (strcmp(request, "status") == 0)
         return serve_statistics(state, answer, SERVE_ANSWER_SIZE);
@@ -147,17 +174,15 @@ unsigned serve_request(struct serve_state *state, const char *request, const str
         bool released = serve_leases_release(state->leases, (unsigned)number, peer->uid);
         return released ? write_text(answer, "ok\n") : 0;
     }
-    request += strspn(request, " \t");
-    if (!is_number(request, &number) || number > INT32_MAX) {
+    if (!read_wish(request, &pid, &is_key, &number)) {
         state->refused.unparsable++;
         serve_log(SERVE_LOG_VERBOSE, "not a request, of process %d of user %u", (int)peer->pid, peer->uid);
         return 0;
     }
-    *port = (unsigned)lease(state, (pid_t)number, peer);
-    if (*port == 0)
-        return 0;
-    struct text t = text_in(answer, SERVE_ANSWER_SIZE);
-    text_uint(&t, *port);
-    text_char(&t, '\n');
-    return (unsigned)t.used;
+    unsigned wanted = is_key ? serve_leases_port(state->leases, (uint32_t)number) : 0;
+    int leased = lease(state, (pid_t)pid, peer, wanted);
+    *port = leased > 0 ? (unsigned)leased : 0;
+    if (leased == PORTMAP_EHELD)
+        return answer_with(answer, "taken ", wanted);
+    return leased > 0 ? answer_with(answer, is_key ? "leased " : "", *port) : 0;
 }

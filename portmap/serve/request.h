@@ -14,7 +14,7 @@ enum { SERVE_REQUEST_MAX = 20, SERVE_ANSWER_SIZE = 2048 };
 /* How often requests were refused, by reason. */
 struct serve_refusals {
     unsigned long unparsable, too_long, too_slow;
-    unsigned long init, dead, foreign_namespace, not_permitted, over_cap, exhausted, failed;
+    unsigned long init, dead, foreign_namespace, not_permitted, over_cap, exhausted, taken, failed;
 };
 
 struct serve_state {
@@ -32,6 +32,7 @@ struct serve_state {
  * connection without an answer, as portpicker's server does. *port is the leased port, 0 when there is none.
  *
  *     PID              leases a port for that process: PORT
+ *     PID NUMBER       leases the port that the number stands for (lease/key.h): leased PORT, or taken PORT
  *     release PORT     gives a port back: ok
  *     status           writes the statistics, one a line
  *
