@@ -76,7 +76,7 @@ in_force() {
     local word
     for word in 'map m.json' 'trap off' reveal require-bind require-portserver strict; do
         printf 'ports 8080\n%s\n' "$word" >.portshim
-        refused ".portshim, line 2: \"$word\": a file that was found by itself may set ports and name only" \
+        refused ".portshim, line 2: \"$word\": a file that was found by itself may set ports, name and key only" \
             portshim run -- touch started
         [[ ! -e m.json ]]
     done

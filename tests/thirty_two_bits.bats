@@ -45,3 +45,10 @@ setup() {
     run -0 env ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0 portshim run -p 9000 -- ./sanitized
     assert_output ''
 }
+
+@test "a key means the same port to a 32-bit portshim" {
+    own_pool 50
+    portshim run --key web -v -p 8080 -- ./time64 9000 2>narrow.err
+    PORTSHIM_LIB=$BUILD/libportshim.so "$BUILD/portshim" run --key web -v -p 8080 -- true 2>wide.err
+    assert_equal "$(grep 8080 narrow.err)" "$(grep 8080 wide.err)"
+}

@@ -155,7 +155,7 @@ END
     printf 'ports 8080\ntrap\n' >settings
     fails_with 'settings, line 2: "trap": its value is missing' portshim run -f settings -- touch started
     printf 'ports 8080\ntrap off\n' >.portshim
-    fails_with 'may set ports and name only' portshim run -- touch started
+    fails_with 'may set ports, name and key only' portshim run -- touch started
     [[ ! -e started ]]
 }
 

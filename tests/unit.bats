@@ -163,3 +163,7 @@ unit() {
 @test "what a user may have meant" {
     unit spelling
 }
+
+@test "keys, and what a thousand of them get" {
+    unit key
+}

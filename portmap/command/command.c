@@ -256,6 +256,9 @@ struct obtain_server command_port_server(pid_t pid, bool required)
 
 void command_check_server(const struct obtain_server *server, bool quiet)
 {
+    if (server->error == 0 && server->is_plain && !quiet)
+        command_warn("it cannot be asked for the port of a key", "use portshim serve, or leave the key away",
+                     "port server %s", server->address);
     if (server->error == 0)
         return;
     const char *why = portmap_strerror(server->error);

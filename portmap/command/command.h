@@ -121,7 +121,8 @@ void command_add_ports(struct portset *ports, const char *spec);
 /* The port server to ask for leases of that process; fails when one is required and none is named. */
 struct obtain_server command_port_server(pid_t pid, bool required);
 
-/* Where the port server failed: warns that the lease table was used, or fails when the server is required. */
+/* Where the port server failed: warns that the lease table was used, or fails when the server is required.
+ * Also warns where it gave ordinary ports to a run with a key. */
 void command_check_server(const struct obtain_server *server, bool quiet);
 
 /* Finds a command's file and what it is. Fails when it is missing or not executable. The path in *reach is

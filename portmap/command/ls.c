@@ -12,6 +12,7 @@
 #include "observe/survey.h"
 #include "observe/unwrapped.h"
 #include "run/find.h"
+#include "run/keyed.h"
 #include "run/sighting.h"
 #include "run/supervisors.h"
 #include "run/sweep.h"
@@ -197,6 +198,22 @@ static void print_load(const struct survey *run, struct sighting s, const struct
     print_line(line, table);
 }
 
+/* Says which placeholders have other ports than the run's key wanted. */
+static void print_missed(const struct survey *run, const struct table *table)
+{
+    char line[96];
+    for (unsigned p = 0; p < run->port_count; p++) {
+        unsigned placeholder = run->ports[p].placeholder, wanted = keyed_wanted(&run->map, placeholder);
+        if (keyed_is(&run->map, placeholder) != KEYED_MISSED)
+            continue;
+        int len =
+            snprintf(line, sizeof line, "  not the key's port: %u -> %u", placeholder, run->ports[p].real);
+        if (wanted != 0)
+            snprintf(line + len, sizeof line - (size_t)len, ": %u was taken at the start", wanted);
+        print_line(line, table);
+    }
+}
+
 static void print_notes(const struct survey *run, const struct table *table)
 {
     char line[512];
@@ -221,6 +238,7 @@ static void print_notes(const struct survey *run, const struct table *table)
                  unwrapped.in_part ? ", in part" : "", unwrapped.reason, unwrapped.remedy);
         print_line(line, table);
     }
+    print_missed(run, table);
     struct sighting s;
     for (unsigned n = 0; (s = sighting_get(&run->map, n)).kind != SIGHTING_NONE; n++)
         print_load(run, s, table);
@@ -308,11 +326,14 @@ static void json_process(const struct map *map, pid_t pid)
 
 static void json_port(const struct survey *run, const struct survey_port *port)
 {
+    static const char *const by_key[] = {
+        [KEYED_NOT] = "null", [KEYED_GOT] = "true", [KEYED_MISSED] = "false"};
     printf("{\"placeholder\":%u,\"real\":%u,", port->placeholder, port->real);
     json_protocols("protocols", port->protocols);
     printf(",\"state\":\"%s\",", state_name(run, port));
     json_protocols("in_use", port->used);
-    printf(",\"late\":%s,\"lease\":", port->late ? "true" : "false");
+    printf(",\"late\":%s,\"by_key\":%s,\"lease\":", port->late ? "true" : "false",
+           by_key[keyed_is(&run->map, port->placeholder)]);
     json_string(stdout, port->lease);
     printf(",\"processes\":[");
     for (unsigned i = 0; i < port->owner_count; i++) {
@@ -389,6 +410,8 @@ static void json_run(const struct survey *run)
     json_string(stdout, run->path);
     printf(",\"name\":");
     json_string(stdout, survey_name(run));
+    printf(",\"key\":");
+    json_string(stdout, texts_get(map, TEXT_KEY, 0));
     printf(",\"command\":");
     json_string(stdout, texts_get(map, TEXT_COMMAND, 0));
     printf(",\"directory\":");
@@ -562,6 +585,9 @@ static void print_record(uint64_t made, const struct map_record *record)
         break;
     case MAP_EVENT_EMPTY:
         printf("refused: no real port was left for %u\n", record->placeholder);
+        break;
+    case MAP_EVENT_UNKEYED:
+        printf("not the key's port: %u -> %u was taken\n", record->placeholder, record->real);
         break;
     default:
         printf("event %u\n", record->event);

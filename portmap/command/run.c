@@ -13,6 +13,7 @@
 #include "run/add.h"
 #include "run/elder.h"
 #include "run/find.h"
+#include "run/keyed.h"
 #include "run/late.h"
 #include "run/life.h"
 #include "run/name.h"
@@ -280,7 +281,20 @@ static void tell_way(const struct wrapped *wrapped)
             why != NULL ? why : "");
 }
 
-static void tell(const struct run *run, const struct wrapped *wrapped)
+/* Says of a placeholder that it has not the port that the run's key wanted, and who has that. */
+static void tell_unkeyed(const struct run *run, const struct home *home, unsigned placeholder)
+{
+    char holder[256];
+    unsigned wanted = keyed_wanted(run->map, placeholder);
+    if (wanted == 0) {
+        fprintf(stderr, ", not the key's port");
+        return;
+    }
+    holders_describe_port(home, wanted, holder, sizeof holder);
+    fprintf(stderr, ", not the key's port: %u is held by %s", wanted, holder);
+}
+
+static void tell(const struct run *run, const struct home *home, const struct wrapped *wrapped)
 {
     static const char *const protocols[] = {"", "/tcp", "/udp", ""};
     struct portbits assigned;
@@ -291,8 +305,11 @@ static void tell(const struct run *run, const struct wrapped *wrapped)
     tell_way(wrapped);
     for (unsigned port = 0; (port = portbits_next(&assigned, port)) != 0;) {
         uint32_t entry = map_to_kernel(run->map, port);
-        fprintf(stderr, "portshim: %u%s -> %u\n", port, protocols[map_entry_protocols(entry)],
+        fprintf(stderr, "portshim: %u%s -> %u", port, protocols[map_entry_protocols(entry)],
                 map_entry_port(entry));
+        if (keyed_is(run->map, port) == KEYED_MISSED)
+            tell_unkeyed(run, home, port);
+        fputc('\n', stderr);
     }
     if (run->map->head->has_late)
         fprintf(stderr, "portshim: others when they are first bound\n");
@@ -391,6 +408,7 @@ static void begin(struct run *run, const struct run_options *options, const stru
                             .name_may_vary = options->source[RUN_NAME] == RUN_FROM_FOUND_FILE,
                             .files = (const char *const *)options->files,
                             .command = command_line(options->command),
+                            .key = options->key,
                             .reveal = options->reveal,
                             .strict = options->strict};
     if (options->join != NULL) {
@@ -440,7 +458,7 @@ int command_run(int argc, char **argv)
         warn_of_command(&wrapped);
     }
     if (options.verbose)
-        tell(&run, &wrapped);
+        tell(&run, &home, &wrapped);
     const struct launch command = {.words = options.command,
                                    .program = wrapped.program.path,
                                    .map = run.map,

@@ -6,6 +6,7 @@
 #include "command/settings.h"
 #include "command/spelling.h"
 #include "error.h"
+#include "lease/key.h"
 #include "run/name.h"
 #include "run/publish.h"
 #include "run/voice.h"
@@ -25,6 +26,9 @@ static const char help[] =
     "  -p, --ports PORTS   placeholders: 8080, 8000-8010, 53/udp, 80=18080, all, !22; comma-separated,\n"
     "                      repeatable; default: PORTSHIM_PORTS\n"
     "  -n, --name NAME     name the run\n"
+    "      --key WORD      give each placeholder the same real port as the last run with this key, wherever "
+    "that\n"
+    "                      is free; . stands for the path of the working directory\n"
     "  -j, --join RUN      join a run, given by name, directory or map file; with -p add placeholders to it\n"
     "  -m, --map FILE      publish the map: .json, .env or plain \"PLACEHOLDER REAL\" lines; repeatable\n"
     "      --reveal        let the command see real ports in its own addresses\n"
@@ -38,7 +42,7 @@ static const char help[] =
     "                      under a system call filter that rewrites their ports; on: all; off: none;\n"
     "                      default: PORTSHIM_TRAP, else auto\n"
     "  -f, --file FILE     read settings from FILE; default: .portshim, here or above in the git worktree,\n"
-    "                      for ports and name\n"
+    "                      for ports, name and key\n"
     "  -c, --check         start nothing, print what would be in force and where it comes from\n"
     "  -v, --verbose       say on stderr what will be rewritten\n"
     "  -q, --quiet         no warnings, now or while the command runs; default: PORTSHIM_QUIET\n"
@@ -61,6 +65,7 @@ static const char *const trap_words[] = {
 static const struct option words[] = {
     {"ports", required_argument, NULL, 'p'},
     {"name", required_argument, NULL, 'n'},
+    {"key", required_argument, NULL, 'K'},
     {"map", required_argument, NULL, 'm'},
     {"trap", required_argument, NULL, 'W'},
     {"reveal", no_argument, NULL, 'R'},
@@ -150,6 +155,9 @@ static void set(struct run_options *options, enum run_setting setting, const cha
         break;
     case RUN_NAME:
         options->name = value;
+        break;
+    case RUN_KEY:
+        options->key = value;
         break;
     case RUN_MAP:
         add_file(options, value);
@@ -247,8 +255,8 @@ static void take_line(struct run_options *options, const struct settings_line *l
     if ((words[setting].has_arg == required_argument) != (*line->value != '\0'))
         command_fail(*line->value != '\0' ? "it takes no value" : "its value is missing", write_setting,
                      "%s, line %u: \"%s\"", line->file, line->number, line->text);
-    if (source == RUN_FROM_FOUND_FILE && setting != RUN_PORTS && setting != RUN_NAME)
-        command_fail("a file that was found by itself may set ports and name only", "give it with -f",
+    if (source == RUN_FROM_FOUND_FILE && setting != RUN_PORTS && setting != RUN_NAME && setting != RUN_KEY)
+        command_fail("a file that was found by itself may set ports, name and key only", "give it with -f",
                      "%s, line %u: \"%s\"", line->file, line->number, line->text);
     if (options->source[setting] > source)
         return;
@@ -257,6 +265,8 @@ static void take_line(struct run_options *options, const struct settings_line *l
     if (source == RUN_FROM_FOUND_FILE)
         options->found_file = line->file;
     set(options, (enum run_setting)setting, value, source, line->number);
+    if (setting == RUN_KEY)
+        options->key_directory = line->directory;
 }
 
 static void take_named(const struct settings_line *line, void *options)
@@ -321,6 +331,29 @@ _Noreturn static void fail_without_ports(const struct run_options *options, char
     command_fail("no ports are given", remedy, "run");
 }
 
+/* The path, without symbolic links, of the directory that the key "." means. */
+static const char *path_of_key(const struct run_options *options)
+{
+    const char *directory = options->source[RUN_KEY] != RUN_FROM_OPTION ? options->key_directory : ".";
+    char *path = realpath(directory, NULL);
+    if (path == NULL)
+        command_fail(portmap_strerror(-errno), "give another key", "the directory that key . means");
+    return path;
+}
+
+static void settle_key(struct run_options *options)
+{
+    if (options->key == NULL)
+        return;
+    if (!key_is_valid(options->key))
+        command_fail("not a key", "use 1 to 255 bytes, no control characters", "key \"%s\"", options->key);
+    if (options->join != NULL)
+        command_fail("a run that is joined has its key, or none", "give it when the run is started",
+                     "key \"%s\"", options->key);
+    if (strcmp(options->key, ".") == 0)
+        options->key = path_of_key(options);
+}
+
 static void check_options(const struct run_options *options, char **argv)
 {
     if (*options->command == NULL && !options->check)
@@ -364,6 +397,7 @@ void run_options_read(struct run_options *options, int argc, char **argv)
         settings_find(options->quiet, take_found, options);
     check_options(options, argv);
     check_join(options);
+    settle_key(options);
 }
 
 static void print_source(const struct run_options *options, enum run_setting setting)
@@ -408,6 +442,11 @@ void run_options_print(const struct run_options *options)
     if (options->name != NULL) {
         printf("name %s", options->name);
         print_source(options, RUN_NAME);
+    }
+    if (options->key != NULL) {
+        printf("key ");
+        command_print_text(stdout, options->key);
+        print_source(options, RUN_KEY);
     }
     for (unsigned i = 0; i < options->file_count; i++) {
         printf("map ");

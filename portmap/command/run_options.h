@@ -16,6 +16,7 @@ enum { RUN_MOST_FILES = 16 };
 enum run_setting {
     RUN_PORTS,
     RUN_NAME,
+    RUN_KEY,
     RUN_MAP,
     RUN_TRAP,
     RUN_REVEAL,
@@ -45,6 +46,8 @@ struct run_options {
     struct portset ports;
     char *ports_text; /* the ports as written, to show; NULL when none are given */
     const char *name, *join;
+    const char *key;                 /* for "." the directory's path */
+    const char *key_directory;       /* of the last file with a key in it */
     char *files[RUN_MOST_FILES + 1]; /* absolute */
     unsigned file_count;
     bool reveal, require_bind, require_server, strict;

@@ -19,6 +19,8 @@
 #define INITIAL_PID_NAMESPACE UINT32_C(0xEFFFFFFC)
 #define INITIAL_TIME_NAMESPACE UINT32_C(0xEFFFFFFA)
 
+enum { EXITING = 4 }; /* PF_EXITING (include/linux/sched.h) */
+
 #define SECOND UINT64_C(1000000000) /* nanoseconds */
 
 void process_boot_id(char id[static BOOT_ID_SIZE])
@@ -36,14 +38,15 @@ static void proc_path(struct text *t, pid_t pid, const char *file)
     text_str(t, file);
 }
 
-/* Moves *at behind the next field and its space; false at the end. */
-static bool skip_field(const char **at)
+/* Moves *at behind so many fields and their spaces; false at the end. */
+static bool skip_fields(const char **at, unsigned count)
 {
-    const char *space = strchr(*at, ' ');
-    if (space == NULL)
-        return false;
-    *at = space + 1;
-    return true;
+    const char *space = *at - 1;
+    for (; count > 0 && space != NULL; count--)
+        space = strchr(space + 1, ' ');
+    if (space != NULL)
+        *at = space + 1;
+    return space != NULL;
 }
 
 /* Whether /proc numbers processes as we do. After `unshare -p -f` alone it still shows the outer namespace,
@@ -156,15 +159,18 @@ bool process_read_stat(pid_t pid, struct process_stat *line)
         return false;
     at += 2;
     line->state = *at;
-    uint64_t parent;
-    if (!skip_field(&at) || !text_take_uint(&at, end, INT32_MAX, &parent))
+    uint64_t parent, flags, pending = 0;
+    bool whole = skip_fields(&at, 4 - 3) && text_take_uint(&at, end, INT32_MAX, &parent) &&
+                 skip_fields(&at, 9 - 4) && text_take_uint(&at, end, UINT32_MAX, &flags) &&
+                 skip_fields(&at, 20 - 9) && text_take_uint(&at, end, UINT32_MAX, &line->threads) &&
+                 skip_fields(&at, 22 - 20) && text_take_uint(&at, end, UINT64_MAX / 16, &line->ticks) &&
+                 skip_fields(&at, 31 - 22) && text_take_uint(&at, end, UINT64_MAX, &pending);
+    if (!whole)
         return false;
     line->parent = (pid_t)parent;
-    for (int field = 4; field < 20; field++)
-        if (!skip_field(&at))
-            return false;
-    return text_take_uint(&at, end, UINT32_MAX, &line->threads) && skip_field(&at) && skip_field(&at) &&
-           text_take_uint(&at, end, UINT64_MAX / 16, &line->ticks);
+    /* Any signal whose default action ends a process becomes a SIGKILL of each thread (complete_signal). */
+    line->is_ending = (flags & EXITING) != 0 || (pending >> (SIGKILL - 1) & 1) != 0;
+    return true;
 }
 
 bool process_is_living(const struct process_stat *line)
@@ -251,6 +257,12 @@ bool process_is_alive(pid_t pid, uint64_t start_time)
     if (!process_read_stat(pid, &line))
         return is_there(pid);
     return has_start(&line, start_time) && process_is_living(&line);
+}
+
+bool process_is_ending(pid_t pid, uint64_t start_time)
+{
+    struct process_stat line;
+    return process_read_stat(pid, &line) && line.is_ending && has_start(&line, start_time);
 }
 
 bool process_find(pid_t pid, uint64_t *start_time)

@@ -37,12 +37,17 @@ bool process_is_other_network(uint32_t net_namespace);
  * /proc hides the process, only its pid is compared. */
 bool process_is_alive(pid_t pid, uint64_t start_time);
 
+/* Whether that process, which is alive, is just ending: it exits, or a signal is to end it in a moment. False
+ * when /proc hides it. */
+bool process_is_ending(pid_t pid, uint64_t start_time);
+
 /* What /proc tells of a process (proc(5), stat). */
 struct process_stat {
     char state;
     pid_t parent;     /* 0: none that this pid namespace shows */
     uint64_t threads; /* a process whose first thread has ended is in state Z while its other threads go on */
     uint64_t ticks;   /* its start time, in ticks of our time namespace */
+    bool is_ending;   /* it exits, or a signal is about to end it */
 };
 
 /* False when there is no such process, or /proc does not show it, or numbers processes differently. */

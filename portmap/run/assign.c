@@ -2,6 +2,7 @@
 #include "run/texts.h"
 
 #include "error.h"
+#include "lease/key.h"
 #include "run/leases.h"
 #include "run/rundir.h"
 
@@ -101,6 +102,9 @@ int assign_begin(struct assigning *a, unsigned most)
 void assign_set_map(struct assigning *a)
 {
     a->map = a->run->map;
+    a->key = texts_get(a->map, TEXT_KEY, 0);
+    if (a->key != NULL)
+        a->user = key_user();
     a->obtaining.want.owner = lease_run_owner(a->map->head->run_id);
 }
 
@@ -112,13 +116,18 @@ int assign_begin_for_run(struct assigning *a)
     return error;
 }
 
+static void name_problem(struct assigning *a, unsigned placeholder, unsigned real)
+{
+    a->problem->step = RUN_STEP_PORT;
+    a->problem->placeholder = placeholder;
+    a->problem->real = real;
+}
+
 /* Leases the real port that was given for the placeholder, or any. Returns it or an error. */
 static int find_real(struct assigning *a, unsigned placeholder)
 {
     unsigned fixed = portset_fixed(a->ports, placeholder);
-    a->problem->step = RUN_STEP_PORT;
-    a->problem->placeholder = placeholder;
-    a->problem->real = fixed;
+    name_problem(a, placeholder, fixed);
     if (fixed == 0)
         return obtain_port(&a->obtaining);
     if (assign_knows(a->map, fixed))
@@ -127,41 +136,106 @@ static int find_real(struct assigning *a, unsigned placeholder)
     return error != 0 ? error : (int)fixed;
 }
 
-static int enter_addition(struct map *map, const struct addition *added)
+/* Leases the port that the run's key wants for the placeholder, *port. It is another one where a lower
+ * placeholder of the run wants the same, whether that one gets it or not: so it depends on nothing but the
+ * run's own numbers. 0 or an error. */
+static int lease_by_key(struct assigning *a, unsigned placeholder, unsigned *port)
 {
-    return map_assign(map, added->placeholder, added->real,
-                      (uint32_t)added->protocols << MAP_PROTOCOLS_SHIFT);
+    int error = PORTMAP_EHELD;
+    name_problem(a, placeholder, 0);
+    for (unsigned attempt = 0; attempt < KEY_ATTEMPTS; attempt++) {
+        error = obtain_number(&a->obtaining, key_number(a->user, a->key, placeholder, attempt), port);
+        if (*port == 0 || !portbits_has(&a->avoid, *port))
+            break;
+    }
+    if (*port != 0)
+        assign_avoid(a, *port);
+    return error;
 }
 
-static int assign(struct assigning *a, unsigned placeholder, unsigned protocols)
+static int enter_addition(struct map *map, const struct addition *added)
 {
-    if (a->added != NULL && map_start_count(a->map) + a->added_count == MAP_START_MAX)
-        return PORTMAP_ETOOMANY;
-    int real = find_real(a, placeholder);
-    if (real < 0)
-        return real;
-    const struct addition added = {
-        .placeholder = (uint16_t)placeholder, .real = (uint16_t)real, .protocols = (uint16_t)protocols};
+    uint32_t protocols = (uint32_t)added->protocols << MAP_PROTOCOLS_SHIFT;
+    return map_assign(map, added->placeholder, added->real, protocols | added->flags);
+}
+
+static bool is_full(const struct assigning *a)
+{
+    return a->added != NULL && map_start_count(a->map) + a->added_count == MAP_START_MAX;
+}
+
+static int enter(struct assigning *a, unsigned placeholder, unsigned real, uint32_t flags)
+{
+    const struct addition added = {.placeholder = (uint16_t)placeholder,
+                                   .real = (uint16_t)real,
+                                   .protocols = (uint16_t)portset_listed(a->ports, placeholder),
+                                   .flags = flags};
     if (a->added == NULL)
         return enter_addition(a->map, &added);
     a->added[a->added_count++] = added;
     return 0;
 }
 
-static int assign_all(struct assigning *a)
+static int assign(struct assigning *a, unsigned placeholder)
 {
-    const struct portset *ports = a->ports;
-    for (unsigned port = 0; (port = portbits_next(&a->first, port)) != 0;) {
-        unsigned protocols = portset_listed(ports, port);
-        if (map_late_protocols(a->map, port) != 0 || map_real(a->map, port) != 0)
+    if (is_full(a))
+        return PORTMAP_ETOOMANY;
+    int real = find_real(a, placeholder);
+    if (real < 0)
+        return real;
+    return enter(a, placeholder, (unsigned)real, portbits_has(a->unkeyed, placeholder) ? MAP_UNKEYED : 0);
+}
+
+/* Whether an error says that the key's port is not to be had, and not that none is. */
+static bool is_other_port_wanted(int error)
+{
+    return error == PORTMAP_EHELD || error == PORTMAP_EINUSE || error == PORTMAP_EREFUSED || error == -EACCES;
+}
+
+static int assign_by_key(struct assigning *a, unsigned placeholder)
+{
+    unsigned real = 0;
+    if (is_full(a))
+        return PORTMAP_ETOOMANY;
+    int error = lease_by_key(a, placeholder, &real);
+    if (error == 0)
+        return enter(a, placeholder, real, MAP_KEYED);
+    if (!is_other_port_wanted(error))
+        return error;
+    portbits_add(a->unkeyed, placeholder);
+    map_log(a->map, MAP_EVENT_UNKEYED, getpid(), placeholder, real, 0);
+    return 0;
+}
+
+static int assign_each(struct assigning *a, struct portbits *left, bool by_key)
+{
+    for (unsigned port = 0; (port = portbits_next(left, port)) != 0;) {
+        if (by_key && portset_fixed(a->ports, port) != 0)
             continue;
         if (a->means->stop != NULL && a->means->stop())
             return -EINTR;
-        int error = assign(a, port, protocols);
+        int error = by_key ? assign_by_key(a, port) : assign(a, port);
         if (error != 0)
             return error;
+        if (!portbits_has(a->unkeyed, port))
+            portbits_remove(left, port);
     }
     return 0;
+}
+
+/* Those that the key gives a port to come first: an ordinary port may be one that it wants for another. */
+static int assign_all(struct assigning *a)
+{
+    struct portbits left = a->first, unkeyed = {0};
+    for (unsigned port = 0; (port = portbits_next(&left, port)) != 0;)
+        if (map_late_protocols(a->map, port) != 0 || map_real(a->map, port) != 0)
+            portbits_remove(&left, port);
+    a->unkeyed = &unkeyed;
+    int error = a->key != NULL ? assign_each(a, &left, true) : 0;
+    if (error == 0)
+        error = assign_each(a, &left, false);
+    a->unkeyed = NULL;
+    return error;
 }
 
 int assign_start(struct assigning *a)
@@ -220,9 +294,7 @@ static bool inherit_alias(struct assigning *a, unsigned placeholder)
 /* Leases an alias, as a real port is leased. Returns it or an error. */
 static int obtain_alias(struct assigning *a, unsigned placeholder)
 {
-    a->problem->step = RUN_STEP_PORT;
-    a->problem->placeholder = placeholder;
-    a->problem->real = 0;
+    name_problem(a, placeholder, 0);
     return obtain_port(&a->obtaining);
 }
 

@@ -14,6 +14,7 @@
 /* Ports leased for a placeholder that is not in the map yet. For the stock, placeholder is 0. */
 struct addition {
     uint16_t placeholder, real, alias, protocols;
+    uint32_t flags; /* MAP_KEYED, MAP_UNKEYED or 0 */
 };
 
 /* What giving a run its ports needs to know. The caller sets the first five members. */
@@ -32,9 +33,12 @@ struct assigning {
     struct lease_table leases;
     struct vacancy
         *vacancy; /* for the directory of a run that is to be made, after a look at others; else NULL */
-    struct portbits avoid; /* the run's placeholders, and numbers that it uses already */
-    struct portbits first; /* placeholders that are assigned at once */
-    struct map *outer;     /* of the run around this one, with its texts; NULL: none */
+    struct portbits avoid;    /* the run's placeholders, and numbers that it uses already */
+    struct portbits first;    /* placeholders that are assigned at once */
+    const char *key;          /* of the run; NULL: none */
+    uid_t user;               /* key_user(), where there is a key */
+    struct portbits *unkeyed; /* placeholders that do not get the port that the key wants */
+    struct map *outer;        /* of the run around this one, with its texts; NULL: none */
     struct map outer_map;
     char outer_head[PATH_MAX]; /* the path of its head */
     struct obtaining obtaining;

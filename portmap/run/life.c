@@ -398,6 +398,37 @@ bool life_has_processes(const struct home *home, uint64_t run_id)
     return has;
 }
 
+/* What the head of a run says about the process that started it. */
+static bool read_starter(int fd, pid_t *pid, uint64_t *start_time, uint32_t *pid_namespace)
+{
+    char head[offsetof(struct map_head, net_namespace)];
+    int32_t starter;
+    if (kernel_pread(fd, head, sizeof head, 0) != sizeof head)
+        return false;
+    memcpy(&starter, head + offsetof(struct map_head, starter), sizeof starter);
+    memcpy(pid_namespace, head + offsetof(struct map_head, pid_namespace), sizeof *pid_namespace);
+    *pid = starter;
+    *start_time = word_at(head, offsetof(struct map_head, starter_start_time));
+    return true;
+}
+
+enum life_starter life_starter(const struct home *home, uint64_t run_id)
+{
+    struct life_look look = {.run_id = run_id};
+    uint64_t start_time;
+    uint32_t pid_namespace;
+    pid_t pid;
+    int fd = secret_of_texts(home, &look) == 0 ? open_file(home, run_id, look.secret, O_RDONLY) : -1;
+    if (fd < 0)
+        return STARTER_LIVES;
+    bool known = read_starter(fd, &pid, &start_time, &pid_namespace);
+    close(fd);
+    if (!known || pid_namespace == 0 || pid_namespace != process_pid_namespace())
+        return STARTER_LIVES;
+    bool is_ending = process_is_ending(pid, start_time); /* first: it may end between the two looks */
+    return !process_is_alive(pid, start_time) ? STARTER_ENDED : is_ending ? STARTER_ENDING : STARTER_LIVES;
+}
+
 enum run_state life_settled(const struct home *home, uint64_t run_id)
 {
     const struct timespec pause = {.tv_nsec = 20000000};

@@ -39,6 +39,15 @@ enum run_state life_of(const struct home *home, uint64_t run_id);
 /* The same, but waits while the run is dying: never RUN_DYING. */
 enum run_state life_settled(const struct home *home, uint64_t run_id);
 
+/* The process that has started a living run. */
+enum life_starter {
+    STARTER_LIVES, /* also when that is unknown */
+    STARTER_ENDING,
+    STARTER_ENDED
+};
+
+enum life_starter life_starter(const struct home *home, uint64_t run_id);
+
 /* What is in a run's directory. */
 enum life_files {
     LIFE_WHOLE,  /* a head of this run */

@@ -39,6 +39,8 @@ enum {
     MAP_INHERITED = 1 << 20, /* copied from the outer run, which has leased the port */
     MAP_USED = 1 << 21,      /* a late one that a process other than its assigner has used: it stays */
     MAP_CHOSEN = 1 << 22,    /* a late one whose port the kernel chose: it is not leased */
+    MAP_KEYED = 1 << 23,     /* the port is the one that the run's key wanted */
+    MAP_UNKEYED = 1 << 24,   /* the run's key wanted another port, which was not to be had */
 };
 
 static inline unsigned map_entry_port(uint32_t entry)
@@ -148,6 +150,7 @@ enum map_event {
     MAP_EVENT_SWAP,    /* a stock port was taken by a stranger, and another one used */
     MAP_EVENT_REFUSED, /* the kernel refused to bind a real port */
     MAP_EVENT_EMPTY,   /* no real port could be had for a late placeholder */
+    MAP_EVENT_UNKEYED, /* the port that the run's key wanted was taken; real is that port, 0: unknown */
     MAP_EVENTS,        /* how many there are */
 };
 

@@ -18,6 +18,7 @@ struct obtain_server {
     uint64_t deadline; /* process_clock() when it is not asked any more, for all ports together; 0: none */
     bool required;     /* nothing is leased without it */
     int error;         /* why it is not asked any more; 0 while it serves */
+    bool is_plain;     /* it has been asked for the port of a number, and does not understand that */
 };
 
 /* The port server that PORTSERVER_ADDRESS of this environment names; not required. */
@@ -66,5 +67,14 @@ void obtain_return(struct obtaining *o, unsigned port);
 
 /* Leases this very port from the lease table; waits while a dying run owns it. 0, or as lease_claim(). */
 int obtain_given(struct obtaining *o, unsigned port);
+
+/*
+ * Leases the port that a number stands for (lease/key.h): in the pool of the server, if it is `portshim
+ * serve`, else in ours. Waits while a dying run owns it, and no longer when a living one does. *port is that
+ * port, 0 when it is not known as the server is of another kind. 0; PORTMAP_EHELD when another owner has the
+ * port, or it is to be avoided, or the run has it already; or another error as of lease_claim() or
+ * obtain_port().
+ */
+int obtain_number(struct obtaining *o, uint32_t number, unsigned *port);
 
 #endif

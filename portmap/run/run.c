@@ -108,6 +108,8 @@ static int describe(const struct assigning *a, struct texts *texts)
         fits = fits && texts_add(texts, TEXT_NAME, wish->name);
     if (wish->private_name != NULL)
         fits = fits && texts_add(texts, TEXT_NAME, wish->private_name);
+    if (wish->key != NULL)
+        fits = fits && texts_add(texts, TEXT_KEY, wish->key);
     fits = fits && add_outer(texts, a);
     for (unsigned i = 0; fits && wish->files != NULL && wish->files[i] != NULL; i++) {
         fits = texts_add(texts, TEXT_FILE, wish->files[i]);

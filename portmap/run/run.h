@@ -34,6 +34,7 @@ struct run_wish {
     const char *private_name;      /* of a run started by hand, for the library alone; or NULL */
     const char *const *files;      /* absolute paths of map files to publish, NULL at the end */
     const char *command;           /* the command, for people */
+    const char *key;               /* which decides about real ports (lease/key.h), or NULL */
     const char *outer;             /* directory of the run this one is inside of, or NULL */
     bool reveal, strict, discover; /* as in struct map */
 };

@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 static const char *const keys[] = {
-    [TEXT_RUN] = "run",   [TEXT_SECRET] = "secret",      [TEXT_COMMAND] = "command",
-    [TEXT_NAME] = "name", [TEXT_OUTER] = "outer",        [TEXT_AROUND] = "around",
-    [TEXT_FILE] = "file", [TEXT_DIRECTORY] = "directory"};
+    [TEXT_RUN] = "run",   [TEXT_SECRET] = "secret",       [TEXT_COMMAND] = "command",
+    [TEXT_NAME] = "name", [TEXT_OUTER] = "outer",         [TEXT_AROUND] = "around",
+    [TEXT_FILE] = "file", [TEXT_DIRECTORY] = "directory", [TEXT_KEY] = "key"};
 
 void texts_begin(struct texts *texts, uint64_t run_id, const char *secret)
 {

@@ -22,6 +22,7 @@ enum text_key {
     TEXT_AROUND,    /* the paths of the heads of all runs around it, from the inside out; any number */
     TEXT_FILE,      /* a map file to publish; any number */
     TEXT_DIRECTORY, /* the working directory in which it was started */
+    TEXT_KEY,       /* see lease/key.h */
 };
 
 /* Texts that are being put together. */
