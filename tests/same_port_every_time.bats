@@ -112,7 +112,7 @@ milliseconds() {
     [[ $second != "$first" ]]
     grep -qx "portshim: 8080 -> $second, not the key's port: $first is held by run first pid [0-9]*" second.err
     run -0 portshim ls second
-    assert_line "  not the key's port: 8080 -> $second: $first was taken at the start"
+    assert_line "  not the key's port: 8080 -> $second: $first was taken"
     refute_line --partial '9000 ->'
     run -0 portshim ls --log second
     assert_line --partial "not the key's port: 8080 -> $first was taken"

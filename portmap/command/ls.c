@@ -209,7 +209,7 @@ static void print_missed(const struct survey *run, const struct table *table)
         int len =
             snprintf(line, sizeof line, "  not the key's port: %u -> %u", placeholder, run->ports[p].real);
         if (wanted != 0)
-            snprintf(line + len, sizeof line - (size_t)len, ": %u was taken at the start", wanted);
+            snprintf(line + len, sizeof line - (size_t)len, ": %u was taken", wanted);
         print_line(line, table);
     }
 }

@@ -291,7 +291,11 @@ static void tell_unkeyed(const struct run *run, const struct home *home, unsigne
         return;
     }
     holders_describe_port(home, wanted, holder, sizeof holder);
-    fprintf(stderr, ", not the key's port: %u is held by %s", wanted, holder);
+    /* A port server may have leased it to another user. */
+    if (strcmp(holder, "nobody") == 0)
+        fprintf(stderr, ", not the key's port: %u was taken", wanted);
+    else
+        fprintf(stderr, ", not the key's port: %u is held by %s", wanted, holder);
 }
 
 static void tell(const struct run *run, const struct home *home, const struct wrapped *wrapped)
