@@ -129,7 +129,7 @@ $B/libportshim.so: $B/libportshim.joining.o $(SHIM_OBJECTS) $B/libportshim.map
 		-Wl,-soname,libportshim.so -o $@ $B/libportshim.joining.o $(filter-out $(JOINING),$(SHIM_OBJECTS)) -ldl
 	@echo $(SHIM_OBJECTS) >$B/libportshim.objects
 
--include $(wildcard $B/*/*.d $B/*/*/*.d $B/*/*/*/*.d)
+-include $(wildcard $B/portmap/*.d $B/portmap/*/*.d $B/shim/*/*.d $B/static/*/*/*.d $B/tests/broken/*.d)
 
 # Programs that the tests run, and the benchmarks of calls and starts. They use libc alone, and nothing of portshim.
 TEST_PROGRAMS = $(patsubst tests/programs/%.c,$B/tests/%,$(wildcard tests/programs/*.c)) \
