@@ -42,12 +42,13 @@ INCLUDEDIR = $(PREFIX)/include
 MANDIR = $(PREFIX)/share/man
 DOCDIR = $(PREFIX)/share/doc/portshim
 TMPFILESDIR = $(PREFIX)/lib/tmpfiles.d
-# Where a python3 looks for modules below PREFIX; nothing if none does. /usr/bin's is asked too, as the first one in PATH
-# may be another's. It is looked for once, when it is first needed.
+# Where a python3 looks for modules below PREFIX, which may be the user's ~/.local; nothing if none does. /usr/bin's is asked
+# too, as the first one in PATH may be another's. It is looked for once, when it is first needed.
 PYTHON = python3
 PYTHONDIR = $(eval PYTHONDIR := $$(find_pythondir))$(PYTHONDIR)
 find_pythondir = $(shell for python in $(PYTHON) /usr/bin/python3; do "$$python" -c 'import site, sys; \
-	print(next(d for d in site.getsitepackages() if d.startswith(sys.argv[1] + "/lib/")))' "$(PREFIX)" 2>/dev/null && break; done)
+	print(next(d for d in site.getsitepackages() + [site.getusersitepackages()] if d.startswith(sys.argv[1] + "/lib/")))' \
+	"$(PREFIX)" 2>/dev/null && break; done)
 JOBS = $(shell nproc)
 # The shell looks for bats when a recipe runs, as scripts/test-deps may install it before.
 BATS = "$$(PATH="$(CURDIR)/build/npm/node_modules/bats/bin:$$PATH" command -v bats)" --jobs $(JOBS)

@@ -38,6 +38,20 @@ quietly() {
     [[ -d tree/usr/local/bin ]]
 }
 
+@test "make install into ~/.local brings the pytest plugin to where the user's python3 looks, and uninstall removes it" {
+    finds_plugin() {
+        /usr/bin/python3 -B -c 'import importlib.metadata as m; print(m.version("portshim-pytest"))'
+    }
+    export HOME=$PWD/home
+    unset PYTHONUSERBASE
+    quietly install PREFIX="$HOME/.local"
+    run -0 finds_plugin
+    assert_output "$(sed -n 's/^VERSION = //p' "$ROOT/Makefile")"
+    quietly uninstall PREFIX="$HOME/.local"
+    run find home ! -type d
+    assert_output ''
+}
+
 @test "make install replaces what an older one has installed, for all to read, and no link is written through" {
     (umask 077 && quietly install DESTDIR="$PWD/tree")
     run find tree/usr ! -type l ! -perm -0444 -o -type d ! -perm -0755
