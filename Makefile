@@ -231,7 +231,8 @@ check: all $(TEST_PROGRAMS)
 # undefined behaviour (but for misaligned structures, which programs pass and the kernel takes); the unit tests, which
 # leak on purpose, in the same way; libportmap's threads under ThreadSanitizer; the command under valgrind; random bytes
 # for the readers; a third-party suite in four copies at once; CMake, node and Jest with what is installed for them; the
-# trap with Debian's own kernel, on x86-64 and AArch64; fresh systems of Debian 12 and Debian 11.
+# trap with Debian's own kernel, on x86-64 and AArch64; fresh systems of Debian 12 and Debian 11; a newcomer's way through
+# the README.
 S = $B/sanitized
 # The sanitizer's code is linked statically: a program must not look for its libraries, nor for their order.
 SANITIZED = B=$S/command STATIC= LDFLAGS=-static-libasan CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
@@ -256,6 +257,7 @@ check-long: check
 	scripts/test-deps kernel
 	scripts/check-kernel
 	scripts/check-bare
+	scripts/check-walk
 
 # The recipes of docs/recipes.md for runners that `make check` does not install.
 check-recipes: all
