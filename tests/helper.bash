@@ -79,8 +79,9 @@ within() {
     done
 }
 
+# gone PID: it may be a zombie, whose parent takes it at any moment.
 gone() {
-    ! kill -0 "$1" 2>/dev/null || [[ $(ps -o stat= -p "$1") == Z* ]]
+    [[ $(ps -o stat= -p "$1") != [!Z]* ]]
 }
 
 # real RUN PORT: waits until something listens on the placeholder, and prints the real port.

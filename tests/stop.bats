@@ -247,6 +247,19 @@ nobody_runs_on() {
     stops web
 }
 
+@test "few descriptors are enough for many processes, and too few are said before anything is ended" {
+    start run portshim run -n web -p 80 -- sh -c 'for each in $(seq 40); do sh -c "trap \"\" TERM; : >\$\$; exec sleep infinity" & done; wait'
+    within 20 eval '[[ $(ls -d [0-9]* | wc -l) == 40 ]]'
+    real=$(portshim port web 80)
+    run -125 bash -c 'ulimit -n 9; exec portshim stop -t 0 web'
+    assert_output 'portshim: portshim stop: Too many open files: close some descriptors, or raise ulimit -n'
+    run -0 bash -c 'ulimit -n 16; exec portshim stop -t 0.2 web'
+    assert_equal "$output" ''
+    # shellcheck disable=SC2046 # numbers
+    ended $(ls -d [0-9]*)
+    is_over "$real"
+}
+
 @test "who is interrupted has left nothing undone that a second one does not do" {
     start web portshim run -p 8080 -n web -- bash -c 'trap "" TERM; sleep 1000; true'
     web=$pid

@@ -10,6 +10,7 @@
 #include "run/name.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,6 +142,16 @@ static void complain_of_supervisor(const struct stopping *s, unsigned number)
              "run %s, supervisor %d", word_of(s, number), (int)s->runs[number].killed_supervisor);
 }
 
+/* Without descriptors left, a process that cannot be looked at would seem to have ended. */
+static int check_descriptors(int first)
+{
+    int spare = fcntl(first, F_DUPFD_CLOEXEC, first + STOPPING_SPARE);
+    if (spare < 0)
+        return -EMFILE;
+    close(spare);
+    return 0;
+}
+
 static void check_kernel(void)
 {
     int pidfd = (int)kernel_call(SYS_pidfd_open, getpid(), 0);
@@ -148,8 +159,11 @@ static void check_kernel(void)
     if (error == -ENOSYS || error == -EPERM)
         command_fail("the kernel, or a filter, has no pidfd_open(2) and pidfd_send_signal(2)",
                      "use Linux 5.3 or later", "portshim stop");
+    if (error == 0)
+        error = check_descriptors(pidfd);
     if (error < 0)
-        command_fail(portmap_strerror((int)error), "close some descriptors", "portshim stop");
+        command_fail(portmap_strerror((int)error), "close some descriptors, or raise ulimit -n",
+                     "portshim stop");
     close(pidfd);
 }
 

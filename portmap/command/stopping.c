@@ -188,7 +188,7 @@ static bool visit(struct member *member, int pidfd, void *context)
         counting->programs++;
         end_program(s, member, pidfd);
     }
-    if (s->watched_count == STOPPING_WATCHED)
+    if (s->watched_count == STOPPING_WATCHED || pidfd + STOPPING_SPARE >= sysconf(_SC_OPEN_MAX))
         return false;
     s->watched[s->watched_count++] = pidfd;
     return true;

@@ -22,7 +22,10 @@ struct stopping_run {
     pid_t killed_supervisor; /* of programs that were not found; 0: none */
 };
 
-enum { STOPPING_WATCHED = 32 };
+enum {
+    STOPPING_WATCHED = 32,
+    STOPPING_SPARE = 8, /* descriptors that are left for looking at processes, beside those of the watched */
+};
 
 /* Begin with all bytes zero but the first four. */
 struct stopping {
