@@ -74,7 +74,7 @@ static const char *directory_of(const char *file, char path[static PATH_MAX])
 
 void settings_read(const char *file, settings_take *take, void *context)
 {
-    char directory[PATH_MAX];
+    static char directory[PATH_MAX];
     int fd = open(file, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         command_fail(portmap_strerror(-errno), "name a file that can be read", "%s", file);
