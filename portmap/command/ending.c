@@ -19,17 +19,16 @@ static bool has_map(void)
     return watched->run->map != NULL && watched->run->map->head != NULL;
 }
 
-/* Puts what is known of the run into the record. False when nobody could ask for it later. */
-static bool describe(void)
+/* Puts what is known of the run into the record. */
+static void describe(void)
 {
     if (has_map()) {
         ended_describe(&record, watched->run->map);
-        return true;
+        return;
     }
     char *line = command_line(watched->command);
     ended_unmade(&record, watched->name, watched->files, line);
     free(line);
-    return true;
 }
 
 /* Opens the home of the run: what the environment says is relative to a directory that this process may have
@@ -70,8 +69,10 @@ static void write_record(bool may_go_on, int status)
 
 void ending_of_discarded(int status)
 {
-    if (watched != NULL && describe())
+    if (watched != NULL) {
+        describe();
         write_record(false, status);
+    }
     watched = NULL;
 }
 
@@ -80,7 +81,8 @@ void ending_of_discarded(int status)
 void ending_record(void)
 {
     bool may_go_on = watched != NULL && has_map();
-    if (watched != NULL && describe()) {
+    if (watched != NULL) {
+        describe();
         if (may_go_on)
             files_close(watched->run->map);
         write_record(may_go_on, status_of_command);

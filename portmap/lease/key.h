@@ -12,9 +12,8 @@
 #include <sys/types.h>
 
 enum {
-    KEY_MAX = 255, /* bytes of a key that a person has written */
-    KEY_ATTEMPTS =
-        64, /* numbers of one placeholder, for when others of its run have the ports of the first */
+    KEY_MAX = 255,     /* bytes of a key that a person has written */
+    KEY_ATTEMPTS = 64, /* numbers of one placeholder, where other placeholders of its run have their ports */
 };
 
 /* The user's number for keys: home_number(), also where PORTSHIM_HOME is set; in a user namespace where that

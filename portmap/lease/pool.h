@@ -21,8 +21,7 @@ struct ephemeral_range {
 };
 struct ephemeral_range pool_ephemeral_range(void);
 
-/* The first port that every user may bind (net.ipv4.ip_unprivileged_port_start); 1024 when it cannot be read.
- */
+/* The first port that every user may bind (net.ipv4.ip_unprivileged_port_start); 1024 if that is unknown. */
 unsigned pool_first_unprivileged(void);
 
 struct pool {

@@ -46,9 +46,7 @@ struct lack_last {
     char text[256];
 };
 
-/* Tells of it: "the last run of that name ended 3 s ago with 127". `error` as above. False when there is
- * none.
- */
+/* Tells of it: "the last run of that name ended 3 s ago with 127". `error` as above. False: there is none. */
 bool lack_last_run(struct lack_last *last, const struct watch *watch, int error, uint64_t since);
 
 #endif

@@ -12,8 +12,7 @@
 #include <stddef.h>
 
 /* Reads the records of ended runs: all, or those that a word means by their name, directory or map file, or
- * by the absolute path of the directory in which they were started. The latest comes first. Returns how many.
- */
+ * by the absolute path of the directory in which they were started. The latest is first. Returns how many. */
 unsigned past_runs(const struct home *home, const char *word, struct ended records[static ENDED_RECORDS]);
 
 /* The latest one that a word means; false when there is none. */

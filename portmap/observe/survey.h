@@ -52,8 +52,7 @@ int survey_run(struct survey *survey, const struct home *home, uint64_t run_id);
 
 /* The same for all living runs of the home, oldest first, at most `most`; `dying`: also for those that may
  * turn out to have ended. Returns how many. Sweeps some dead runs before. Calls unread() for each run that is
- * not known to be dead and cannot be read, with the error.
- */
+ * not known to be dead and cannot be read, with the error. */
 int survey_all(struct survey *surveys, unsigned most, const struct home *home, bool dying,
                void (*unread)(uint64_t run_id, int error));
 

@@ -166,8 +166,7 @@ static unsigned milliseconds_until(uint64_t deadline)
 }
 
 /* Gives back a port of the server that cannot be used. `portshim serve` takes it; another server keeps it
- * until the process has died. If we own it already, the server had forgotten that, and is to know it again.
- */
+ * until the process has died. One that we own already is the server's again, which had forgotten that. */
 static void decline(struct obtaining *o, unsigned port, uint64_t deadline)
 {
     if (lease_holder(o->leases, port) != o->want.owner)

@@ -5,18 +5,18 @@
  *
  * Standard error may be anything by the time: a client's socket, a pipe that a parser reads, a screen. So:
  *
- * - It is told only to the very file that `portshim run` had as stderr, and only if that is a terminal, a
- * pipe, or a regular file on a file system that tells when a file was made (inode numbers are used again).
- * Never in a run that was made by hand, or with -q.
- * - Nothing waits: a pipe that is full, or a terminal that is stopped, is left alone. So is a pipe without a
- *   reader.
+ * - It is told only to the very file that `portshim run` had as stderr, and only if that is a terminal,
+ *   a pipe, or a regular file on a file system that tells when a file was made (inode numbers are used
+ *   again). Never in a run that was made by hand, or with -q.
+ * - Nothing waits: a pipe that is full, or a terminal that is stopped, is left alone. So is a pipe
+ *   without a reader.
  * - A terminal is written to only if it is the process's own, the process is in the foreground, and the
- * terminal is in canonical mode: else a full-screen program has it.
+ *   terminal is in canonical mode: else a full-screen program has it.
  * - A process that has installed a seccomp filter, which may kill it for an unexpected call, says nothing;
- * nor does the program that it executes then. The filters of a container were there before the run. Whoever
- * calls this asks voice_filters().
- * - One write(2), without a signal: SIGPIPE, SIGTTOU and SIGXFSZ are blocked, and one that comes by the write
- * is taken. Where one of them was pending before, nothing is told.
+ *   nor does the program that it executes then. The filters of a container were there before the run.
+ *   Whoever calls this asks voice_filters().
+ * - One write(2), without a signal: SIGPIPE, SIGTTOU and SIGXFSZ are blocked, and one that comes by the
+ *   write is taken. Where SIGPIPE or SIGXFSZ was pending before, nothing is told.
  *
  * Who cannot tell leaves it to whoever meets the cause next. Async-signal-safe, and safe between vfork(2) and
  * exec; errno is left alone. All calls are of base/kernel.h, but for a speaker's `process`.
@@ -58,9 +58,8 @@ void voice_take(struct map_head *head);
  * speaker may tell it. When it was told already, that costs one look. */
 bool voice_may(const struct map *map, const _Atomic uint64_t *word, struct speaker speaker);
 
-/* Tells it, after voice_may(), in the words of base/problem.h, unless somebody else does. Whether it was
- * told.
- */
+/* Tells it, after voice_may(), in the words of base/problem.h, unless somebody else does. Returns whether
+ * this has told it. */
 bool voice_say(const struct map *map, _Atomic uint64_t *word, struct speaker speaker, const char *kind,
                const char *what, const char *why, const char *remedy);
 
