@@ -141,6 +141,22 @@ signal.pause()' "$PORTSHIM_POOL"
     assert_output "$(tr , '\n' <<<"$PORTSHIM_POOL" | tail -n 2)"
 }
 
+@test "a number behind the process stands for a port of the pool" {
+    own_pool 2
+    serve
+    owner wants
+    read -ra ports <<<"$(tr , '\n' <<<"$PORTSHIM_POOL" | sort -n | paste -sd ' ')"
+    assert_equal "$(say "$pid 4294967295\n")" "leased ${ports[1]}"
+    assert_equal "$(say "$pid 1\n")" "taken ${ports[1]}"
+    assert_equal "$(statistic denied-taken) $(statistic denied-allocations)" '1 1'
+    assert_equal "$(say "$pid\n")" "${ports[0]}"
+    assert_equal "$(say "$pid 4294967294\n")" "taken ${ports[0]}"
+    assert_equal "$(say "release ${ports[0]}\n")" ok
+    assert_equal "$(say "$pid 0\n")" "leased ${ports[0]}"
+    assert_equal "$(statistic total-allocations) $(statistic leases)" '3 2'
+    is_refused denied-init say '1 0\n'
+}
+
 @test "what is no request, and who is no process, is refused, closed and counted" {
     own_pool 2
     serve
@@ -160,7 +176,10 @@ requests-unparsable -$BASHPID\\n
 requests-unparsable rubbish\\n
 requests-unparsable \\n
 requests-unparsable ${BASHPID}x\\n
-requests-unparsable $BASHPID $BASHPID\\n
+requests-unparsable $BASHPID x\\n
+requests-unparsable $BASHPID 1 1\\n
+requests-unparsable $BASHPID 4294967296\\n
+requests-unparsable $BASHPID \\n
 requests-unparsable \\0377\\0376\\n
 requests-unparsable 99999999999999999\\n
 requests-unparsable release\\n
