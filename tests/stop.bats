@@ -216,6 +216,34 @@ nobody_runs_on() {
     is_over "$port"
 }
 
+@test "a program of another run on a port of this one is not ended, but named" {
+    start one portshim run -p 8080 -n one -- sleep 1000
+    within 10 portshim port one 8080 >found 2>err
+    start other portshim run -p 8081 -n other -- python3 -m http.server "$(<found)" --bind 127.0.0.1
+    within 10 listens "$(<found)"
+    fails_with "run one, port $(<found), pid $pid (python3)" portshim stop -t 0 one
+    kill -0 "$pid"
+    stops other
+    stops one
+}
+
+@test "who waits for a run, or stops it as well, is not ended but told" {
+    start web portshim run -p 8080 -n web -- bash -c 'trap "" TERM; sleep 1000; true'
+    start waiting portshim wait web 8080
+    waiting=$pid
+    start stopping portshim stop -v -t 0.5 web
+    within 10 grep -qs 'nothing listens yet' waiting.err
+    within 10 grep -q TERM stopping.err
+    run -0 portshim stop -t 0.5 web
+    assert_output ''
+    status=0
+    wait "$pid" || status=$?
+    assert_equal "$status" 0
+    wait "$waiting" || status=$?
+    assert_equal "$status" 125
+    assert_equal "$(tail -n 1 waiting.err | grep -c 'the run has ended')" 1
+}
+
 @test "what another user may not be sent is named, and all others are ended" {
     as_root || skip 'only root can make a program that becomes root'
     echo 'int main(int argc, char **argv) { return setresuid(0, 0, 0) != 0 || (argc == 1 && pause()); }' >becomes_root.c

@@ -11,6 +11,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* For the name of a command of portshim; a longer word is none. */
+enum { COMMAND_WORD = 16 };
+
 /* A process as the list of all processes has it, before any was looked into. */
 struct passer {
     pid_t pid, parent;
@@ -161,33 +164,52 @@ static const char *word_of_portshim(const char *line, int len)
     return is_portshim && end < line + len ? end + 1 : NULL;
 }
 
-static bool is_word(const char *text, const char *word)
+/* The word of the command that a process of portshim is; empty for another program. */
+static void read_command(pid_t pid, char word[static COMMAND_WORD])
 {
-    size_t len = strlen(word);
-    return strncmp(text, word, len) == 0 && (text[len] == ' ' || text[len] == '\0');
+    char path[64], line[PATH_MAX + 64];
+    struct text t = text_in(word, COMMAND_WORD);
+    snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
+    const char *at = word_of_portshim(line, text_read_once(path, line, sizeof line));
+    if (at != NULL)
+        text_bytes(&t, at, strcspn(at, " "));
+}
+
+static bool is_one_of(const char *word, const char *const words[], size_t count)
+{
+    size_t i = 0;
+    while (i < count && strcmp(word, words[i]) != 0)
+        i++;
+    return i < count;
 }
 
 /* What kind of process a member is now: it may have executed another program since the last look. */
 static void look_at_kind(struct member *member)
 {
     static const char *const words[] = {"trap", "proxy", "witness", "trapped", "run", "ports"};
-    char path[64], line[PATH_MAX + 64];
-    snprintf(path, sizeof path, "/proc/%d/cmdline", (int)member->pid);
-    const char *word = word_of_portshim(line, text_read_once(path, line, sizeof line));
-    member->stands_by = member->is_supervisor = false;
-    for (unsigned i = 0; word != NULL && i < sizeof words / sizeof *words; i++)
-        if (is_word(word, words[i])) {
-            member->stands_by = true;
-            member->is_supervisor = i == 0;
-        }
+    char word[COMMAND_WORD];
+    read_command(member->pid, word);
+    member->stands_by = is_one_of(word, words, sizeof words / sizeof *words);
+    member->is_supervisor = strcmp(word, words[0]) == 0;
+}
+
+/* Whether a process has the head mapped to look at the run, and not as one of its processes. */
+static bool looks_on(pid_t pid)
+{
+    static const char *const words[] = {"wait", "stop", "ls", "port", "env", "pick", "release", "doctor"};
+    char word[COMMAND_WORD];
+    read_command(pid, word);
+    return is_one_of(word, words, sizeof words / sizeof *words);
 }
 
 static int run_by_texts(const struct looking *looking, pid_t pid)
 {
     unsigned runs = looking->members->runs;
     int found = processes_find(pid, "environ", looking->environ, 2 * runs);
-    if (found == -ENODATA)
+    if (found == -ENODATA) {
         found = processes_find(pid, "maps", looking->maps, runs);
+        found = found >= 0 && looks_on(pid) ? -ENODATA : found;
+    }
     return found >= 0 ? found % (int)runs : found;
 }
 
@@ -326,6 +348,15 @@ static bool has_supervisor(const struct members *members)
     return false;
 }
 
+/* Whether a process that is of none of these runs is in another one. */
+static bool is_of_another_run(pid_t pid)
+{
+    static const char variable[] = "\0PORTSHIM_RUN=", directory[] = "/runs/";
+    static const struct processes_text name = {variable, sizeof variable - 1},
+                                       head = {directory, sizeof directory - 1};
+    return processes_find(pid, "environ", &name, 1) == 0 || processes_find(pid, "maps", &head, 1) == 0;
+}
+
 bool members_add_holder(struct members *members, pid_t pid, unsigned run)
 {
     static const struct processes_text library = {"/libportshim.so", sizeof "/libportshim.so" - 1};
@@ -334,7 +365,7 @@ bool members_add_holder(struct members *members, pid_t pid, unsigned run)
         return true;
     bool belongs =
         processes_find(pid, "maps", &library, 1) == 0 || (has_supervisor(members) && is_trapped(pid));
-    return belongs && enter(members, pid, line.ticks, run) != NULL;
+    return belongs && !is_of_another_run(pid) && enter(members, pid, line.ticks, run) != NULL;
 }
 
 bool members_keeps(const struct members *members, pid_t pid, unsigned run)

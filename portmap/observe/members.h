@@ -1,9 +1,10 @@
 /*
  * Who belongs to runs: all processes that a run has, to end them.
  *
- * A process belongs to a run when it has the run's head mapped; when its environment, as it was when it
- * executed its program, names the run, or one that was started inside of it; and when its parent belongs to
- * it. Whoever was seen to belong to it does so until the end: a process whose parent has ended has another.
+ * A process belongs to a run when it has the run's head mapped, other than a command of portshim that looks
+ * at the run from outside, such as `portshim wait`; when its environment, as it was when it executed its
+ * program, names the run, or one that was started inside of it; and when its parent belongs to it. Whoever
+ * was seen to belong to it does so until the end: a process whose parent has ended has another.
  *
  * This process and its ancestors are spared: they may belong to a run, too, and nobody means them.
  */
@@ -63,8 +64,9 @@ int members_look(struct members *members, members_visit *visit, void *context);
 
 /*
  * Adds a process to the members that has a socket on a port which this run has leased, if the library is in
- * it, or if it is trapped and the run has a supervisor: such a one got the port from the run, but may have
- * cleared its environment and lost its parent. False when it is none, so that it may be a stranger.
+ * it, or if it is trapped and the run has a supervisor, and it is in no other run: such a one got the port
+ * from the run, but may have cleared its environment and lost its parent. False when it is none, so that it
+ * may be a stranger.
  */
 bool members_add_holder(struct members *members, pid_t pid, unsigned run);
 
