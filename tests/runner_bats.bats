@@ -79,8 +79,8 @@ nothing_is_left() {
 
 @test "a mistake fails the test with a line about it, and a wait in vain shows the program's output" {
     inner mistakes.bats
-    assert_equal "$(grep -c '^not ok' <<<"$output")" 7
-    for line in 'nothing listens' 'I am on another port' 'and sorry' 'portshim: bad port specification "80800"' \
+    assert_equal "$(grep -c '^not ok' <<<"$output")" 8
+    for line in 'nothing listens' 'the run has ended' 'I am on another port' 'and sorry' 'portshim: bad port specification "80800"' \
         'portshim: portshim_start: usage: ' 'in a subshell' 'it is running' 'portshim: wbe: nothing of that name' \
         'is there, and is no map'; do
         assert_output --partial "$line"

@@ -66,6 +66,24 @@ said() {
     refute gone "$pid"
 }
 
+@test "a directory or an id means one run alone: to wait for it ends with it, or when it had ended before" {
+    # shellcheck disable=SC2016 # expanded by that shell
+    run=$(portshim run -p 80 -- sh -c 'echo "$PORTSHIM_RUN"')
+    for word in "$run" "$run/" "${run##*/}"; do
+        fails_with "$word, port 80: the run has ended" timeout 10 portshim wait "$word" 80
+    done
+    serves last 'kept = socket.create_server(("127.0.0.1", 80))'
+    run=$(portshim ls --json last | grep -o '"run":"[^"]*"' | cut -d '"' -f 4)
+    real last 80 >found
+    stop "$pid" KILL
+    run -125 --separate-stderr timeout 10 portshim wait "$run" 80
+    refute_regex "$stderr" 'before it listened'
+}
+
+@test "an empty word names no run, and is not waited for" {
+    fails_with 'run: its name is empty' timeout 10 portshim wait '' 80
+}
+
 @test "a run that could not be started while it was waited for ends the wait, with the status" {
     start waiter portshim wait -t 20 web 80
     waiter=$pid

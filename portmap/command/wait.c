@@ -108,8 +108,8 @@ static void end_telling(struct waiting *waiting)
     waiting->told = false;
 }
 
-/* A run that was made and has ended while it was waited for, and that nobody has seen, ends the wait. Of the
- * last one before it is said once that it has ended. */
+/* A run that was made and has ended while it was waited for, and that nobody has seen, ends the wait; so does
+ * one that the word means alone. Of the last one before it is said once that it has ended. */
 static void look_for_last(struct waiting *waiting)
 {
     struct lack lack;
@@ -125,7 +125,8 @@ static void look_for_last(struct waiting *waiting)
     }
     if (!lack_last_run(&last, &waiting->watch, waiting->error, waiting->since))
         return;
-    if (last.is_new && waiting->saw_new) { /* else the next one may just be starting */
+    bool is_only = last.is_only && !waiting->here;
+    if (is_only || (last.is_new && waiting->saw_new)) { /* else the next one may just be starting */
         end_telling(waiting);
         lack_of_start(&lack, &last.run);
         command_fail(lack.why, lack.remedy, "%s, port %s", waiting->watch.word, missing(waiting));
@@ -364,6 +365,8 @@ int command_wait(int argc, char **argv)
     asked_check(waiting.words, see_help);
     waiting.all = asked_all(waiting.words);
     waiting.here = waiting.watch.word == NULL;
+    if (!waiting.here && *waiting.watch.word == '\0') /* of a variable that is not set: no run will be that */
+        command_fail("its name is empty", "name one, or leave it out", "run");
     sweep_home(&home);
     waiting.diag = sockdiag_open();
     if (waiting.diag < 0)

@@ -307,7 +307,8 @@ void lack_of_start(struct lack *lack, const struct ended *run)
     past_status(run, status, sizeof status);
     if (*status != '\0')
         add(&w.why, " with %s", status);
-    add(&w.why, " before it listened");
+    if (!run->was_bound) /* else it may have listened, and on that port */
+        add(&w.why, " before it listened");
     add_cause(&w, run);
     end(&w, "see what its program said");
 }
@@ -348,13 +349,27 @@ void lack_of_placeholder(struct lack *lack, const struct map *map, unsigned port
     end(&w, "list it with -p when the run is started");
 }
 
+/* Whether a word is the directory or the id of this run. */
+static bool is_of_run(const char *word, const struct ended *run)
+{
+    char path[PATH_MAX];
+    uint64_t run_id;
+    snprintf(path, sizeof path, "%s", word);
+    size_t len = strlen(path);
+    while (len > 1 && path[len - 1] == '/')
+        path[--len] = '\0';
+    const char *slash = strrchr(path, '/');
+    return rundir_id(slash != NULL ? slash + 1 : path, &run_id) && run_id == run->run_id &&
+           strcmp(run->name, word) != 0;
+}
+
 bool lack_last_run(struct lack_last *last, const struct watch *watch, int error, uint64_t since)
 {
     char how[96];
     struct ended ended;
     const struct asked asked = look_at(watch->word);
     const char *what = asked.is_there ? "map file" : "name";
-    last->is_new = false;
+    last->is_new = last->is_only = false;
     if (is_unseen(watch, &asked))
         return false;
     if (past_last(watch->home, watch->word, &ended)) {
@@ -362,6 +377,7 @@ bool lack_last_run(struct lack_last *last, const struct watch *watch, int error,
         what = strcmp(ended.name, watch->word) == 0 ? "name" : asked.is_directory ? "directory" : "map file";
         snprintf(last->text, sizeof last->text, "the last run of that %s %s", what, how);
         last->is_new = ended.made >= since;
+        last->is_only = is_of_run(watch->word, &ended);
         last->run = ended;
         return true;
     }

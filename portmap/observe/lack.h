@@ -42,7 +42,8 @@ void lack_of_placeholder(struct lack *lack, const struct map *map, unsigned port
 /* The last run that the word means, and that has ended. */
 struct lack_last {
     bool is_new;      /* it was made after `since`, process_date() */
-    struct ended run; /* in that case */
+    bool is_only;     /* the word is its directory or id, which no other run will have */
+    struct ended run; /* in these cases */
     char text[256];
 };
 

@@ -62,13 +62,14 @@ portshim_start() {
 # portshim_wait NAME PORT [SECONDS]: waits (10 seconds) until something listens on the placeholder, and prints the real
 # port. When it fails, it shows what the program has printed.
 portshim_wait() {
-    local map status=0
+    local map run status=0
     if (($# < 2)); then
         _portshim_fail 'portshim_wait' 'usage' 'portshim_wait NAME PORT [SECONDS]'
         return 125
     fi
     map=$(_portshim_map "$1") || return 125
-    "$_portshim_command" wait -t "${3-10}" "$map" "$2" || status=$?
+    run=$(_portshim_run "$map") # for its map file, wait would wait for the next run when this one has ended
+    "$_portshim_command" wait -t "${3-10}" "$run" "$2" || status=$?
     ((status == 0)) || tail -n 50 -v "${map%.json}.out" "${map%.json}.err" >&2
     return "$status"
 }
@@ -122,6 +123,11 @@ _portshim_map() {
         fi
     done
     _portshim_fail "${1:-no name}" 'nothing of that name has been started' 'portshim_start it before'
+}
+
+# _portshim_run MAP: prints the run's directory.
+_portshim_run() {
+    sed -n 's/^{"run": "\([^"]*\)".*/\1/p' "$1"
 }
 
 # _portshim_end SIGNAL MAP...: ends all processes of the runs, and waits for those that this shell has started.
@@ -180,7 +186,7 @@ _portshim_status() {
 # It is no child of this shell, and has none of its descriptors.
 _portshim_watch() {
     local run descriptor
-    run=$(sed -n 's/^{"run": "\([^"]*\)".*/\1/p' "$1")
+    run=$(_portshim_run "$1")
     (
         trap '' TERM INT HUP
         cd /

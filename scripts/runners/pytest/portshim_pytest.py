@@ -117,12 +117,15 @@ class Started:
                 status = self.process.returncode
                 raise RuntimeError("portshim run -p %s ended with %d: see its line in stderr" % (ports, status))
             time.sleep(0.005)
-        self._guard = _guard(self.map)
+        with open(map_file, encoding="utf-8", errors="surrogateescape") as file:
+            self._run = json.load(file)["run"]
+        self._guard = _guard(self._run)
 
     def wait(self, port, timeout=10):
         """Waits until something listens on the placeholder. Returns the real port; TimeoutError when the time is over,
         RuntimeError when the run has ended."""
-        return int(self._ask("wait", "-t", str(timeout), self.map, str(port)))
+        # For the map file, wait would wait for the next run when this one has ended.
+        return int(self._ask("wait", "-t", str(timeout), self._run, str(port)))
 
     def port(self, port):
         """Returns the real port, whether or not anything listens."""
@@ -155,10 +158,8 @@ class Started:
         return done.stdout
 
 
-def _guard(map_file):
+def _guard(run):
     """Starts a process that ends the run when this process has ended without doing so: when it is killed."""
-    with open(map_file, encoding="utf-8", errors="surrogateescape") as file:
-        run = json.load(file)["run"]
     script = 'tail --pid="$1" -s 0.2 -f /dev/null && exec "$2" stop -t 5 "$3"'
     return subprocess.Popen(
         ["sh", "-c", script, "sh", str(os.getpid()), _portshim(), run],

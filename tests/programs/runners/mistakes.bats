@@ -7,6 +7,12 @@ bats_load_library portshim
     portshim_wait web 8080 0.1
 }
 
+@test "ended" {
+    portshim_start web 8080 -- sh -c 'exit 3'
+    while portshim_port web 8080 >/dev/null 2>&1; do sleep 0.02; done
+    portshim_wait web 8080 1000
+}
+
 @test "ports" { portshim_start web 80800 -- sleep 1000; }
 
 @test "usage" { portshim_start web 8080 sleep 1000; }

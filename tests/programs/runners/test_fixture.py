@@ -44,6 +44,10 @@ def test_what_goes_wrong_is_said(portshim):
         silent.wait(8080, 0.1)
     with pytest.raises(RuntimeError, match="9090"):
         silent.port(9090)
+    ended = portshim(8080, "true")
+    ended.process.wait()
+    with pytest.raises(RuntimeError, match="the run has ended"):
+        ended.wait(8080, 1000)
     with pytest.raises(RuntimeError, match="ended with 125"):
         portshim(80800, "sleep", "1000")
 
