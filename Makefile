@@ -49,7 +49,8 @@ PYTHONDIR = $(eval PYTHONDIR := $$(find_pythondir))$(PYTHONDIR)
 find_pythondir = $(shell for python in $(PYTHON) /usr/bin/python3; do "$$python" -c 'import site, sys; \
 	print(next(d for d in site.getsitepackages() + [site.getusersitepackages()] if d.startswith(sys.argv[1] + "/lib/")))' \
 	"$(PREFIX)" 2>/dev/null && break; done)
-JOBS = $(shell nproc)
+# Most tests wait more than they compute.
+JOBS := $(shell expr 2 \* $$(nproc))
 # The shell looks for bats when a recipe runs, as scripts/test-deps may install it before.
 BATS = "$$(PATH="$(CURDIR)/build/npm/node_modules/bats/bin:$$PATH" command -v bats)" --jobs $(JOBS)
 
