@@ -26,9 +26,14 @@ static bool is_ports(const char *word)
     return strcmp(word, "all") == 0 || portset_add(&ports, word, &problem) == 0;
 }
 
-static bool is_living_name(const struct home *home, const char *word)
+/* Whether a word is the name of a living run, or a map file or directory of a run. */
+static bool is_run(const struct home *home, const char *word)
 {
-    return name_is_valid(word) && !name_is_free(home, word);
+    char path[PATH_MAX];
+    uint64_t run_id;
+    if (name_is_valid(word) && name_find(home, word) != 0)
+        return !name_is_free(home, word);
+    return find_run(home, word, path, &run_id) == 0;
 }
 
 const char *meant_take(const struct home *home, char ***words, bool needs_port)
@@ -37,7 +42,7 @@ const char *meant_take(const struct home *home, char ***words, bool needs_port)
     while (*at != NULL && is_ports(*at))
         at++;
     bool all_ports = *at == NULL, one_needed = needs_port && at - *words == 1;
-    if (all_ports && (at == *words || one_needed || !is_living_name(home, **words)))
+    if (all_ports && (at == *words || one_needed || !is_run(home, **words)))
         return NULL;
     return *(*words)++;
 }
