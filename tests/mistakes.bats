@@ -22,9 +22,10 @@ processes() {
         xargs -r ps -o pid=,comm= -p | grep ' portshim$' || :
 }
 
-# Lists all files but the output of commands in the background, and all processes of this test.
+# Lists all files but the output of commands in the background and the record of ended runs, and all processes of this
+# test.
 traces() {
-    find . -mindepth 1 ! -name '*.out' ! -name '*.err' | sort
+    find . -mindepth 1 ! -name '*.out' ! -name '*.err' ! -path './*/ended' | sort
     processes
 }
 
@@ -229,6 +230,7 @@ need_tiny_disk() {
         mkdir -m 700 "part-$part" "part-$part/"{runs,names}
         chmod 770 "part-$part/$part"
         PORTSHIM_HOME=$PWD/part-$part mistaken "$private" -p 80
+        [[ ! -e part-$part/ended ]]
     done
     mkdir -m 700 part-leases
     mkdir -m 700 part-leases/{runs,names,leases}

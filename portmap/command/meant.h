@@ -12,8 +12,8 @@
 
 /*
  * Takes RUN from the words that follow the options, and moves *words past it. NULL when it is left out: every
- * word is a list of ports or "all", and the first is neither the name of a living run nor a map file. One word
- * alone is a PORT where one is needed, whatever runs there are.
+ * word is a list of ports or "all", and the first is neither the name of a living run nor a map file. One
+ * word alone is a PORT where one is needed, whatever runs there are.
  */
 const char *meant_take(const struct home *home, char ***words, bool needs_port);
 

@@ -205,7 +205,8 @@ int home_open_existing(struct home *home, char *const *env)
     int fd = error == 0 ? open_directory(AT_FDCWD, home->path) : error;
     if (fd < 0)
         return fd;
-    if (!is_own(fd, "", PASSABLE, &st)) {
+    if (!is_own(fd, "", PASSABLE, &st) || !is_own(fd, "runs", PASSABLE, &st) ||
+        !is_own(fd, "names", PASSABLE, &st)) {
         close(fd);
         return PORTMAP_EFOREIGN;
     }
