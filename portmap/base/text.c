@@ -70,6 +70,13 @@ int text_path(struct text *t, const char *path)
     return t->cut ? -ENAMETOOLONG : 0;
 }
 
+uint64_t text_hash(uint64_t hash, const char *text)
+{
+    for (; *text != '\0'; text++)
+        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
 bool text_take_uint(const char **at, const char *end, uint64_t max, uint64_t *out)
 {
     const char *p = *at;

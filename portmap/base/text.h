@@ -36,6 +36,11 @@ void text_mark_cut(struct text *t);
  * was cut, or another negated errno. */
 int text_path(struct text *t, const char *path);
 
+/* Adds a text to a hash, which begins as TEXT_HASH: FNV-1a of 64 bits, the same on every machine.
+ * Async-signal-safe. */
+#define TEXT_HASH UINT64_C(0xcbf29ce484222325)
+uint64_t text_hash(uint64_t hash, const char *text);
+
 /* Reads the decimal number at *at, no further than end, and moves *at past it. False, with *at unmoved, when
  * there is no digit or the number is larger than max. */
 bool text_take_uint(const char **at, const char *end, uint64_t max, uint64_t *out);

@@ -6,17 +6,6 @@
 
 #include <string.h>
 
-/* Fowler, Noll and Vo's hash 1a, of 64 bits. */
-#define FNV_BASIS UINT64_C(0xcbf29ce484222325)
-#define FNV_PRIME UINT64_C(0x100000001b3)
-
-static uint64_t hash(uint64_t before, const char *bytes)
-{
-    for (; *bytes != '\0'; bytes++)
-        before = (before ^ (unsigned char)*bytes) * FNV_PRIME;
-    return before;
-}
-
 /* Lets each bit of the hash depend on all of them: the last step of MurmurHash3. Keys such as web1 and web2
  * would have neighbouring numbers otherwise. */
 static uint64_t mix(uint64_t h)
@@ -42,7 +31,7 @@ uint32_t key_number(uid_t user, const char *key, unsigned placeholder, unsigned 
     text_char(&t, ':');
     text_uint(&t, attempt);
     text_char(&t, ':');
-    return (uint32_t)(mix(hash(hash(FNV_BASIS, numbers), key)) >> 32);
+    return (uint32_t)(mix(text_hash(text_hash(TEXT_HASH, numbers), key)) >> 32);
 }
 
 unsigned key_port(const struct portbits *pool, unsigned count, uint32_t number)

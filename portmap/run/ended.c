@@ -40,13 +40,9 @@ _Static_assert(sizeof(struct ended) == 512, "the layout is a file format, and no
 _Static_assert(offsetof(struct ended, name) == 80 && offsetof(struct ended, command) == 372,
                "the layout is a file format");
 
-/* FNV-1a, 64 bits. */
 uint64_t ended_file(const char *path)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (; *path != '\0'; path++)
-        hash = (hash ^ (unsigned char)*path) * UINT64_C(0x100000001b3);
-    return hash | 1; /* 0 is none */
+    return text_hash(TEXT_HASH, path) | 1; /* 0 is none */
 }
 
 static void copy(char *to, size_t size, const char *from)

@@ -76,20 +76,16 @@ static void absolute_file(struct by_hand *hand, const char *file)
 }
 
 /* Without a map file, all processes of a session with the same ports share a run, and find it by this name.
- * Two containers may share a home and have the same session ids: their pid namespaces differ. FNV-1a, 64
- * bits. */
+ * Two containers may share a home and have the same session ids: their pid namespaces differ. */
 static void name_session(struct by_hand *hand, const char *spec)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
     struct text t = text_in(hand->session_name, sizeof hand->session_name);
-    for (; *spec != '\0'; spec++)
-        hash = (hash ^ (unsigned char)*spec) * UINT64_C(0x100000001b3);
     text_str(&t, "@");
     text_uint(&t, process_pid_namespace());
     text_char(&t, '-');
     text_uint(&t, (uint64_t)getsid(0));
     text_char(&t, '-');
-    text_hex(&t, hash, 16);
+    text_hex(&t, text_hash(TEXT_HASH, spec), 16);
 }
 
 /* Attaches to the run that the map file or the session's name stands for; false when none is alive. */
