@@ -84,6 +84,7 @@ script() {
     says "$stand -p 8080 -- ./server" portshim run ./server -p 8080
     says "$stand -n web -p 8080-8090 -- ./server -v" portshim run -n web -- ./server --ports=8080-8090 -v
     says "$stand -p 8080 -- ./server a" portshim run 8080 ./server a
+    says "$stand -p 8080 -- ./server a" portshim run 8080 -- ./server a
     says 'run: no ports are given: name placeholders with -p, such as -p 8080' portshim run ./server -psecret
     run -0 portshim run -q -p 80 -- echo -p 8080
     assert_output -- '-p 8080'

@@ -326,6 +326,8 @@ _Noreturn static void fail_without_ports(const struct run_options *options, char
     text_str(&t, " --");
     for (char **word = options->command; word < misplaced.from; word++)
         spelling_add_word(&t, *word);
+    if (misplaced.from == options->command && *misplaced.to != NULL && strcmp(*misplaced.to, "--") == 0)
+        misplaced.to++; /* portshim run 8080 -- ./server */
     spelling_add_words(&t, misplaced.to);
     text_mark_cut(&t);
     command_fail("no ports are given", remedy, "run");
