@@ -236,6 +236,17 @@ static FILE *open_output(struct discovering *d)
     return out;
 }
 
+static void create(struct run *run, const struct means *means, const struct discovering *d)
+{
+    struct run_problem problem = {0};
+    const struct run_wish wish = {.command = command_line(d->command), .discover = true};
+    int error = run_create(run, means, &wish, &problem);
+    if (error != 0 && d->made_output)
+        unlink(d->output);
+    if (error != 0)
+        command_fail(lock_strerror(error), home_remedy(error), "%s", means->home->path);
+}
+
 int command_ports(int argc, char **argv)
 {
     static struct reach program;
@@ -244,7 +255,6 @@ int command_ports(int argc, char **argv)
     static struct run run;
     static const struct ending ending = {.run = &run};
     struct discovering d = {0};
-    struct run_problem problem = {0};
     struct home home;
     struct pool pool;
     parse_options(&d, argc, argv);
@@ -258,12 +268,7 @@ int command_ports(int argc, char **argv)
     command_open_home(&home);
     FILE *out = open_output(&d);
     const struct means means = {.home = &home, .pool = &pool};
-    const struct run_wish wish = {.command = command_line(d.command), .discover = true};
-    int error = run_create(&run, &means, &wish, &problem);
-    if (error != 0 && d.made_output)
-        unlink(d.output);
-    if (error != 0)
-        command_fail(lock_strerror(error), home_remedy(error), "%s", home.path);
+    create(&run, &means, &d);
     library_enter_run(library, &run, &(struct compact_trap){.is_off = trap == RUN_TRAP_OFF}); /* it fits */
     if (reach_refuses_library(&program))
         library_leave_out();
