@@ -66,6 +66,17 @@ said() {
     refute gone "$pid"
 }
 
+@test "a run that has just ended is not taken for the one before it" {
+    mkdir here
+    cd here
+    ends_with 127 nosuch portshim run -p 80 -n web -- nosuch
+    portshim run -p 80 -n web -- true
+    for run in web ''; do
+        PORTSHIM_QUIET=1 in_vain 'no such run yet, the last one ' ${run:+"$run"} 80
+        refute_regex "$stderr" 'with 127'
+    done
+}
+
 @test "a directory or an id means one run alone: to wait for it ends with it, or when it had ended before" {
     # shellcheck disable=SC2016 # expanded by that shell
     run=$(portshim run -p 80 -- sh -c 'echo "$PORTSHIM_RUN"')

@@ -58,6 +58,7 @@ struct looking {
     unsigned height;     /* how many the nearest are */
     unsigned count;      /* of the nearest that live */
     bool dying;          /* one as near may live: it is just executing a program */
+    uint64_t ended;      /* one as near that is dying, or dead and not cleared up; or 0 */
     char path[PATH_MAX]; /* of the first of them */
     char list[1024];     /* their names */
 };
@@ -120,6 +121,7 @@ static bool look_at_run(uint64_t run_id, void *context)
         height <= looking->limit && (looking->count == 0 || height <= looking->height)) {
         enum run_state state = life_of(looking->home, run_id);
         looking->dying = looking->dying || state == RUN_DYING;
+        looking->ended = state == RUN_DYING || state == RUN_DEAD ? run_id : looking->ended;
         if (state == RUN_ALIVE)
             count_run(looking, &map, path, height);
     }
@@ -131,6 +133,7 @@ static int look(struct looking *looking)
 {
     looking->count = 0;
     looking->dying = false;
+    looking->ended = 0;
     return rundir_each(looking->home, look_at_run, looking);
 }
 
@@ -188,6 +191,15 @@ int meant_here(const struct home *home, char path[static PATH_MAX], struct probl
 {
     const char *own = secure_getenv("PORTSHIM_RUN");
     return own != NULL && *own != '\0' ? find_own(home, own, path, problem) : find_here(home, path, problem);
+}
+
+uint64_t meant_ended_here(const struct home *home)
+{
+    static struct looking looking;
+    looking.home = home;
+    looking.limit = 0;
+    bool found = getcwd(looking.here, sizeof looking.here) != NULL && look_well(&looking) == 0;
+    return found && looking.count == 0 ? looking.ended : 0;
 }
 
 const char *meant_run(const struct home *home, const char *run)

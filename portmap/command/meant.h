@@ -9,6 +9,7 @@
 #include "lease/home.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
  * Takes RUN from the words that follow the options, and moves *words past it. NULL when it is left out: every
@@ -24,6 +25,10 @@ const char *meant_take(const struct home *home, char ***words, bool needs_port);
  * another code with *problem filled in: when several are as near, or PORTSHIM_RUN names none that lives.
  */
 int meant_here(const struct home *home, char path[static PATH_MAX], struct problem *problem);
+
+/* A run that was started in the working directory and has just ended, so that there is no record of it yet
+ * (run/ended.h); 0 when there is none, or one that lives. */
+uint64_t meant_ended_here(const struct home *home);
 
 /* RUN as written; or where it is NULL the directory of the run of meant_here(), or fails. */
 const char *meant_run(const struct home *home, const char *run);

@@ -216,7 +216,11 @@ static int look_here(struct waiting *waiting)
     waiting->watch.word = error == 0 ? path : getcwd(here, sizeof here);
     if (waiting->watch.word == NULL)
         command_fail(portmap_strerror(-errno), "name a run", "the working directory");
-    return error;
+    uint64_t ended = error != 0 ? meant_ended_here(waiting->watch.home) : 0;
+    if (ended == 0)
+        return error;
+    waiting->watch.run_id = ended;
+    return PORTMAP_EENDED;
 }
 
 /* What watch_find() says. An empty file is one to which a run may be going to write its map. */

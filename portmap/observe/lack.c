@@ -163,6 +163,14 @@ static void add_nobody(struct words *w, const struct watch *watch, const struct 
     }
 }
 
+/* The record of the last run that the word means. Of one that has just ended there is none yet, and the last
+ * that there is may be another's. */
+static bool find_last(const struct watch *watch, int error, struct ended *last)
+{
+    return past_last(watch->home, watch->word, last) &&
+           (error != PORTMAP_EENDED || last->run_id == watch->run_id);
+}
+
 void lack_of_run(struct lack *lack, const struct watch *watch, int error)
 {
     char how[96];
@@ -171,7 +179,7 @@ void lack_of_run(struct lack *lack, const struct watch *watch, int error)
     const struct asked asked = look_at(watch->word);
     if (is_unseen(watch, &asked)) {
         add_unseen(&w, &asked);
-    } else if (past_last(watch->home, watch->word, &last)) {
+    } else if (find_last(watch, error, &last)) {
         past_tell(&last, how, sizeof how);
         add(&w.why, ", the last one %s", how);
         add_cause(&w, &last);
@@ -368,11 +376,11 @@ bool lack_last_run(struct lack_last *last, const struct watch *watch, int error,
     char how[96];
     struct ended ended;
     const struct asked asked = look_at(watch->word);
-    const char *what = asked.is_there ? "map file" : "name";
+    const char *what = asked.is_directory ? "directory" : asked.is_there ? "map file" : "name";
     last->is_new = last->is_only = false;
     if (is_unseen(watch, &asked))
         return false;
-    if (past_last(watch->home, watch->word, &ended)) {
+    if (find_last(watch, error, &ended)) {
         past_tell(&ended, how, sizeof how);
         what = strcmp(ended.name, watch->word) == 0 ? "name" : asked.is_directory ? "directory" : "map file";
         snprintf(last->text, sizeof last->text, "the last run of that %s %s", what, how);
