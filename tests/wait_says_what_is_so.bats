@@ -70,7 +70,7 @@ said() {
     mkdir here
     cd here
     ends_with 127 nosuch portshim run -p 80 -n web -- nosuch
-    portshim run -p 80 -n web -- true
+    portshim run -p 80 -n web -- sh -c 'exec true' # it may be executing the next program: nobody knows at once
     for run in web ''; do
         PORTSHIM_QUIET=1 in_vain 'no such run yet, the last one ' ${run:+"$run"} 80
         refute_regex "$stderr" 'with 127'
