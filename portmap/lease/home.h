@@ -31,8 +31,8 @@ struct home {
  */
 int home_open(struct home *home, char *const *env);
 
-/* The same for a home that is there already; makes nothing. -ENOENT when it is not, PORTMAP_EFOREIGN also when
- * a part of it is missing. */
+/* The same for a home that is there already; makes nothing. -ENOENT when it is not, PORTMAP_EFOREIGN also
+ * when a part of it is missing. */
 int home_open_existing(struct home *home, char *const *env);
 
 /* The remedy to print when something in the home could not be made. */
