@@ -32,7 +32,7 @@ same_as_bare() {
     "$@" >bare.out 2>&1 || status=$?
     assert_equal "$status" 0
     strangers
-    portshim run -p "$(placeholders)" -m map.json -- "$@" >wrapped.out 2>&1 || status=$?
+    portshim run -q -p "$(placeholders)" -m map.json -- "$@" >wrapped.out 2>&1 || status=$?
     run diff bare.out wrapped.out
     output=$(head -n 40 <<<"$output") assert_success
     assert_equal "$status" 0

@@ -73,7 +73,7 @@ conforms() {
         if [[ $how == wrapped ]]; then
             start strangers "${in_network[@]}" /usr/bin/python3 "$PROGRAMS/stranger.py" 8080 8081
             within 10 grep -qsx ready strangers.out
-            before=(portshim run -p '8080,8081' --)
+            before=(portshim run -q -p '8080,8081' --)
         fi
         status=0
         (cd $how && exec timeout 40 "${in_network[@]}" "${before[@]}" "$program" 8080 8081) >$how.out 2>&1 || status=$?
