@@ -10,7 +10,7 @@ bats_load_library portshim
 @test "ended" {
     portshim_start web 8080 -- sh -c 'exit 3'
     while portshim_port web 8080 >/dev/null 2>&1; do sleep 0.02; done
-    portshim_wait web 8080 1000
+    portshim_wait web 8080 20
 }
 
 @test "ports" { portshim_start web 80800 -- sleep 1000; }

@@ -47,7 +47,7 @@ def test_what_goes_wrong_is_said(portshim):
     ended = portshim(8080, "true")
     ended.process.wait()
     with pytest.raises(RuntimeError, match="the run has ended"):
-        ended.wait(8080, 1000)
+        ended.wait(8080, 20)
     with pytest.raises(RuntimeError, match="ended with 125"):
         portshim(80800, "sleep", "1000")
 
