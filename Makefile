@@ -50,7 +50,7 @@ find_pythondir = $(shell for python in $(PYTHON) /usr/bin/python3; do "$$python"
 	print(next(d for d in site.getsitepackages() + [site.getusersitepackages()] if d.startswith(sys.argv[1] + "/lib/")))' \
 	"$(PREFIX)" 2>/dev/null && break; done)
 # Most tests wait more than they compute.
-JOBS := $(shell expr 2 \* $$(nproc))
+JOBS := $(shell echo $$((2 * $$(nproc))))
 # The shell looks for bats when a recipe runs, as scripts/test-deps may install it before.
 BATS = "$$(PATH="$(CURDIR)/build/npm/node_modules/bats/bin:$$PATH" command -v bats)" --jobs $(JOBS)
 

@@ -317,8 +317,9 @@ need_tiny_disk() {
     for run in nobody ./none.json "$PORTSHIM_HOME/runs/00000000000001" ''; do
         mistaken "run $run: no such run" -j "$run"
         refused 125 "run $run: no such run" portshim port "$run" 80
-        refused 124 'no such run yet' portshim wait -t 0.05 "$run" 80
+        [[ -z $run ]] || refused 124 'no such run yet' portshim wait -t 0.05 "$run" 80
     done
+    refused 125 'run: its name is empty' portshim wait -t 0.05 '' 80
 }
 
 @test "a run that has ended cannot be joined or asked" {
