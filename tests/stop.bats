@@ -244,6 +244,21 @@ nobody_runs_on() {
     assert_equal "$(tail -n 1 waiting.err | grep -c 'the run has ended')" 1
 }
 
+# So does every start of a run, every port that is leased by libportmap and every start by hand: they clear up.
+@test "who just looks whether the run is alive is not ended" {
+    start web portshim run -p 8080 -n web -m web.json -- sleep 1000
+    within 10 test -s web.json
+    start looker /usr/bin/python3 -c '
+import glob, mmap, os, sys, time
+[head] = [name for name in glob.glob(sys.argv[1] + "/*") if len(name.split("/")[-1]) == 32]
+mapped = mmap.mmap(os.open(head, os.O_RDONLY), 4096, prot=mmap.PROT_READ)
+print("ready", flush=True)
+time.sleep(1000)' "$(jq -r .run web.json)"
+    within 10 grep -qs ready looker.out || fail "$(cat looker.err)"
+    portshim stop -t 2 web || :
+    kill -0 "$pid"
+}
+
 @test "what another user may not be sent is named, and all others are ended" {
     as_root || skip 'only root can make a program that becomes root'
     echo 'int main(int argc, char **argv) { return setresuid(0, 0, 0) != 0 || (argc == 1 && pause()); }' >becomes_root.c

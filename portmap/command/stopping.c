@@ -51,7 +51,7 @@ static int open_run(struct stopping *s, struct stopping_run *run)
         return PORTMAP_ETORN;
     if (!life_has_head(&run->map, run->run_id))
         return PORTMAP_EENDED;
-    return members_add_run(&s->members, run->path, secret);
+    return members_add_run(&s->members, run->path, secret, run->map.head);
 }
 
 static bool has_ended(const struct stopping *s, uint64_t run_id)

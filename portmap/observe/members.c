@@ -57,12 +57,18 @@ int members_begin(struct members *members)
     return 0;
 }
 
-int members_add_run(struct members *members, const char *path, const char *secret)
+int members_add_run(struct members *members, const char *path, const char *secret,
+                    const struct map_head *head)
 {
     char **more = reallocarray(members->texts, 2 * (members->runs + 1), sizeof *more);
     if (more == NULL)
         return -ENOMEM;
     members->texts = more;
+    const struct map_head **heads = reallocarray(members->heads, members->runs + 1, sizeof *heads);
+    if (heads == NULL)
+        return -ENOMEM;
+    members->heads = heads;
+    heads[members->runs] = head;
     char *name = NULL, *copy = strdup(secret);
     if (copy == NULL || asprintf(&name, "%cPORTSHIM_RUN=%s", '\0', path) < 0) {
         free(copy);
@@ -193,23 +199,46 @@ static void look_at_kind(struct member *member)
     member->is_supervisor = strcmp(word, words[0]) == 0;
 }
 
-/* Whether a process has the head mapped to look at the run, and not as one of its processes. */
-static bool looks_on(pid_t pid)
+/* Whether the process has the run's notes mapped, too, and the run was alive then. Who just looks whether a
+ * run is alive maps its head alone; who clears up after it maps the notes, when it is dead. */
+static bool uses_notes(const struct looking *looking, pid_t pid, unsigned run)
 {
-    static const char *const words[] = {"wait", "stop", "ls", "port", "env", "pick", "release", "doctor"};
+    const char *path = looking->members->texts[2 * run] + 1;
+    char notes[64];
+    struct text t = text_in(notes, sizeof notes);
+    text_str(&t, strrchr(path, '/'));
+    text_str(&t, "/map");
+    const struct processes_text text = {notes, strlen(notes)};
+    return processes_find(pid, "maps", &text, 1) == 0 &&
+           map_life_state(atomic_load(&looking->members->heads[run]->life)) != MAP_DEAD;
+}
+
+/*
+ * The run whose files a process has mapped as one of its processes. Commands of portshim map those of runs
+ * that they look at, but for the processes of the trap, and for `portshim run` and `ports`, which may be a
+ * parent of the run's command.
+ */
+static int run_by_maps(const struct looking *looking, pid_t pid)
+{
+    static const char *const of_trap[] = {"trap", "proxy", "witness", "trapped"};
+    static const char *const of_run[] = {"run", "ports"};
     char word[COMMAND_WORD];
+    int run = processes_find(pid, "maps", looking->maps, looking->members->runs);
+    if (run < 0)
+        return run;
     read_command(pid, word);
-    return is_one_of(word, words, sizeof words / sizeof *words);
+    if (is_one_of(word, of_trap, sizeof of_trap / sizeof *of_trap))
+        return run;
+    bool may_belong = *word == '\0' || is_one_of(word, of_run, sizeof of_run / sizeof *of_run);
+    return may_belong && uses_notes(looking, pid, (unsigned)run) ? run : -ENODATA;
 }
 
 static int run_by_texts(const struct looking *looking, pid_t pid)
 {
     unsigned runs = looking->members->runs;
     int found = processes_find(pid, "environ", looking->environ, 2 * runs);
-    if (found == -ENODATA) {
-        found = processes_find(pid, "maps", looking->maps, runs);
-        found = found >= 0 && looks_on(pid) ? -ENODATA : found;
-    }
+    if (found == -ENODATA)
+        found = run_by_maps(looking, pid);
     return found >= 0 ? found % (int)runs : found;
 }
 
@@ -380,6 +409,7 @@ void members_end(struct members *members)
     for (unsigned i = 0; i < 2 * members->runs; i++)
         free(members->texts[i]);
     free(members->texts);
+    free(members->heads);
     free(members->list);
     free(members->ancestors);
     *members = (struct members){0};

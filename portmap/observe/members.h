@@ -38,7 +38,8 @@ struct members {
     struct member *list; /* those that were there at the last look, in no order */
     unsigned count, room;
     unsigned runs;
-    char **texts;     /* what names a run: for each, its assignment to PORTSHIM_RUN, and its secret */
+    char **texts; /* what names a run: for each, its assignment to PORTSHIM_RUN, and its secret */
+    const struct map_head **heads;
     pid_t *ancestors; /* this process and those above it, from the inside out */
     unsigned ancestor_count;
 };
@@ -47,8 +48,10 @@ struct members {
  * namespace. */
 int members_begin(struct members *members);
 
-/* Adds a run to those whose members are looked for; their indices count from 0. 0 or -ENOMEM. */
-int members_add_run(struct members *members, const char *path, const char *secret);
+/* Adds a run to those whose members are looked for; their indices count from 0. Keeps the pointer to its
+ * head. 0 or -ENOMEM. */
+int members_add_run(struct members *members, const char *path, const char *secret,
+                    const struct map_head *head);
 
 /*
  * Called for a member that is alive, with a pidfd (pidfd_open(2)) that is this very process's: it was opened
