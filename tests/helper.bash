@@ -46,9 +46,15 @@ start() {
     STARTED+=("$pid")
 }
 
+# has_executed PID: a child of this shell is not a copy of it any more. Such a copy may lose a signal.
+has_executed() {
+    ! cmp -s "/proc/$1/cmdline" "/proc/$BASHPID/cmdline"
+}
+
 # stop PID [SIGNAL]: sends the signal (TERM) and waits for the process, a child of this shell; $status is its status.
 stop() {
     local ended=$1
+    within 2 has_executed "$ended" || :
     kill "-${2:-TERM}" "$ended" 2>/dev/null || :
     status=0
     # shellcheck disable=SC2034 # the caller reads it
