@@ -149,7 +149,7 @@ func main() {
     # shellcheck disable=SC2016 # expanded by that shell
     start server portshim run -p 8080,8081 -n again -- bash -c '
         ./static 8080 ./below "$0" &
-        while [[ $(portshim ls --json again) != *"\"not_listed\":[{"* ]]; do sleep 0.05; done
+        while [[ $(portshim ls --json again) != *"\"not_listed\":[{"* ]]; do sleep 0.05; done # a note in memory: no event
         ./below 8081 & trap "kill $(jobs -p | xargs)" TERM; wait $!' "$unlisted"
     portshim wait -t 20 again 8080,8081
     serves again 8081 below trap

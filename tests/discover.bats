@@ -86,7 +86,7 @@ except OSError:
 @test "a server and its clients are told apart, and each is said once" {
     port=$(fixed 1)
     discovered sh -c 'redis-server --port "$0" --save "" --logfile redis.log &
-        until redis-cli -p "$0" ping >/dev/null 2>&1; do sleep 0.05; done
+        until redis-cli -p "$0" ping >/dev/null 2>&1; do sleep 0.05; done # in no run: nothing tells when it answers
         redis-cli -p "$0" shutdown nosave; wait' "$port"
     assert_equal "$status $output" '0 '
     found "$port tcp bind redis-server" "$port tcp connect redis-cli"

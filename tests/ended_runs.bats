@@ -131,7 +131,7 @@ socket.create_server((\"127.0.0.1\", $2))"' - "$busybox" "$port"
 }
 
 @test "a run that is dying is listed by --all, until it is known to have ended" {
-    portshim run -p 80 -n web -- sh -c 'sleep 0' # executes a program: 2 s pass before it counts as dead
+    portshim run -p 80 -n web -- sh -c /bin/true # executes a program: 2 s pass before it counts as dead
     run -0 portshim ls
     assert_output ''
     run -0 portshim ls --all

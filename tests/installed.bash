@@ -31,6 +31,11 @@ hide_source() {
         exec "$@"' - "${hidden[@]}" --)
 }
 
+# nothing_is_left: whether all has gone that was started with this test's mark in its environment: HERE=$PWD.
+nothing_is_left() {
+    ! grep -qzsx "HERE=$PWD" /proc/[0-9]*/environ
+}
+
 # example RUNNER NUMBER: prints an example of portshim-runners(7), as it is installed.
 example() {
     sed -n "/^\.Ss $1\$/,/^\.S[sh] [^$1]/p" "$TREE/share/man/man7/portshim-runners.7" |

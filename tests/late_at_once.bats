@@ -60,7 +60,7 @@ all_bound() {
     cat >bind.py <<'END'
 import os, socket, time
 while not os.path.exists('taken'):
-    time.sleep(0.02)
+    time.sleep(0.02)  # a shell makes the file: no event
 for number in (9001, 9002):
     server = socket.create_server(('127.0.0.1', number))
     print(server.getsockname()[1], flush=True)

@@ -340,7 +340,7 @@ portshim run -q -p 8080 -n daemon -- /usr/bin/python3 -c '
 import os, socket, time
 if os.fork() == 0:
     while not os.path.exists("recovered"): # as a database that recovers first
-        time.sleep(0.02)
+        time.sleep(0.02) # a shell makes the file: no event
     server = socket.create_server(("127.0.0.1", 8080))
     time.sleep(60) # until it is killed; it ends by itself if the test has failed' 3>&- >daemon.out 2>&1
 portshim ls

@@ -21,10 +21,6 @@ setup() {
     pytest=("${INSTALLED[@]}" /usr/bin/python3 -m pytest -p no:cacheprovider)
 }
 
-nothing_is_left() {
-    ! grep -qzsx "HERE=$PWD" /proc/[0-9]*/environ
-}
-
 @test "eight workers with a server on 8080 meet each other's, and with the plugin each has its own" {
     # In one run all eight have one 8080, as they would have the host's.
     run "${INSTALLED[@]}" portshim run -p 8080 -- /usr/bin/python3 -m pytest -p no:cacheprovider -q -n 8 test_eight.py

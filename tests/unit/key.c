@@ -1,14 +1,13 @@
 /* Keys: lease/key.h, and what a thousand of them get from the lease table. In a network of the test's own, in
  * which every port is free. */
 #include "directory.h"
+#include "network.h"
 
 #include "error.h"
 #include "lease/key.h"
 #include "run/leases.h"
 #include "run/obtain.h"
 
-#include <errno.h>
-#include <sched.h>
 
 enum { KEYS = 1000, PLACEHOLDER = 8080, FIRST = 10000, POOL = 36000 };
 
@@ -54,10 +53,7 @@ static struct pool pool;
 
 static void begin(void)
 {
-    if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0) {
-        printf("# skipped: no network of its own: %s\n", strerror(errno));
-        exit(0);
-    }
+    enter_own_network();
     enter_new_directory();
     portbits_add_range(&pool.ports, FIRST, FIRST + POOL - 1);
     pool.count = POOL;

@@ -1,4 +1,5 @@
 /* What becomes of what a dead run leaves, and when it is dead: run/sweep.h, run/rundir.h, run/life.h. */
+#include "network.h"
 #include "places.h"
 
 #include "run/leases.h"
@@ -8,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -18,10 +18,7 @@ static struct lease_table leases;
 
 static void begin(void)
 {
-    if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0) {
-        printf("# skipped: no network of its own: %s\n", strerror(errno));
-        exit(0);
-    }
+    enter_own_network();
     enter_new_directory();
     home = new_home("home");
     equal(leases_open(&leases, &home), 0);

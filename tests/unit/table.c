@@ -1,5 +1,6 @@
 /* The lease table: lease/table.h. In a network of the test's own, in which every port is free. */
 #include "directory.h"
+#include "network.h"
 
 #include "error.h"
 #include "lease/table.h"
@@ -8,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -25,10 +25,7 @@ static struct pool pool;
 static void begin(unsigned count)
 {
     static char variable[64];
-    if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0) {
-        printf("# skipped: no network of its own: %s\n", strerror(errno));
-        exit(0);
-    }
+    enter_own_network();
     enter_new_directory();
     snprintf(variable, sizeof variable, "PORTSHIM_HOME=%s/home", directory);
     equal(home_open(&home, (char *[]){variable, NULL}), 0);
