@@ -117,14 +117,17 @@ $B/libportshim.map: shim/process/interposed.h Makefile $B/flags
 # would look up four functions, and the library needs none of these.
 SHIM_LINK = -nostartfiles -Wl,-z,noseparate-code -Wl,-z,norelro -Wl,-z,lazy
 # What every program of a run executes and reads when it starts. It lies together, at the library's beginning, constants
-# included: of a file that is mapped the kernel makes present the 64 KiB around each page that is touched.
-JOINING = $(patsubst %,$B/%.o,$(addprefix shim/process/,attach once loaded memory carry copies kernel borrow next settle) \
-	shim/rules/view $(addprefix portmap/run/,files map compact texts rundir) portmap/host/process \
+# included: of a file that is mapped the kernel makes present the 64 KiB around each page that is touched. Likewise what
+# they write: the library's data begins with a page (.init_array is its first section), and what every program writes
+# fits into that.
+JOINING = $(patsubst %,$B/%.o,$(addprefix shim/process/,attach once loaded memory carry copies kernel borrow next settle \
+	own_program supervised) shim/rules/view $(addprefix portmap/run/,files map compact texts rundir voice) portmap/host/process \
 	$(addprefix portmap/base/,text environment kernel) portmap/program/preload)
 CONSTANTS = .rodata $(addprefix .rodata.,str1.1 str1.4 str1.8 str1.16 str1.32 cst4 cst8 cst16 cst32)
 $B/libportshim.joining.o: $(JOINING)
 	$(CC) $(CFLAGS) $(if $(findstring -flto,$(CFLAGS)),-flinker-output=nolto-rel) -nostdlib -r -o $@ $^
-	$(OBJCOPY) $(foreach name,$(CONSTANTS),--rename-section $(name)=.text.hot$(name),alloc,load,readonly,code,contents) $@
+	$(OBJCOPY) $(foreach name,$(CONSTANTS),--rename-section $(name)=.text.hot$(name),alloc,load,readonly,code,contents) \
+		--set-section-alignment .init_array=4096 $@
 
 $B/libportshim.so: $B/libportshim.joining.o $(SHIM_OBJECTS) $B/libportshim.map
 	$(LINK) -shared -Wl,--version-script=$B/libportshim.map $(SHIM_LINK) -Wl,--no-undefined \

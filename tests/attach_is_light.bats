@@ -51,3 +51,22 @@ calls_after_loading() {
         for ((delay = 1; delay < 400; delay += 4)); do DELAY=$delay ./early || exit; done'
     nobody_visited_strangers
 }
+
+@test "it writes to seven pages of memory for the library, most of which is for ports that it does not use" {
+    start program portshim run -p 8080 -- sleep infinity
+    # Behind the library's file is the memory without one, its tables and two pages of ld.so's.
+    own_pages() {
+        awk -v page="$(($(getconf PAGESIZE) / 1024))" '
+            /^[0-9a-f]+-[0-9a-f]+ / {
+                split($1, range, "-")
+                ours = /libportshim\.so/ || (NF == 5 && range[1] == end)
+                if (ours) end = range[2]
+            }
+            ours && /^Anonymous:/ { sum += $2 }
+            END { print sum / page }' "/proc/$pid/smaps"
+    }
+    is_sleep() { [[ $(readlink "/proc/$pid/exe") == */sleep ]] && [[ $(portshim ls --log) == *"pid $pid "*attached* ]]; }
+    within 10 is_sleep
+    pages=$(own_pages)
+    ((pages > 0 && pages <= 7)) || fail "$pages pages"
+}

@@ -9,4 +9,8 @@
  * linker puts "common" objects at the end. */
 #define APART __attribute__((common))
 
+/* Before the definition of the one large object of which a start touches the beginning. That lies right
+ * behind the small objects, mostly in their page. (The linker puts sections of this name behind .bss.) */
+#define BEHIND_SMALL __attribute__((section(".bss.behind")))
+
 #endif

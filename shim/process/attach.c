@@ -29,20 +29,23 @@
 
 extern char **environ;
 
-APART struct view own_view;
+/* The alignment keeps what is in front of the tables in one page. */
+APART _Alignas(256) struct view own_view;
 
 _Atomic uint32_t attach_done;
 bool attach_keeps_deepbind;
 
-static struct map maps[VIEW_MAPS]; /* those of the view */
-static char head[PATH_MAX];        /* the path of a run's head, while that run is joined */
+/* The maps of the view: of this process's run, and of those around it, which few programs have. */
+static struct map own_map;
+APART struct map attach_outer_maps[VIEW_MAPS - 1];
 
 /* Adds the maps of the runs around this one, up to one that has ended: only its late assignments are lost. */
 static void add_outer(void)
 {
     int judge;
+    char *head = carry_outer;
     for (unsigned n = 0; compact_outer(carry_compact(), n, head); n++) {
-        struct map *map = &maps[n + 1 < VIEW_MAPS ? n + 1 : VIEW_MAPS - 1];
+        struct map *map = &attach_outer_maps[n < VIEW_MAPS - 2 ? n : VIEW_MAPS - 2];
         if (files_join(map, head, &judge) != 0)
             return;
         if (view_add_map(&own_view, map))
@@ -112,28 +115,32 @@ static void join_apart(const char *run_path, const char *text, const struct comp
 /* Joins as a process of the run's owner. */
 static void join_own(const char *run_path, const struct compact_trap *trap)
 {
-    int judge = 0, error = files_join_own(&maps[0], run_path, head, &judge);
+    char secret[SECRET_SIZE], *head = carry_room();
+    int judge = 0, error = files_join_own(&own_map, run_path, head, &judge);
     if (error == 0)
-        error = texts_open(&maps[0], AT_FDCWD, run_path);
+        error = texts_open(&own_map, AT_FDCWD, run_path);
     if (error != 0)
         die_of_run(run_path, error, judge);
-    use_map(&maps[0], run_path, strrchr(head, '/') + 1, NULL, trap);
+    struct text t = text_in(secret, sizeof secret);
+    text_str(&t, strrchr(head, '/') + 1);
+    use_map(&own_map, run_path, secret, NULL, trap);
 }
 
 /* Joins as a process that was told the secret. */
 static void join_told(const char *run_path, const char *text)
 {
     struct compact compact;
-    struct text t = text_in(head, sizeof head);
+    char *head = carry_room();
+    struct text t = text_in(head, PATH_MAX);
     int judge = 0;
     if (!compact_read_head(text, &compact))
         die(COMPACT_VARIABLE, "not written by this version of portshim", end_remedy);
     text_str(&t, run_path);
     text_char(&t, '/');
     text_str(&t, compact.secret);
-    int error = t.cut ? -ENAMETOOLONG : files_join(&maps[0], head, &judge);
+    int error = t.cut ? -ENAMETOOLONG : files_join(&own_map, head, &judge);
     if (error == 0)
-        use_map(&maps[0], run_path, compact.secret, text, &compact.trap);
+        use_map(&own_map, run_path, compact.secret, text, &compact.trap);
     else if (error == -ENOENT && access(run_path, F_OK) == 0) /* the text is another run's */
         join_own(run_path, &compact.trap);
     else if (error == PORTMAP_EENDED || error == PORTMAP_ETORN || error == PORTMAP_EUNDECIDED ||
@@ -143,18 +150,19 @@ static void join_told(const char *run_path, const char *text)
         join_apart(run_path, text, &compact);
 }
 
+APART char attach_trimmed[PATH_MAX];
+
 static void join(const char *run_path, const char *compact)
 {
-    static char trimmed[PATH_MAX];
     size_t length = strlen(run_path);
     if (*run_path != '/')
         die(run_path, "PORTSHIM_RUN is not an absolute path", end_remedy);
     if (run_path[length - 1] == '/') { /* the names of the directories around it are taken from the path */
-        struct text t = text_in(trimmed, sizeof trimmed);
+        struct text t = text_in(attach_trimmed, sizeof attach_trimmed);
         while (length > 1 && run_path[length - 1] == '/')
             length--;
         text_bytes(&t, run_path, length);
-        run_path = trimmed;
+        run_path = attach_trimmed;
     }
     if (compact != NULL) {
         join_told(run_path, compact);

@@ -23,7 +23,7 @@ APART char carry_outer[PATH_MAX]; /* not on the stack, which may be small */
  * Copies, as the program may overwrite the environment that it was started with (setproctitle(3)). They lie
  * one after the other, so that most processes touch one page.
  */
-APART char carry_copies[2 * PATH_MAX + sizeof RUN + PATH_MAX + sizeof COMPACT + COMPACT_SIZE];
+BEHIND_SMALL static char carry_copies[2 * PATH_MAX + sizeof RUN + PATH_MAX + sizeof COMPACT + COMPACT_SIZE];
 static const char *library;       /* absolute */
 static const char *library_given; /* as LD_PRELOAD had it */
 static char *run_variable;        /* NULL: no run */
@@ -36,6 +36,11 @@ static struct text copy_after(const char *copy)
     if (copy != NULL)
         start += (size_t)(copy - carry_copies) + strlen(copy) + 1;
     return text_in(start, (size_t)(carry_copies + sizeof carry_copies - start));
+}
+
+char *carry_room(void)
+{
+    return copy_after(library).at;
 }
 
 bool carry_init(void)

@@ -15,6 +15,7 @@
 #include "run/compact.h"
 #include "run/texts.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -24,6 +25,12 @@ bool carry_init(void);
 
 /* The absolute path of this library, as far as LD_PRELOAD had it. */
 const char *carry_library(void);
+
+/* Room for a path, PATH_MAX bytes, until the next two functions write there. Programs touch it anyway. */
+char *carry_room(void);
+
+/* The same for one more path, in memory that programs do not touch otherwise; carry_map() uses it, too. */
+extern char carry_outer[PATH_MAX];
 
 /* Notes the run and the value of PORTSHIM_COMPACT. False when they are too long. */
 bool carry_run(const char *run_path, const char *compact);

@@ -12,12 +12,19 @@ void view_assign(void *to, unsigned placeholder, unsigned real, unsigned alias, 
     view->active = true;
 }
 
+/* Whether the view has nothing of this placeholder. It is about to be written, so that it is asked in a way
+ * that writes: to read a new page first costs a second page fault. */
+static bool is_new(struct view *view, unsigned placeholder)
+{
+    return __atomic_fetch_add(&view->to_kernel[placeholder], 0, __ATOMIC_RELAXED) == 0;
+}
+
 static void copy(struct view *view, struct map *map)
 {
     uint32_t count = map_start_count(map);
     for (uint32_t i = 0; i < count; i++) {
         struct map_pair pair = map_start(map, i);
-        if (pair.real != 0 && view->to_kernel[pair.placeholder] == 0)
+        if (pair.real != 0 && is_new(view, pair.placeholder))
             view_assign(view, pair.placeholder, pair.real, pair.alias, map_pair_entry(pair) & ~MAP_PORT_MASK);
     }
     map->known = count;
