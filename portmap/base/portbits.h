@@ -59,12 +59,19 @@ static inline unsigned portbits_next(const struct portbits *set, unsigned after)
     return bits != 0 ? word * 64 + (unsigned)__builtin_ctzll(bits) : 0;
 }
 
+/* How many bits of a word are set. Most words of a set are 0 or full, and where the processor's own
+ * instruction cannot be counted on, the compiler's function takes long. */
+static inline unsigned portbits_ones(uint64_t bits)
+{
+    return bits == 0 ? 0 : bits == ~UINT64_C(0) ? 64 : (unsigned)__builtin_popcountll(bits);
+}
+
 /* The n-th port of the set, from 0 on, in ascending order; 0 when there are not so many. */
 static inline unsigned portbits_nth(const struct portbits *set, unsigned n)
 {
     for (unsigned word = 0; word < PORTBITS_WORDS; word++) {
         uint64_t bits = set->word[word];
-        unsigned count = (unsigned)__builtin_popcountll(bits);
+        unsigned count = portbits_ones(bits);
         if (n >= count) {
             n -= count;
             continue;
@@ -80,7 +87,7 @@ static inline unsigned portbits_count(const struct portbits *set)
 {
     unsigned count = 0;
     for (unsigned i = 0; i < PORTBITS_WORDS; i++)
-        count += (unsigned)__builtin_popcountll(set->word[i]);
+        count += portbits_ones(set->word[i]);
     return count;
 }
 

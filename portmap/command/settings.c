@@ -132,16 +132,18 @@ static void show(struct found *found, unsigned height)
 /* Opens the .portshim that is so many levels above the working directory. False when there is none. */
 static bool open_at(struct found *found, unsigned height)
 {
-    if (worktree_above(".", height, found->directory) != 0)
+    if (worktree_above(".", height, found->path) != 0)
         return false;
-    struct text t = text_in(found->path, sizeof found->path);
-    text_str(&t, found->directory);
+    size_t length = strlen(found->path);
+    struct text t = text_in(found->path + length, sizeof found->path - length);
     text_char(&t, '/');
     text_str(&t, found_file);
     found->fd = t.cut ? -1 : open(found->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     found->error = found->fd < 0 ? -errno : 0;
     if (t.cut || found->error == -ENOENT)
         return false;
+    struct text directory = text_in(found->directory, sizeof found->directory);
+    text_bytes(&directory, found->path, length);
     show(found, height);
     return true;
 }

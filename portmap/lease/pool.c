@@ -260,11 +260,12 @@ static int load_default(struct pool *pool)
     for (unsigned i = 0; i < sizeof refused_by_browsers / sizeof *refused_by_browsers; i++)
         portbits_remove(&pool->ports, refused_by_browsers[i]);
     int error = remove_reserved(pool);
-    if (error == 0 && portbits_count(&pool->ports) < POOL_TOO_FEW) {
+    pool->count = portbits_count(&pool->ports);
+    if (error == 0 && pool->count < POOL_TOO_FEW) {
         pool->fallback = true;
         portbits_add_range(&pool->ports, 1024, 49151);
+        pool->count = portbits_count(&pool->ports);
     }
-    pool->count = portbits_count(&pool->ports);
     return error;
 }
 

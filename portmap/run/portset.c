@@ -119,6 +119,10 @@ static int add_item(struct portset *set, const char *token, const char *end, str
         portbits_add_range(&bits[0], item.first, item.last);
     if (item.protocols & PORTMAP_UDP)
         portbits_add_range(&bits[1], item.first, item.last);
+    set->has_excluded = set->has_excluded || item.excluded;
+    set->has_all = set->has_all || (item.all && !item.excluded);
+    if (set->words <= item.last / 64)
+        set->words = item.last / 64 + 1;
     return 0;
 }
 
@@ -142,8 +146,11 @@ int portset_add(struct portset *set, const char *spec, struct problem *problem)
 
 static unsigned protocols_in(const struct portbits bits[2], const struct portset *set, unsigned port)
 {
-    unsigned tcp = portbits_has(&bits[0], port) && !portbits_has(&set->excluded[0], port);
-    unsigned udp = portbits_has(&bits[1], port) && !portbits_has(&set->excluded[1], port);
+    bool tcp = portbits_has(&bits[0], port), udp = portbits_has(&bits[1], port);
+    if (set->has_excluded) {
+        tcp = tcp && !portbits_has(&set->excluded[0], port);
+        udp = udp && !portbits_has(&set->excluded[1], port);
+    }
     return tcp * PORTMAP_TCP | udp * PORTMAP_UDP;
 }
 
@@ -161,17 +168,21 @@ unsigned portset_all(const struct portset *set, unsigned port)
 static uint64_t placeholders(const struct portset *set, unsigned word, bool all)
 {
     uint64_t tcp = set->listed[0].word[word], udp = set->listed[1].word[word];
-    if (all) {
+    if (all && set->has_all) {
         tcp |= set->all[0].word[word];
         udp |= set->all[1].word[word];
     }
-    return (tcp & ~set->excluded[0].word[word]) | (udp & ~set->excluded[1].word[word]);
+    if (set->has_excluded) {
+        tcp &= ~set->excluded[0].word[word];
+        udp &= ~set->excluded[1].word[word];
+    }
+    return tcp | udp;
 }
 
 static unsigned next(const struct portset *set, unsigned after, bool all)
 {
     uint64_t above = ~UINT64_C(0) << ((after + 1) % 64);
-    for (unsigned word = (after + 1) / 64; word < PORTBITS_WORDS; word++, above = ~UINT64_C(0)) {
+    for (unsigned word = (after + 1) / 64; word < set->words; word++, above = ~UINT64_C(0)) {
         uint64_t bits = placeholders(set, word, all) & above;
         if (bits != 0)
             return word * 64 + (unsigned)__builtin_ctzll(bits);
@@ -208,7 +219,7 @@ void portset_first(const struct portset *set, unsigned most, struct portbits *fi
 unsigned portset_count(const struct portset *set)
 {
     unsigned count = 0;
-    for (unsigned word = 0; word < PORTBITS_WORDS; word++)
+    for (unsigned word = 0; word < set->words; word++)
         count += (unsigned)__builtin_popcountll(placeholders(set, word, false));
     return count;
 }

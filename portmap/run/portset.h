@@ -21,6 +21,10 @@ enum { PORTMAP_TCP = 1, PORTMAP_UDP = 2, PORTMAP_BOTH = PORTMAP_TCP | PORTMAP_UD
 enum { PORTSET_START = 1000 }; /* placeholders that are assigned, and published, when a run starts */
 
 struct portset {
+    /* What need not be looked at: most sets are empty above a few thousand, and have nothing excluded. To
+     * look at memory that was never written costs a page fault for each page. */
+    unsigned words; /* those of all six that may not be 0 */
+    bool has_excluded, has_all;
     struct portbits listed[2];   /* named by number: TCP, UDP */
     struct portbits excluded[2]; /* named after "!" */
     struct portbits all[2];      /* named by "all" only */

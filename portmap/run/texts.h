@@ -27,8 +27,8 @@ enum text_key {
 
 /* Texts that are being put together. */
 struct texts {
-    char bytes[TEXTS_MAX];
     size_t size;
+    char bytes[TEXTS_MAX];
 };
 
 /* Begins the texts of a run. */

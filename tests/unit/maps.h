@@ -97,8 +97,8 @@ static inline struct map_record newest(const struct map *map)
 /* Adds a text about the run, which this process alone knows; false when it does not fit. */
 static inline bool add_text(struct map *map, enum text_key key, const char *value)
 {
-    struct texts *texts = (void *)(uintptr_t)map->texts;
-    if (texts == NULL) {
+    struct texts *texts = (void *)((uintptr_t)map->texts - offsetof(struct texts, bytes));
+    if (map->texts == NULL) {
         texts = malloc(sizeof *texts);
         check(texts != NULL, "%m");
         texts_begin(texts, map->head->run_id, "0123456789abcdef0123456789abcdef");
