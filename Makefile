@@ -121,7 +121,7 @@ SHIM_LINK = -nostartfiles -Wl,-z,noseparate-code -Wl,-z,norelro -Wl,-z,lazy
 # they write: the library's data begins with a page (.init_array is its first section), and what every program writes
 # fits into that.
 JOINING = $(patsubst %,$B/%.o,$(addprefix shim/process/,attach once loaded memory carry copies kernel borrow next settle \
-	own_program supervised) shim/rules/view $(addprefix portmap/run/,files map compact texts rundir voice) portmap/host/process \
+	own_program supervised) shim/rules/view $(addprefix portmap/run/,files map compact texts rundir) portmap/host/process \
 	$(addprefix portmap/base/,text environment kernel) portmap/program/preload)
 CONSTANTS = .rodata $(addprefix .rodata.,str1.1 str1.4 str1.8 str1.16 str1.32 cst4 cst8 cst16 cst32)
 $B/libportshim.joining.o: $(JOINING)

@@ -88,3 +88,11 @@ signal.pause()' "$PORTSHIM_POOL"
     printf 'echo a script without a head\n' >one/hello
     assert_equal "$(PATH=$PWD/one:$PWD/two:$PATH portshim run -q -p 8080 -- hello you)" 'a script without a head'
 }
+
+@test "a start asks /proc about itself once for each thing, and walks through the runs once" {
+    for n in 1 2 3; do starts -p 8080 -- true; done
+    assert_equal "$(grep -oE '"/proc/self/[a-z/]+"' calls | sort | uniq -d)" ''
+    grep -qE '"/proc/self/ns/pid"' calls
+    grep -qE '^Seccomp:\s*[1-9]' /proc/self/status || refute grep '/proc/self/status' calls
+    assert_equal "$(grep -cE '^openat\([0-9]+, "runs",' calls)" 1
+}

@@ -19,12 +19,13 @@
 #define PORTSHIM_MULTIARCH "."
 #endif
 
-/* The path of this program, without symbolic links. Returns its length or a negated errno. */
-static ssize_t find_program(char path[static PATH_MAX])
+/* The path of this program, without symbolic links, which is looked for once. NULL and errno where that
+ * cannot be told. */
+static const char *find_program(void)
 {
-    ssize_t len = readlink("/proc/self/exe", path, PATH_MAX - 1);
-    path[len > 0 ? len : 0] = '\0';
-    return len < 0 ? -errno : len;
+    static char path[PATH_MAX];
+    ssize_t len = *path == '\0' ? readlink("/proc/self/exe", path, sizeof path - 1) : 1;
+    return len > 0 ? path : NULL;
 }
 
 /* Opens the library that lies beside this program, and tells its path, without symbolic links. Returns a
@@ -34,23 +35,21 @@ static int open_beside_program(char path[static PATH_MAX])
     static const char *const places[] = {"libportshim.so", "../lib/libportshim.so",
                                          "../lib/portshim/libportshim.so",
                                          "../lib/" PORTSHIM_MULTIARCH "/libportshim.so"};
-    char program[PATH_MAX], link[32];
+    char link[32];
+    const char *program = find_program();
     *path = '\0';
-    ssize_t len = find_program(program);
-    if (len < 0)
-        return (int)len;
-    *strrchr(program, '/') = '\0';
+    if (program == NULL)
+        return -errno;
     int fd = -ENOENT;
     for (unsigned i = 0; i < sizeof places / sizeof *places && (fd == -ENOENT || fd == -ENOTDIR); i++) {
         struct text t = text_in(path, PATH_MAX);
-        text_str(&t, program);
-        text_char(&t, '/');
+        text_bytes(&t, program, (size_t)(strrchr(program, '/') + 1 - program));
         text_str(&t, places[i]);
         int opened = open(path, O_RDONLY | O_CLOEXEC);
         fd = t.cut ? -ENAMETOOLONG : opened < 0 ? -errno : opened;
     }
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    len = fd >= 0 ? readlink(link, path, PATH_MAX - 1) : -1;
+    ssize_t len = fd >= 0 ? readlink(link, path, PATH_MAX - 1) : -1;
     if (len > 0)
         path[len] = '\0';
     return fd;
@@ -129,12 +128,11 @@ void library_leave_out(void)
 
 bool library_enter_run(const char *path, const struct run *run, const struct compact_trap *trap)
 {
-    static char compact[COMPACT_SIZE], program[PATH_MAX];
+    static char compact[COMPACT_SIZE];
     struct compact_trap all = *trap;
     all.is_on = all.is_on || trapping_is_below();
-    ssize_t len = find_program(program);
-    all.command = len > 0 ? program : NULL;
-    all.command_length = len > 0 ? (size_t)len : 0;
+    all.command = find_program();
+    all.command_length = all.command != NULL ? strlen(all.command) : 0;
     if (!run_compact(run, &all, compact, sizeof compact))
         return false;
     preload(path);

@@ -75,8 +75,8 @@ static void describe(struct map_head *head, uint64_t run_id, struct files_kind k
     head->run_id = run_id;
     head->starter = getpid();
     head->starter_start_time = process_start_time(getpid());
-    head->pid_namespace = process_pid_namespace();
-    head->net_namespace = process_net_namespace();
+    head->pid_namespace = kind.pid_namespace != 0 ? kind.pid_namespace : process_pid_namespace();
+    head->net_namespace = kind.net_namespace != 0 ? kind.net_namespace : process_net_namespace();
     head->uid = kernel_euid();
     head->created = process_clock();
     head->discover = kind.discover;

@@ -29,6 +29,7 @@ int files_secret(char secret[static SECRET_SIZE]);
 /* What kind of run the files are for. */
 struct files_kind {
     bool late, discover;
+    uint32_t pid_namespace, net_namespace; /* this process's, where they are known already; else 0 */
 };
 
 /*

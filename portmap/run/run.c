@@ -251,10 +251,11 @@ static bool take_files(const struct vacancy *vacancy, const char *secret)
 static int create_run(struct assigning *a)
 {
     const struct home *home = a->means->home;
-    const struct files_kind kind = {.late = any_late(a), .discover = a->wish->discover};
+    struct files_kind kind = {.late = any_late(a), .discover = a->wish->discover};
     struct rundir *dir = &a->vacancy->dir;
     char secret[SECRET_SIZE];
     uint64_t run_id;
+    lease_namespaces(&a->leases, &kind.pid_namespace, &kind.net_namespace);
     int error = files_secret(secret);
     /* Late tables, and the notes of discovered ports, are other files. */
     if (error == 0 && (kind.late || kind.discover || (dir->fd >= 0 && !take_files(a->vacancy, secret)))) {

@@ -76,8 +76,21 @@ struct walk {
     bool (*visit)(const struct rundir_entry *entry, void *context);
     void *context;
     struct rundir_entry first; /* that was visited; no id: none yet */
-    bool again; /* the walk has begun at the front again, and ends when it comes to the first */
+    bool again;         /* the walk has begun at the front again, and ends when it comes to the first */
+    bool may_be_at_end; /* it is over, and no more runs were found at once */
 };
+
+static bool has_run(const char *found, ssize_t size)
+{
+    for (ssize_t at = 0; at < size;) {
+        const struct dirent64 *dirent = (const void *)(found + at);
+        struct rundir_entry entry;
+        if (read_entry(dirent->d_name, &entry))
+            return true;
+        at += dirent->d_reclen;
+    }
+    return false;
+}
 
 /* Visits what one call of getdents64(2) has found. False: the walk is over. */
 static bool visit_found(struct walk *w, const char *found, ssize_t size)
@@ -93,8 +106,10 @@ static bool visit_found(struct walk *w, const char *found, ssize_t size)
         if (w->first.run_id == 0)
             w->first = entry;
         *w->position = (uint64_t)dirent->d_off;
-        if (!w->visit(&entry, w->context))
+        if (!w->visit(&entry, w->context)) {
+            w->may_be_at_end = !has_run(found + at, size - at);
             return false;
+        }
     }
     return true;
 }
@@ -115,6 +130,9 @@ static int walk_on(struct walk *w)
     if (*w->position == 0 || lseek64(fd, (off64_t)*w->position, SEEK_SET) >= 0)
         while (more && (got = getdents64(fd, (void *)&buffer, w->size)) > 0)
             more = visit_found(w, buffer.bytes, got);
+    /* One more call now saves the next walk one through nothing, where there are few runs. */
+    if (w->may_be_at_end && getdents64(fd, (void *)&buffer, w->size) == 0)
+        *w->position = 0;
     close(fd);
     return more;
 }

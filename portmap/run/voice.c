@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -65,6 +66,13 @@ uint32_t voice_filters(void)
     return (uint32_t)filters;
 }
 
+/* Whether no filter is in force. To ask so costs a tenth of reading /proc, but a filter that a program has
+ * installed may kill for it: only for `portshim run` itself. */
+static bool is_unfiltered(void)
+{
+    return kernel_call(SYS_prctl, PR_GET_SECCOMP, 0L, 0L, 0L, 0L) == 0;
+}
+
 void voice_take(struct map_head *head)
 {
     struct kernel_file file;
@@ -78,7 +86,7 @@ void voice_take(struct map_head *head)
                                             .inode = file.inode,
                                             .born = file.born,
                                             .kind = (uint32_t)kind,
-                                            .filters = voice_filters()};
+                                            .filters = is_unfiltered() ? 0 : voice_filters()};
 }
 
 /* Whether the descriptor is of the file. `device` is that of a device file. */
