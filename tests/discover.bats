@@ -2,6 +2,7 @@
 # shellcheck disable=SC2016 # expanded by the shells that are started
 load helper
 load nginx
+load network
 
 setup() {
     cd "$(test_dir)"
@@ -10,7 +11,7 @@ setup() {
 # discovered COMMAND...: runs it by portshim ports. $status is the command's; ./table has the list, with a line
 # "PORT TYPE USE PROGRAM REMARK" for each port.
 discovered() {
-    run portshim ports -o found -- "$@"
+    run "${in_network[@]}" portshim ports -o found -- "$@"
     sed 1d found | tr -s ' ' | sed 's/^ //; s/ $//' >table
 }
 
@@ -55,6 +56,7 @@ assert server.recv(1) == b"x"' "$port"
 }
 
 @test "IPv6 is no other port" {
+    ip -6 address show dev lo 2>ip.err | grep -q ::1/128 || skip 'no IPv6 here'
     port=$(fixed 1)
     discovered /usr/bin/python3 -c '
 import socket, sys
@@ -62,7 +64,7 @@ port = int(sys.argv[1])
 for family, host in (socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"):
     server = socket.create_server((host, port), family=family)
     socket.create_connection((host, port))' "$port"
-    [[ $status == 0 ]] || skip "no IPv6 here: $output"
+    assert_equal "$status $output" '0 '
     found "$port tcp bind python3" "$port tcp connect python3"
 }
 
@@ -123,11 +125,14 @@ except OSError:
     stop "$pid" TERM
     assert_equal "$status" 143
     grep -qE "^ *$port +tcp +bind +python3" server.err
-    start server timeout -s INT 1 portshim ports -- /usr/bin/python3 -c "
+    start server setsid portshim ports -- /usr/bin/python3 -c "
 import socket, signal
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 server = socket.create_server(('127.0.0.1', $port))
+print('ready', flush=True)
 signal.pause()"
+    within 20 grep -qsx ready server.out
+    kill -INT -- "-$pid" # as the terminal's key does
     wait "$pid" || :
     grep -qE "^ *$port +tcp +bind +python3" server.err
 }
@@ -142,7 +147,8 @@ signal.pause()"
 }
 
 @test "ephemeral ports are marked" {
-    read -r first last </proc/sys/net/ipv4/ip_local_port_range
+    make_namespace network # on this host, others get such ports all the time
+    read -r first last < <("${in_network[@]}" cat /proc/sys/net/ipv4/ip_local_port_range)
     ephemeral=$((first + RANDOM % (last - first)))
     discovered /usr/bin/python3 -c "$server_and_client" "$ephemeral"
     found "$ephemeral tcp bind python3 ephemeral" "$ephemeral tcp connect python3 ephemeral"
@@ -150,6 +156,7 @@ signal.pause()"
 
 @test "privileged ports are marked" {
     as_root || skip 'only root may bind a privileged port'
+    make_namespace network
     privileged=$((600 + RANDOM % 300))
     discovered /usr/bin/python3 -c "$server_and_client" "$privileged"
     found "$privileged tcp bind python3 privileged" "$privileged tcp connect python3 privileged"
@@ -232,8 +239,8 @@ socket.socket().bind(("127.0.0.1", int(sys.argv[1])))' "$port"
     within 10 listens "${ports[1]}"
     run -0 portshim ports --write -- sh -c '/usr/bin/python3 -c "$0" "$1" && socat -u /dev/null "TCP:127.0.0.1:$2" &&
         socat -u /dev/null "UDP:127.0.0.1:$1,sourceport=$2"' "$server_and_client" "${ports[@]}"
-    assert_equal "$(cat .portshim)" "$(printf '%s\n' '# fixed ports that portshim ports has seen bound' \
-        "ports ${ports[0]}/tcp" "ports ${ports[1]}/udp" | sort -n)"
+    assert_equal "$(cat .portshim)" "$(echo '# fixed ports that portshim ports has seen bound' &&
+        printf 'ports %s\n' "${ports[0]}/tcp" "${ports[1]}/udp" | sort -n -k 2)"
     run -0 portshim run --require-bind -- sh -c '/usr/bin/python3 -c "$0" "$1"' "$server_and_client" "${ports[0]}"
     run -0 portshim run -c
     assert_line --index 0 --partial "${ports[0]}/tcp"
