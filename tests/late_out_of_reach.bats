@@ -8,6 +8,9 @@ setup() {
     own_pool 100
 }
 
+# Such ports are the kernel's ephemeral ones. On this host, other tests' clients would have some of them for one protocol
+# or family, so these tests have a network of their own.
+
 # binds NAME WHERE [DIRECTORY]: a program binds forty placeholders in the run of NAME.json; ${reals[@]} are its ports.
 binds() {
     local name=$1 numbers
@@ -32,18 +35,19 @@ assert_chosen() {
 
 @test "after it has changed its user" {
     as_root || skip 'only root can change its user'
+    make_namespace network
     binds 1 user
     assert_chosen
 }
 
 @test "after it has changed its root" {
     as_root || skip 'only root can change its root'
+    make_namespace network
     mkdir root
     binds 1 chroot "$PWD/root"
     assert_chosen
 }
 
-# Such a port is known to be free for one protocol only: here nobody else has it for the other.
 @test "with no descriptor left" {
     make_namespace network
     binds 1 descriptors
@@ -58,12 +62,13 @@ assert_chosen() {
 
 @test "two such daemons have ports of their own, and a client that joins one reaches it" {
     as_root || skip 'only root can change its user'
+    make_namespace network
     binds 1 user
     first=("${reals[@]}")
     binds 2 user
     run comm -12 <(printf '%s\n' "${first[@]}" | sort) <(printf '%s\n' "${reals[@]}" | sort)
     assert_output ''
-    inside 1.json /usr/bin/python3 -c "import socket
+    inside 1.json "${in_network[@]}" /usr/bin/python3 -c "import socket
 assert socket.create_connection(('127.0.0.1', 9040)).getpeername()[1] == 9040"
 }
 
