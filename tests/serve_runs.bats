@@ -17,10 +17,12 @@ teardown() {
 # needs_a_stranger: two users, root, who has the port server, and $stranger, a uid that nothing else on this host uses.
 needs_a_stranger() {
     as_root || skip 'needs root: there is one user only'
-    stranger=$((61000 + RANDOM % 500))
-    [[ ! -e /tmp/portshim-$stranger ]]
+    # Who makes the home has the uid: tests run at the same time.
+    until stranger=$((61000 + RANDOM % 500)) && mkdir -m 700 "/tmp/portshim-$stranger" 2>mkdir.err; do
+        grep -q 'File exists' mkdir.err
+    done
     mkdir strange
-    chown "$stranger" strange
+    chown "$stranger" strange "/tmp/portshim-$stranger"
     as_stranger=(setpriv "--reuid=$stranger" "--regid=$stranger" --clear-groups env -u PORTSHIM_HOME)
 }
 
