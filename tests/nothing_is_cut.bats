@@ -34,6 +34,7 @@ long_path() {
 @test "a port at whatever place of a pool file is that port" {
     make_namespace network
     unset PORTSHIM_POOL
+    export PORTSHIM_HOME=$PWD/home # in the suite's, another test may have leased the number
     export PORTSHIM_POOL_FILE=$PWD/pool
     for place in 1019 1020 1021 1022 1023 4090 4091 4092 4093 4094 4095 4096; do
         printf "%*s23456" $((place - 1)) "" >pool

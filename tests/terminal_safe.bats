@@ -65,9 +65,10 @@ is_safe() {
 
 @test "what a command was seen to do is" {
     cp -L "$(type -P socat)" "x$evil"
-    run --separate-stderr portshim ports -- "./x$evil" -T 0.01 UDP-RECV:45678,bind=127.0.0.1 /dev/null
+    port=$(portshim pick $$)
+    run --separate-stderr portshim ports -- "./x$evil" -T 0.01 "UDP-RECV:$port,bind=127.0.0.1" /dev/null
     is_safe
-    [[ $stderr == *45678*"x"* ]] || fail "$stderr"
+    [[ $stderr == *"$port"*"x"* ]] || fail "$stderr"
 }
 
 @test "what a settings file says is, on a terminal; to a file they go as they are" {
