@@ -37,6 +37,11 @@ refused() {
     assert_equal "$(traces)" "$before"
 }
 
+# lives MAP_FILE: the run of $pid has written its last map file, and its program is there: traces() lists portshim itself.
+lives() {
+    [[ -e $1 && $(ps -o comm= -p "$pid") == sleep ]]
+}
+
 # mistaken WORDS OPTION...: portshim run refuses these options.
 mistaken() {
     local words=$1
@@ -297,13 +302,13 @@ need_tiny_disk() {
 
 @test "a name is taken while its run lives, and free again afterwards, also after SIGKILL" {
     start living portshim run -p 80 -n web -m living.json -- sleep infinity
-    within 5 test -e living.json
+    within 5 lives living.json
     mistaken 'run name "web": the name belongs to a living run: choose another, or end that run' -p 80 -n web -m m.json
     mistaken 'run name "web": the name belongs to a living run' -p 1-2 -n web -m m.json
     pool_has 2
     stop "$pid"
     start next portshim run -p 81 -n web -m next.json -- sleep infinity
-    within 5 test -e next.json
+    within 5 lives next.json
     portshim port web 81
     stop "$pid" KILL
     for _ in 1 2; do
@@ -324,7 +329,7 @@ need_tiny_disk() {
 
 @test "a run that has ended cannot be joined or asked" {
     start living portshim run -p 80 -n web -m m.json -m m.env -m m -- sleep infinity
-    within 5 test -e m
+    within 5 lives m
     directory=$(jq -r .run m.json)
     stop "$pid"
     refused 125 'the run has ended' portshim run -j "$directory" -- touch started
@@ -364,7 +369,7 @@ need_tiny_disk() {
 
 @test "a port that is no placeholder of the run cannot be asked for" {
     start living portshim run -p 80,53/udp,443/tcp -m m.json -- sleep infinity
-    within 5 test -e m.json
+    within 5 lives m.json
     for port in 81 80-81 53/tcp 443/udp; do
         refused 125 'not a placeholder of this run' portshim wait -t 5 m.json "$port"
     done
@@ -396,7 +401,7 @@ need_tiny_disk() {
 
 @test "an exhausted pool is said with those who hold it, and what was leased is given back" {
     start living portshim run -p 80 -n web -m living.json -- sleep infinity
-    within 5 test -e living.json
+    within 5 lives living.json
     mistaken 'pool exhausted' -p 1-3 -m m.json
     mistaken "1 ports of 3 by 1 run (web pid $pid), 0 by other programs" -p 1-3 -n other
     pool_has 2
@@ -434,7 +439,7 @@ need_tiny_disk() {
     mistaken 'held by another program' -p "80=$real"
     stop "$pid"
     start living portshim run -p "80=$real" -n web -m living.json -- sleep infinity
-    within 5 test -e living.json
+    within 5 lives living.json
     mistaken "held by run web pid $pid" -p "80=$real" -m m.json
     mistaken "held by run web pid $pid" -p "81,82=$real" -m m.json
     pool_has 2
@@ -451,7 +456,7 @@ has_datagrams() {
         refused 125 'standard output: cannot write' closed portshim $words
     done
     start living portshim run -p 80 -m m.json -- sleep infinity
-    within 5 test -e m.json
+    within 5 lives m.json
     refused 125 'standard output: cannot write' closed portshim port m.json 80
 }
 
@@ -461,7 +466,7 @@ closed() {
 
 @test "a listener that does not come in time is said, with 124" {
     start living portshim run -p 80 -m m.json -- sleep infinity
-    within 5 test -e m.json
+    within 5 lives m.json
     refused 124 'm.json, port 80: nothing listens yet' portshim wait -t 0.1 m.json 80
 }
 
@@ -479,7 +484,7 @@ closed() {
 @test "waiting for a run that has died" {
     start living portshim run -p 80 -n web -m m.json -- sleep infinity
     living=$pid
-    within 10 test -e m.json
+    within 10 lives m.json
     start waiter portshim wait -t 30 m.json 80
     within 10 sleeps "$pid"
     kill -KILL "$living"
@@ -505,7 +510,7 @@ sleeps() {
     install -d -o nobody -m 700 their-home
     mkdir -m 777 open
     start theirs setpriv --reuid=nobody --clear-groups -- "$BUILD/portshim" run -p 80 -n theirs -m open/m -- sleep infinity
-    within 10 test -e open/m
+    within 10 lives open/m
     directory=$(sed -n 's/^# portshim //p' open/m)
     export PORTSHIM_HOME=$PWD/home
     refused 125 'run theirs: no such run' portshim run -j theirs -- touch started

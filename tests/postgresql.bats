@@ -118,7 +118,8 @@ processes() {
     start_copy 0
     port=$(real 0.json 5432)
     query 127.0.0.1 "$port" 'select 1'
-    kill -KILL "$(pgrep -P "$pid" -f 'background writer')"
+    within 20 pgrep -P "$pid" -f 'background writer' >writer
+    kill -KILL "$(<writer)"
     within 20 grep -q 'all server processes terminated; reinitializing' 0.err
     assert_equal "$(query 127.0.0.1 "$port" 'show data_directory')" "$PWD/0"
     assert_equal "$(inside 0.json "${psql[@]}" -h ::1 -p 5432 -c 'show data_directory')" "$PWD/0"
@@ -145,7 +146,7 @@ processes() {
     port=$(real 0.json 5432)
     query 127.0.0.1 "$port" 'select 1'
     mapfile -t all < <(processes "$pid")
-    run -0 portshim stop 0.json
+    run -0 portshim stop -t 60 0.json
     assert_output ''
     for process in "${all[@]}"; do
         gone "$process"

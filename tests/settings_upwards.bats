@@ -217,7 +217,7 @@ has_names() {
     start second portshim run -v -m second.env -- sleep infinity
     local second=$pid
     within 10 portshim port web-2 8080
-    grep -E '^portshim: run .*, name web-2$' second.err
+    within 10 grep -qE '^portshim: run .*, name web-2$' second.err # after its map file
     assert_equal "$(portshim env web-2 | head -n 1)" "$(grep PORTSHIM_RUN second.env)"
     start third portshim run -- sleep infinity
     within 10 has_names web web-2 web-3

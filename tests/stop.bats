@@ -9,9 +9,9 @@ setup() {
     forks_on=$ROOT/build/tests/forks_on
 }
 
-# stops RUN [OPTION]...: stops it, silently.
+# stops RUN [OPTION]...: stops it, silently. What acts on SIGTERM has a minute for that, if the machine stalls.
 stops() {
-    run -0 --separate-stderr portshim stop "${@:2}" "$1"
+    run -0 --separate-stderr portshim stop -t 60 "${@:2}" "$1"
     assert_equal "$output$stderr" ''
 }
 
@@ -41,8 +41,11 @@ written() {
     portshim run -p 6379 -n web -- redis-server --port 6379 --daemonize yes --dir "$PWD" --pidfile "$PWD/redis.pid" \
         --logfile redis.log
     port=$(real web 6379)
+    within 10 written redis.pid
+    server=$(<redis.pid)
+    assert_equal "$(portshim ls -q web 6379)" "$server"
     stops web
-    ended "$(pgrep -f "redis-server.*:6379.*$PWD" || echo 1000000)"
+    ended "$server"
     assert_equal "$(grep -c 'Received SIGTERM' redis.log)" 1
     is_over "$port"
     portshim run -p 6379 -n web -- true
@@ -83,7 +86,7 @@ written() {
     start web /usr/bin/python3 "$PROGRAMS/stopped_job.py" job portshim run -p 8080 -n web -- bash --norc -i
     within 20 written job
     shell=$(pgrep -P "$pid")
-    run -0 --separate-stderr portshim stop -v -t 0.5 web
+    run -0 --separate-stderr portshim stop -v -t 2 web
     assert_equal "$output" ''
     assert_equal "$stderr" "portshim: TERM to $shell (bash)
 portshim: TERM to $(<job) (sleep)
@@ -152,16 +155,17 @@ nobody_runs_on() {
 }
 
 @test "several runs are ended at the same time, and one that nobody knows is said" {
-    start a portshim run -p 8080 -n a -- bash -c 'trap "" TERM; sleep 1000; true'
-    start b portshim run -p 8080 -m b.env -- bash -c 'trap "" TERM; sleep 1000; true'
-    within 10 test -e b.env
-    within 10 portshim port a 8080 >found 2>err
+    start a portshim run -p 8080 -n a -- bash -c 'trap "" TERM; touch a; sleep 1000; true'
+    start b portshim run -p 8080 -m b.env -- bash -c 'trap "" TERM; touch b; sleep 1000; true'
+    within 10 test -e a
+    within 10 test -e b
     fails_with 'run nosuch: no such run' portshim stop -t 0.3 a nosuch b.env a
     is_over
 }
 
 @test "a script of a run ends all others in it and goes on, and one line says that the run does" {
     start web portshim run -p 8080 -n web -- bash -c 'sleep 1000 & other=$!
+        until [[ $(</proc/$other/comm) == sleep ]]; do :; done # before, it is a copy of this shell
         portshim stop "$PORTSHIM_RUN" 2>line; echo "$?" >status; wait "$other"; echo "$?" >>status'
     wait "$pid"
     assert_equal "$(<status)" $'0\n143'
@@ -228,11 +232,12 @@ nobody_runs_on() {
 }
 
 @test "who waits for a run, or stops it as well, is not ended but told" {
-    start web portshim run -p 8080 -n web -- bash -c 'trap "" TERM; sleep 1000; true'
+    start web portshim run -p 8080 -n web -- bash -c 'trap "" TERM; touch ready; sleep 1000; true'
+    within 10 test -e ready
     start waiting portshim wait web 8080
     waiting=$pid
-    start stopping portshim stop -v -t 0.5 web
     within 10 grep -qs 'nothing listens yet' waiting.err
+    start stopping portshim stop -v -t 2 web
     within 10 grep -q TERM stopping.err
     run -0 portshim stop -t 0.5 web
     assert_output ''
@@ -304,13 +309,14 @@ time.sleep(1000)' "$(jq -r .run web.json)"
 }
 
 @test "who is interrupted has left nothing undone that a second one does not do" {
-    start web portshim run -p 8080 -n web -- bash -c 'trap "" TERM; sleep 1000; true'
+    start web portshim run -p 8080 -n web -- bash -c 'trap "" TERM; touch ready; sleep 1000; true'
     web=$pid
-    within 10 portshim port web 8080 >found 2>err
+    within 10 test -e ready
+    portshim port web 8080 >found
     start stop portshim stop -v web
     within 10 grep -q TERM stop.err
     stop "$pid" HUP
-    kill -0 "$web"
+    refute gone "$web"
     stops web -t 0
     ended "$web"
     is_over "$(<found)"

@@ -43,6 +43,7 @@ wait_in() {
 
 @test "calls about ports fail after the supervisor was killed" {
     shape sibling
+    mkfifo go
     start program env "TRAP_TEST=$PWD" portshim run -q -p 8080 -- portshim trapped - 0 /usr/bin/python3 python3 -c '
 import os, socket, sys
 print(os.getpid(), flush=True)
@@ -51,7 +52,6 @@ try:
     socket.create_server(("127.0.0.1", 8080))
 except OSError as error:
     print(error.strerror, flush=True)'
-    mkfifo go
     within 10 grep -qs . program.out
     within 10 supervisor "$(<program.out)" >supervisor.pid
     kill -KILL "$(<supervisor.pid)"
