@@ -19,8 +19,7 @@ pool_has() {
 }
 
 nothing_leased() {
-    pool_has 3
-    ! ss -Hlntu | grep -E ":(${PORTSHIM_POOL//,/|}) "
+    pool_has 3 && ! ss -Hlntu | grep -E ":(${PORTSHIM_POOL//,/|}) "
 }
 
 # can_bind PORT [reuse]: whether a new TCP socket, and without "reuse" also a UDP socket, can be bound to the port.
@@ -164,10 +163,20 @@ signal.pause()'
 }
 
 @test "with a timeout the port is bound until that is over" {
-    port=$(portshim pick "$owner" 1.5)
-    cannot_bind "$port"
-    can_bind "$port" reuse
-    within 10 can_bind "$port"
+    # What is asked when the time is over says nothing. On a machine that stalls, it is asked again.
+    for _ in {1..5}; do
+        begin=${EPOCHREALTIME//[.,]/}
+        port=$(portshim pick "$owner" 1.5)
+        was_bound=no
+        if cannot_bind "$port" && can_bind "$port" reuse; then
+            was_bound=yes
+        fi
+        taken=$((${EPOCHREALTIME//[.,]/} - begin))
+        within 10 can_bind "$port"
+        ((taken > 1400000)) || break
+        portshim release "$port"
+    done
+    assert_equal "$was_bound" yes
     fails_with 'pool exhausted' portshim pick -n 3 $$
 }
 
@@ -185,7 +194,7 @@ signal.pause()'
 
 @test "with a timeout the port is printed at once, and nothing of the caller's stays open" {
     # shellcheck disable=SC2016 # expanded by that shell
-    timeout 10 bash -c '
+    timeout 60 bash -c '
         exec 9>lock
         flock 9
         port=$(portshim pick $$ 600)

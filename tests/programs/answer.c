@@ -1,6 +1,7 @@
 /*
  * answer RUN PORT, in the run: measures how long portshim wait takes to notice that something listens. Fifty
- * times, it starts a wait, and begins to listen once the wait has been asleep for a while.
+ * times, it starts a wait, and begins to listen once the wait has been asleep for a while. Beside that, it measures
+ * as often how long a process takes that sleeps in a read() until it is written to, and answers by a write().
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -29,13 +30,45 @@ static pid_t start_wait(char *run, char *port, int out)
 {
     pid_t pid = fork();
     if (pid == 0) {
-        char *words[] = {"portshim", "wait", "-t", "10", run, port, NULL};
+        char *words[] = {"portshim", "wait", "-t", "60", run, port, NULL};
         dup2(out, STDOUT_FILENO);
         execvp(words[0], words);
         _exit(127);
     }
     close(out);
     return pid;
+}
+
+/* A child that sleeps until it is written to, and answers. */
+static pid_t start_sleeper(int in, int out)
+{
+    char byte;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(read(in, &byte, 1) == 1 && write(out, &byte, 1) == 1 ? 0 : 1);
+    return pid;
+}
+
+static long wake_once(void)
+{
+    int there[2], back[2];
+    char byte = 0;
+    if (pipe(there) < 0 || pipe(back) < 0) {
+        perror("answer");
+        exit(1);
+    }
+    pid_t pid = start_sleeper(there[0], back[1]);
+    usleep(5000 + (useconds_t)(rand() % 5000));
+    long begin = microseconds();
+    if (write(there[1], &byte, 1) != 1 || read(back[0], &byte, 1) != 1)
+        exit(1);
+    long taken = microseconds() - begin;
+    for (int i = 0; i < 2; i++) {
+        close(there[i]);
+        close(back[i]);
+    }
+    waitpid(pid, NULL, 0);
+    return taken;
 }
 
 static long once(char *run, char *port)
@@ -68,12 +101,16 @@ static long once(char *run, char *port)
 
 int main(int argc, char **argv)
 {
-    long taken[TIMES];
+    long taken[TIMES], wake[TIMES];
     if (argc != 3)
         return 2;
-    for (int i = 0; i < TIMES; i++)
+    for (int i = 0; i < TIMES; i++) {
         taken[i] = once(argv[1], argv[2]);
+        wake[i] = wake_once();
+    }
     qsort(taken, TIMES, sizeof *taken, compare);
+    qsort(wake, TIMES, sizeof *wake, compare);
+    printf("wake %ld us\n", wake[TIMES / 2]);
     printf("least %ld us\nmedian %ld us\nmost %ld us\n", taken[0], taken[TIMES / 2], taken[TIMES - 1]);
     return 0;
 }
