@@ -60,10 +60,13 @@ is_ended_by_sigpipe() {
     grep -qx 'released 2' status
 }
 
-# Starts a port server that answers the first question at once and the second one late.
+# slow_server [PAUSES]: starts a port server that answers the first question at once and the second one late, after so
+# many pauses of 0.2 s: by default when no client waits any longer.
 slow_server() {
+    local pauses
+    printf -v pauses '%*s' "${1-30}" ''
     server=@${SUITE_DIR##*/}.$BATS_SUITE_TEST_NUMBER
-    start server "$PROGRAMS/fake_portserver.py" "$server" say "${ports[0]}\n" "|||||||${ports[1]}\n" ok
+    start server "$PROGRAMS/fake_portserver.py" "$server" say "${ports[0]}\n" "${pauses// /|}${ports[1]}\n" ok
     within 10 grep -qs ready server.out
 }
 
@@ -94,7 +97,7 @@ os.execvp(sys.argv[1], sys.argv[1:])' portshim pick -q -n 3 "$owner"
 }
 
 @test "a signal that is ignored does not end a pick" {
-    slow_server
+    slow_server 7
     # shellcheck disable=SC2016 # expanded by that shell
     PORTSERVER_ADDRESS=$server start pick bash -c 'trap "" HUP; exec portshim pick -q -n 3 "$1"' - "$owner"
     within 10 asked 2
