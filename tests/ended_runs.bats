@@ -158,10 +158,10 @@ record_is() {
     portshim run -p 80 -- true
     for kind in empty rubbish directory pipe link unreadable; do
         record_is "$kind"
-        run -0 timeout 20 portshim ls --all
+        run -0 timeout 60 portshim ls --all
         prints one -- portshim run -p 80 -n web -- echo one
         run -127 --separate-stderr portshim run -p 80 -n web -- nosuch
-        run -0 timeout 20 portshim ls --all
+        run -0 timeout 60 portshim ls --all
         case $kind in
         empty | rubbish | unreadable) assert_equal "$(ended web status)" '[127]' ;;
         esac
@@ -194,7 +194,7 @@ record_is() {
     start locker flock --no-fork home/ended sleep infinity
     within 5 lslocks_has
     prints one -- portshim run -p 80 -n web -- echo one
-    run -0 timeout 5 portshim ls --all
+    run -0 timeout 60 portshim ls --all
 }
 
 lslocks_has() {

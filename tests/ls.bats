@@ -42,7 +42,7 @@ has_state() {
     run -0 portshim ls
     assert_line --index 0 --regexp '^RUN +AGE +COMMAND$'
     assert_line --index 1 --regexp '^  PORT +REAL +STATE +LEASE +PID +COMMAND$'
-    assert_line --index 2 --regexp '^web +[0-9]s  sleep infinity$'
+    assert_line --index 2 --regexp '^web +[0-9]+s  sleep infinity$'
     assert_line --index 3 --regexp "^  53/udp +$(portshim port web 53) +assigned +own +- +-$"
     assert_line --index 4 --regexp "^  80 +$(portshim port web 80) +assigned +own +- +-$"
     assert_line --index 6 --regexp "^  443/tcp +$(portshim port web 443) +assigned +own +- +-$"
@@ -211,7 +211,7 @@ signal.pause()'
 @test "a run of another network namespace is listed, and nothing is made up about its ports" {
     make_namespace other
     start keeper "${in_other[@]}" portshim run -p 80 -n there -m m.json -- socat TCP-LISTEN:80 /dev/null
-    "${in_other[@]}" portshim wait -t 20 there 80
+    "${in_other[@]}" portshim wait -t 60 there 80
     run -0 portshim ls
     assert_line --regexp '^  80 +[0-9]+ +unknown +own +- +-$'
     assert_line --partial 'in another network namespace'
@@ -350,7 +350,7 @@ start_ten() {
     portshim ls >table
     refute grep -aqP '[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' table
     iconv -f UTF-8 -t UTF-8 table >same
-    grep -qE "^$name +[0-9]s  sh -c exec sleep infinity \?\[31m\?\?line\?break \?\?31m 中文字 x+\.\.\.$" same
+    grep -qE "^$name +[0-9]+s  sh -c exec sleep infinity \?\[31m\?\?line\?break \?\?31m 中文字 x+\.\.\.$" same
     portshim ls --json >ls.json
     valid ls.json
     refute grep -aqP '[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' ls.json

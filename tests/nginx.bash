@@ -47,7 +47,7 @@ answers() {
 # ask URL: prints the name of the copy that answers.
 ask() {
     local answer
-    answer=$(curl -sS --max-time 10 "$1")
+    answer=$(curl -sS --max-time 60 "$1")
     printf '%s\n' "${answer% *}"
 }
 

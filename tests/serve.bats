@@ -90,7 +90,7 @@ answers() {
 
 @test "starting a server returns as soon as it serves, and does not keep whoever reads what it prints" {
     # shellcheck disable=SC2016 # the shell that is meant expands it
-    run timeout 10 bash -c 'exec 7>seven; printed=$(portshim serve --address "$1" 2>&1); echo "printed: $printed"' - "$ADDRESS"
+    run timeout 60 bash -c 'exec 7>seven; printed=$(portshim serve --address "$1" 2>&1); echo "printed: $printed"' - "$ADDRESS"
     assert_output 'printed: '
     assert_success
     adopt "$ADDRESS"
@@ -157,7 +157,7 @@ else:
 
 # fill_log: makes the server log two thousand refusals.
 fill_log() {
-    timeout 20 python3 -c 'import socket, sys
+    timeout 60 python3 -c 'import socket, sys
 for _ in range(2000):
     client = socket.socket(socket.AF_UNIX)
     client.connect("\0" + sys.argv[1][1:])
@@ -207,7 +207,7 @@ time.sleep(1000)' "$ADDRESS"
 @test "a directory that somebody keeps locked does not keep a server from starting there" {
     start locker flock --no-fork . sleep infinity
     until ! flock -n . true; do :; done
-    timeout 10 portshim serve --address socket
+    timeout 60 portshim serve --address socket
     adopt socket
     answers "$PWD/socket"
 }

@@ -52,7 +52,7 @@ is_safe() {
 @test "a run's command and programs are, in tables and in JSON" {
     cp -L "$(type -P socat)" "$evil"
     start run portshim run -q -p 8080 -n web -- "./$evil" TCP-LISTEN:8080,bind=127.0.0.1,fork /dev/null
-    portshim wait -t 20 web 8080
+    real web 8080
     for options in '' --json; do
         # shellcheck disable=SC2086 # no word, or one
         run --separate-stderr portshim ls $options web

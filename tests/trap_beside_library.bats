@@ -167,7 +167,7 @@ print("connected")'
     start server portshim run --trap=on -p "2=$once,$once" -n emulated -- "$emulator" "$(type -P socat)" \
         TCP4-LISTEN:2,bind=127.0.0.1 PIPE
     assert_equal "$(real emulated 2)" "$once"
-    run -0 portshim run -j emulated --trap=on -- "$emulator" "$(type -P socat)" -T 10 - TCP4:127.0.0.1:2 <<<hello
+    run -0 portshim run -j emulated --trap=on -- "$emulator" "$(type -P socat)" -t 60 - TCP4:127.0.0.1:2 <<<hello
     assert_output hello
 }
 
@@ -188,7 +188,7 @@ server.listen(8080, "127.0.0.1", () => http.get("http://127.0.0.1:8080/", (respo
         start "$copy" portshim run --trap=on -p 8080 -m "$copy.json" -- php "$PROGRAMS/php_serve.php" "$copy"
     done
     for copy in 0 1; do
-        assert_equal "$(socat -T 10 - "TCP4:127.0.0.1:$(real "$copy.json" 8080)" </dev/null)" "$copy 8080"
+        assert_equal "$(socat -t 60 - "TCP4:127.0.0.1:$(real "$copy.json" 8080)" </dev/null)" "$copy 8080"
         # shellcheck disable=SC2016 # it is PHP
         prints "$copy 8080 8080" -- portshim run -j "$copy.json" --trap=on -- php -r '
 $socket = socket_create(AF_INET, SOCK_STREAM, SOL_TCP);

@@ -70,7 +70,7 @@ supervises() {
     mkfifo "trap/$secret"
     # The inner command makes the supervisor look at environments.
     # shellcheck disable=SC2016 # expanded there
-    run -0 timeout -k 1 20 portshim run -q --trap=on -p 8080 -- sh -c 'portshim --version &&
+    run -0 timeout -k 1 60 portshim run -q --trap=on -p 8080 -- sh -c 'portshim --version &&
         exec env PORTSHIM_RUN="$PWD/trap" PORTSHIM_COMPACT="2 $1" ./privileges 8080' sh "$secret"
     assert_line 'an address of another host: Cannot assign requested address'
 }
@@ -79,7 +79,7 @@ supervises() {
     as_root || skip 'only root starts programs as other users'
     nobody=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
     start keeper portshim run -n keeper -p 8080 -- ./tell keeper 8080
-    portshim wait -t 10 keeper 8080 >keeper.port
+    portshim wait -t 60 keeper 8080 >keeper.port
     # shellcheck disable=SC2016 # expanded there
     inside keeper sh -c 'printf "%s\n" "PORTSHIM_RUN=$PORTSHIM_RUN" "PORTSHIM_COMPACT=$PORTSHIM_COMPACT"' >keeper.env
     mapfile -t keeper <keeper.env
@@ -89,7 +89,7 @@ supervises() {
     # shellcheck disable=SC2016 # expanded there
     start other "${nobody[@]}" env PORTSHIM_HOME="$PWD/nobodys" portshim run -q -n other --trap=on -p 8080 -- \
         sh -c 'portshim --version && exec env "$@"' sh "${keeper[@]}" ./tell other 8080
-    "${nobody[@]}" env PORTSHIM_HOME="$PWD/nobodys" portshim wait -t 10 other 8080 >other.port
+    "${nobody[@]}" env PORTSHIM_HOME="$PWD/nobodys" portshim wait -t 60 other 8080 >other.port
     [[ $(<other.port) != "$(<keeper.port)" ]]
 }
 

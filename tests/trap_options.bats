@@ -323,7 +323,7 @@ END
 }
 
 @test "who cannot talk to the supervisor is refused, and does not wait for it" {
-    fails_with './static: ' timeout -k 1 20 "$ROOT/build/tests/without_feature" sendto 1 portshim run -q -p 1-15 -- ./static
+    fails_with './static: ' timeout -k 1 60 "$ROOT/build/tests/without_feature" sendto 1 portshim run -q -p 1-15 -- ./static
 }
 
 @test "whose supervisor would be in another pid namespace is refused, and whoever is in that one is served" {

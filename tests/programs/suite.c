@@ -27,7 +27,7 @@ static const char *own_name;
 static int opened(const struct channel *channel, const char *address, union name *name, socklen_t *len)
 {
     struct ip_mreqn loopback = {.imr_address.s_addr = htonl(INADDR_LOOPBACK)};
-    struct timeval patience = {.tv_sec = 10};
+    struct timeval patience = {.tv_sec = 60};
     int on = 1;
     *len = make_name(name, address, port);
     int fd = must(socket(name->any.sa_family, channel->type, 0), "socket");

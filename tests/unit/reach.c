@@ -112,7 +112,6 @@ TEST("what is not there, is no regular file or cannot be opened is unknown, and 
 {
     enter_new_directory();
     struct reach reach;
-    alarm(5);
     check(mkdir("directory", 0755) == 0 && mkfifo("pipe", 0755) == 0, "%s", strerror(errno));
     write_script("script", "pipe");
     static const char *const names[] = {"none", "directory", "pipe", "script", "/dev/null", "script/none"};

@@ -106,7 +106,6 @@ TEST("a pipe that was filled since it was looked at is not waited for")
     make_pipe(ends);
     begin(ends[1]);
     fill(ends[1]);
-    alarm(10);
     check(!voice_may(map, word, SPEAKER_SELF) && !says(), "told into a full pipe");
     check(!sighting_get(map, 0).is_told, "left to nobody");
 }
@@ -125,7 +124,6 @@ TEST("nor is one with a name")
     equal(read(reads, read_back, sizeof read_back), sizeof line - 1);
     sighting_disclaim(word);
     fill(writes);
-    alarm(10);
     check(!voice_may(map, word, SPEAKER_SELF) && !says(), "told into a full pipe");
 }
 
