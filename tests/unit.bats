@@ -18,6 +18,10 @@ unit() {
     unit pool
 }
 
+@test "waiting for locks" {
+    unit lock
+}
+
 @test "texts and numbers" {
     unit text
 }

@@ -72,7 +72,8 @@ static pid_t holder_in(const char *line, const struct stat *file)
     return strtoull(end + 1, &end, 10) == file->st_ino && pid > 0 ? (pid_t)pid : 0;
 }
 
-static pid_t find_holder(int fd)
+/* Looks for the holder in the kernel's list of locks, once. */
+static pid_t look_for_holder(int fd)
 {
     char buffer[1024];
     struct stat file;
@@ -94,6 +95,17 @@ static pid_t find_holder(int fd)
         memmove(buffer, line, used);
     }
     close(locks);
+    return holder;
+}
+
+/* Each read of the list goes on at a number in it. When locks are released meanwhile, those that follow move
+ * up, and some are passed over. */
+static pid_t find_holder(int fd)
+{
+    enum { LOOKS = 16 };
+    pid_t holder = 0;
+    for (unsigned looks = 0; holder == 0 && looks < LOOKS; looks++)
+        holder = look_for_holder(fd);
     return holder;
 }
 
