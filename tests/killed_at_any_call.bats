@@ -32,8 +32,8 @@ kill_everywhere() {
     find home/runs -mindepth 1 -maxdepth 1 >runs_before
 }
 
-# nothing_runs: a few commands later.
-nothing_runs() {
+# all_is_cleared_up: a few commands later.
+all_is_cleared_up() {
     portshim run -q -n last -p 8080 -m map.json -m map.env -- true
     portshim ls --json >ls.json
     left=$(find . -name '*.portshim-*' -o -name '*.new' -o -path './home/names/*' ! -name last)
@@ -48,7 +48,7 @@ teardown() {
 
 @test "a run" {
     kill_everywhere portshim run -q -n first -p 8080 -m map.json -m map.env -- true
-    within 20 nothing_runs
+    within 20 all_is_cleared_up
 }
 
 @test "placeholders that are added to a run" {
@@ -61,17 +61,17 @@ teardown() {
         jq -c '[.runs[0].ports[] | [.placeholder, .real]]')
     [[ $(jq '[.ports[].real] | unique | length' map.json) == 4 ]]
     stop "$pid"
-    within 20 nothing_runs
+    within 20 all_is_cleared_up
 }
 
 @test "a program that starts by hand" {
     kill_everywhere env LD_PRELOAD="$PORTSHIM_LIB" PORTSHIM_PORTS=8080 PORTSHIM_MAP_FILE="$PWD/map.json" true
-    within 20 nothing_runs
+    within 20 all_is_cleared_up
 }
 
 @test "a pick" {
     kill_everywhere portshim pick $$ 0
-    within 20 nothing_runs
+    within 20 all_is_cleared_up
     # What was leased for this shell stays with it; all other ports are free.
     xargs portshim release <killed.out
 }
