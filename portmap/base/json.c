@@ -32,3 +32,9 @@ void json_string(FILE *out, const char *text)
     }
     putc('"', out);
 }
+
+void json_separate(FILE *out, unsigned *count, const char *separator)
+{
+    if ((*count)++ > 0)
+        fputs(separator, out);
+}

@@ -1,7 +1,8 @@
 #include "command/ls_ended.h"
 
 #include "base/json.h"
-#include "base/utf8.h"
+#include "command/ls_json.h"
+#include "command/ls_line.h"
 #include "observe/past.h"
 #include "run/rundir.h"
 
@@ -9,13 +10,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-enum { LINE_SIZE = 640, NAME_COLUMN_MAX = 32, NAME_COLUMN = 9, STATUS_COLUMN = 8 };
-
-static void print_line(char *line, unsigned width)
-{
-    utf8_fit(line, width);
-    puts(line);
-}
+enum { LINE_SIZE = 640, STATUS_COLUMN = 8 };
 
 static void write_name(const struct ended *ended, char *name, size_t size)
 {
@@ -45,40 +40,32 @@ static void print_run(const struct ended *ended, int column, unsigned width)
     past_status(ended, status, sizeof status);
     snprintf(line, sizeof line, "%-*s  %4s  %-*s  %s", column, name, age, STATUS_COLUMN,
              *status != '\0' ? status : "-", ended->command[0] != '\0' ? ended->command : "(by hand)");
-    print_line(line, width);
+    ls_line_print(line, width);
 }
 
 static void print_notes(const struct ended *ended, unsigned width)
 {
-    char line[LINE_SIZE];
     struct unwrapped unwrapped;
-    for (unsigned i = 0; past_unwrapped(ended, i, &unwrapped); i++) {
-        snprintf(line, sizeof line, "  not wrapped: %s%s: %s: %s", ended->programs[i].name,
-                 unwrapped.in_part ? ", in part" : "", unwrapped.reason, unwrapped.remedy);
-        print_line(line, width);
-    }
-    for (unsigned i = 0; i < ENDED_PORTS && ended->ports[i].port != 0; i++) {
-        snprintf(line, sizeof line, "  not listed: %u: %s by %s: add -p %u", ended->ports[i].port,
-                 ended->ports[i].bound ? "bound" : "in use, wanted", ended->ports[i].program,
-                 ended->ports[i].port);
-        print_line(line, width);
-    }
+    for (unsigned i = 0; past_unwrapped(ended, i, &unwrapped); i++)
+        ls_line_not_wrapped(ended->programs[i].name, &unwrapped, width);
+    for (unsigned i = 0; i < ENDED_PORTS && ended->ports[i].port != 0; i++)
+        ls_line_not_listed(ended->ports[i].port, ended->ports[i].bound, ended->ports[i].program, width);
 }
 
 void ls_ended_print(const struct ended *records, unsigned count, unsigned width)
 {
     char line[LINE_SIZE], name[NAME_MAX_LENGTH + 1];
-    int column = NAME_COLUMN;
+    int column = LS_NAME_MIN;
     for (unsigned i = 0; i < count; i++) {
         write_name(&records[i], name, sizeof name);
         if ((int)strlen(name) > column)
-            column = (int)strlen(name) < NAME_COLUMN_MAX ? (int)strlen(name) : NAME_COLUMN_MAX;
+            column = (int)strlen(name) < LS_NAME_MAX ? (int)strlen(name) : LS_NAME_MAX;
     }
     if (count == 0)
         return;
     snprintf(line, sizeof line, "%-*s  %4s  %-*s  %s", column, "ENDED", "AGO", STATUS_COLUMN, "STATUS",
              "COMMAND");
-    print_line(line, width);
+    ls_line_print(line, width);
     for (unsigned i = 0; i < count; i++) {
         print_run(&records[i], column, width);
         print_notes(&records[i], width);
@@ -96,20 +83,14 @@ static void json_number(const char *key, bool known, int number)
 static void json_notes(const struct ended *ended)
 {
     struct unwrapped unwrapped;
+    unsigned count = 0;
     printf(",\"not_wrapped\":[");
-    for (unsigned i = 0; past_unwrapped(ended, i, &unwrapped); i++) {
-        printf("%s{\"program\":", i > 0 ? "," : "");
-        json_string(stdout, ended->programs[i].name);
-        printf(",\"in_part\":%s,\"reason\":\"%s\",\"remedy\":\"%s\"}", unwrapped.in_part ? "true" : "false",
-               unwrapped.reason, unwrapped.remedy);
-    }
+    for (unsigned i = 0; past_unwrapped(ended, i, &unwrapped); i++)
+        ls_json_not_wrapped(&count, ended->programs[i].name, &unwrapped);
     printf("],\"not_listed\":[");
-    for (unsigned i = 0; i < ENDED_PORTS && ended->ports[i].port != 0; i++) {
-        const struct ended_port *port = &ended->ports[i];
-        printf("%s{\"port\":%u,\"program\":", i > 0 ? "," : "", port->port);
-        json_string(stdout, port->program);
-        printf(",\"bound\":%s,\"remedy\":\"-p %u\"}", port->bound ? "true" : "false", port->port);
-    }
+    count = 0;
+    for (unsigned i = 0; i < ENDED_PORTS && ended->ports[i].port != 0; i++)
+        ls_json_not_listed(&count, ended->ports[i].port, ended->ports[i].bound, ended->ports[i].program);
     printf("]}");
 }
 
@@ -136,9 +117,8 @@ static void json_run(const struct ended *ended)
 void ls_ended_print_json(const struct ended *records, unsigned count)
 {
     printf(",\n\"ended\":[");
-    for (unsigned i = 0; i < count; i++) {
-        if (i > 0)
-            printf(",\n ");
+    for (unsigned i = 0, printed = 0; i < count; i++) {
+        json_separate(stdout, &printed, ",\n ");
         json_run(&records[i]);
     }
     printf("]");

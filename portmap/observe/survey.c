@@ -22,10 +22,15 @@
 #include <time.h>
 #include <unistd.h>
 
-const char *survey_state_name(enum survey_state state)
+const char *survey_state_name(const struct survey *survey, const struct survey_port *port)
 {
     static const char *const names[] = {"assigned", "bound", "listening", "gone"};
-    return names[state];
+    return survey->elsewhere ? "unknown" : names[port->state];
+}
+
+uint64_t survey_age(const struct map *map, uint64_t now)
+{
+    return now > map->head->created ? now - map->head->created : 0;
 }
 
 const char *survey_name(const struct survey *survey)

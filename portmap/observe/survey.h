@@ -64,7 +64,12 @@ int survey_sockets(struct survey *surveys, unsigned count);
 
 void survey_end(struct survey *survey);
 
-const char *survey_state_name(enum survey_state state);
+/* The state of a port of the run, in a word. */
+const char *survey_state_name(const struct survey *survey, const struct survey_port *port);
+
+/* The age of a run in nanoseconds, at a time of process_clock(). 0 for a run that an earlier boot has left,
+ * as the clock starts anew at boot. */
+uint64_t survey_age(const struct map *map, uint64_t now);
 
 /* The name that a person gave the run, or NULL. */
 const char *survey_name(const struct survey *survey);
