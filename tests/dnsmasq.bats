@@ -41,8 +41,8 @@ start_copy() {
 
 # is_there COPY: waits until it listens over UDP and TCP, and puts its real port into $port.
 is_there() {
-    port=$(as_user wait -t 20 "$1.json" 53/udp)
-    assert_equal "$(as_user wait -t 20 "$1.json" 53/tcp)" "$port"
+    port=$(as_user wait -t 60 "$1.json" 53/udp)
+    assert_equal "$(as_user wait -t 60 "$1.json" 53/tcp)" "$port"
 }
 
 # serves COPY RUN ADDRESS...: a client in the run, and one at the real port, get its answers over UDP and TCP.
@@ -52,8 +52,8 @@ serves() {
     is_there "$map"
     for address; do
         for protocol in +notcp +tcp; do
-            assert_equal "$(as_user run -j "$map.json" -- dig +short "$protocol" "@$address" copy.test)" "192.0.2.$copy"
-            assert_equal "$(dig +short "$protocol" -p "$port" "@$address" copy.test)" "192.0.2.$copy"
+            assert_equal "$(as_user run -j "$map.json" -- dig +time=60 +short "$protocol" "@$address" copy.test)" "192.0.2.$copy"
+            assert_equal "$(dig +time=60 +short "$protocol" -p "$port" "@$address" copy.test)" "192.0.2.$copy"
         done
     done
 }
@@ -71,7 +71,7 @@ serves() {
 @test "the client finds its run's server by the number that is the protocol's own" {
     start_copy 0
     is_there 0
-    run as_user run -j 0.json -- dig @127.0.0.1 copy.test
+    run as_user run -j 0.json -- dig +time=60 @127.0.0.1 copy.test
     assert_line ';; SERVER: 127.0.0.1#53(127.0.0.1) (UDP)'
     assert_line --regexp $'^copy.test.\t+0\tIN\tA\t192.0.2.0$'
 }
@@ -81,7 +81,7 @@ serves() {
     start_copy 1
     for i in 0 1; do
         is_there "$i"
-        run as_user run -j "$i.json" -- dig @127.0.0.1 big.test TXT
+        run as_user run -j "$i.json" -- dig +time=60 @127.0.0.1 big.test TXT
         assert_line ';; SERVER: 127.0.0.1#53(127.0.0.1) (TCP)'
         assert_equal "$(grep -cF "\"$i of ${i}th text" <<<"$output")" 60
     done

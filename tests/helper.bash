@@ -54,7 +54,7 @@ has_executed() {
 # stop PID [SIGNAL]: sends the signal (TERM) and waits for the process, a child of this shell; $status is its status.
 stop() {
     local ended=$1
-    within 2 has_executed "$ended" || :
+    poll 2 has_executed "$ended" || :
     kill "-${2:-TERM}" "$ended" 2>/dev/null || :
     status=0
     # shellcheck disable=SC2034 # the caller reads it
@@ -66,7 +66,7 @@ end_started() {
     local started
     for started in "${STARTED[@]}"; do
         kill -TERM "$started" 2>/dev/null || continue
-        within 5 gone "$started" || kill -KILL "$started" 2>/dev/null || :
+        poll 5 gone "$started" || kill -KILL "$started" 2>/dev/null || :
         wait "$started" 2>/dev/null || :
     done
 }
@@ -75,8 +75,14 @@ teardown() {
     end_started
 }
 
-# within SECONDS COMMAND...: repeats the command until it succeeds; fails when the time is over.
+# within SECONDS COMMAND...: repeats the command until it succeeds. So long it may take on a machine that does nothing
+# else. It fails a minute later, as a busy machine is slower, or does nothing at all for some seconds.
 within() {
+    poll $(($1 + 60)) "${@:2}"
+}
+
+# poll SECONDS COMMAND...: repeats the command until it succeeds; fails when the time is over.
+poll() {
     local deadline=$(($(date +%s%N) + $1 * 1000000000))
     shift
     until "$@"; do
@@ -92,7 +98,7 @@ gone() {
 
 # real RUN PORT: waits until something listens on the placeholder, and prints the real port.
 real() {
-    portshim wait -t 20 "$@"
+    portshim wait -t 60 "$@"
 }
 
 # listens PORT: whether a TCP socket listens at the port of this host.
@@ -119,7 +125,7 @@ own_pool() {
     local left most=4096
     start pool sleep infinity
     for ((left = $1; left > 0; left -= most)); do
-        PORTSHIM_HOME='' PORTSHIM_POOL='' portshim pick -n $((left < most ? left : most)) "$pid" 0
+        PORTSHIM_HOME='' PORTSHIM_POOL=$SUITE_NUMBERS portshim pick -n $((left < most ? left : most)) "$pid" 0
     done >pool.ports
     PORTSHIM_POOL=$(paste -sd , pool.ports)
     export PORTSHIM_POOL PORTSHIM_HOME=$PWD/home

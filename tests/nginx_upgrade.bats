@@ -36,7 +36,7 @@ upgrade() {
 
 # master URL: prints the pid of the master whose worker answers.
 master() {
-    ps -o ppid= -p "$(curl -sS --max-time 10 "$1" | cut -d ' ' -f 2)" | tr -d ' '
+    ps -o ppid= -p "$(curl -sS --max-time 60 "$1" | cut -d ' ' -f 2)" | tr -d ' '
 }
 
 # only_answers NAME MASTER REAL: whoever asks gets an answer of that copy's master, and of no other.

@@ -32,12 +32,12 @@ same() {
 
 @test "ping -6 works where 58, its protocol, is a placeholder, and ping where 1 is" {
     # ping uses a raw socket.
-    "${in_network[@]}" portshim run -p 58 -- ping -6 -c 1 -W 5 ::1
-    "${in_network[@]}" portshim run -p 1 -- ping -4 -c 1 -W 5 127.0.0.1
+    "${in_network[@]}" portshim run -p 58 -- ping -6 -c 1 -W 60 ::1
+    "${in_network[@]}" portshim run -p 1 -- ping -4 -c 1 -W 60 127.0.0.1
     # And here it uses a ping socket.
     allow_ping_sockets
-    "${in_network[@]}" portshim run -p 58 -- ping -6 -c 1 -W 5 ::1
-    "${in_network[@]}" portshim run -p 1 -- ping -4 -c 1 -W 5 127.0.0.1
+    "${in_network[@]}" portshim run -p 58 -- ping -6 -c 1 -W 60 ::1
+    "${in_network[@]}" portshim run -p 1 -- ping -4 -c 1 -W 60 127.0.0.1
 }
 
 @test "raw sockets, ping sockets and UDP-Lite keep the number they were given, in every call" {

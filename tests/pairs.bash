@@ -3,7 +3,7 @@ clients=()
 
 # client NAME COMMAND...: starts a client in the run of that copy; its output is in client-NAME.out and .err.
 client() {
-    start "client-$1" timeout 100 portshim run -j "$1.json" -- "${@:2}"
+    start "client-$1" timeout 200 portshim run -j "$1.json" -- "${@:2}"
     clients[$1]=$pid
 }
 
@@ -23,7 +23,7 @@ clients_end() {
 four_at_once() {
     local i
     for i in 0 1 2 3; do
-        start "client-$i" timeout 100 portshim run -p "$1" -- "${@:2}" "copy $i"
+        start "client-$i" timeout 200 portshim run -p "$1" -- "${@:2}" "copy $i"
         clients[i]=$pid
     done
     clients_end

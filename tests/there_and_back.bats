@@ -83,7 +83,7 @@ ephemeral() {
 import signal, socket
 sockets = [socket.create_server(("", port)) for port in (20000, 20001)]
 signal.pause()'
-    run -0 --separate-stderr "${in_network[@]}" portshim wait -t 20 inner 20000 20001
+    run -0 --separate-stderr "${in_network[@]}" portshim wait -t 60 inner 20000 20001
     assert_equal "${#lines[@]}" 2
     [[ $output != *2000[01]* ]]
 }

@@ -39,7 +39,7 @@ reached() {
     expected "a server" >expected.out
     start server portshim run -p 8080,8081 -n reached -- "$(of "$1" tell)" 'a server' 8080
     within 10 portshim ls reached >ls.out 2>&1
-    portshim wait -t 20 reached 8080/tcp 8080/udp
+    portshim wait -t 60 reached 8080/tcp 8080/udp
     for kind in plain go static narrow narrow_static musl musl_dynamic; do
         if [[ ! -x $(of "$kind" ask) ]]; then
             echo "# no client: $(of "$kind" ask) is not built" >&3

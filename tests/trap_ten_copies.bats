@@ -91,7 +91,7 @@ ten() {
     done
     for ((i = 0; i < copies; i++)); do
         # shellcheck disable=SC2086 # one or two words
-        ports=$("${as[@]}" portshim wait -t 30 "$i.json" ${placeholders//,/ }) || fail "copy $i: $(cat "$i.err")"
+        ports=$("${as[@]}" portshim wait -t 90 "$i.json" ${placeholders//,/ }) || fail "copy $i: $(cat "$i.err")"
         # shellcheck disable=SC2206
         real_ports+=($ports)
         within 20 "${kind}_answers" $i "${ports%%$'\n'*}" curl -s || fail "copy $i does not answer outside"
@@ -194,7 +194,7 @@ ten() {
     httpd_needs
     as=()
     httpd_command 0
-    timeout 20 portshim run -p 8080 -n daemon -- "$busybox" httpd -p 8080 -h "$PWD/www0" >daemon.out 2>daemon.err 3>&-
+    timeout 60 portshim run -p 8080 -n daemon -- "$busybox" httpd -p 8080 -h "$PWD/www0" >daemon.out 2>daemon.err 3>&-
     real_port=$(real daemon 8080)
     httpd_answers 0 "$real_port" curl -s
     httpd_answers 0 8080 portshim run -j daemon -- curl -s

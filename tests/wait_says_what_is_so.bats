@@ -34,7 +34,7 @@ said() {
 @test "the last run of the name has ended before: that is said at once, and again in the last line" {
     ends_with 127 nosuch portshim run -p 80 -n web -m web.json -- nosuch
     for run in web web.json; do
-        start "waiter-$run" portshim wait -t 20 "$run" 80
+        start "waiter-$run" portshim wait -t 100 "$run" 80
         within 5 said "waiter-$run"
         what=name
         [[ $run == web ]] || what='map file'
@@ -60,7 +60,7 @@ said() {
     portshim_lives() { portshim port web 80; }
     within 5 portshim_lives
     stop "$pid" KILL
-    start waiter portshim wait -t 20 web 80
+    start waiter portshim wait -t 100 web 80
     within 5 said waiter
     grep -qxE 'portshim: web: the last run of that name (has|was found) ended.*: waiting for a new one' waiter.err
     refute gone "$pid"
@@ -81,22 +81,22 @@ said() {
     # shellcheck disable=SC2016 # expanded by that shell
     run=$(portshim run -p 80 -- sh -c 'echo "$PORTSHIM_RUN"')
     for word in "$run" "$run/" "${run##*/}"; do
-        fails_with "$word, port 80: the run has ended" timeout 10 portshim wait "$word" 80
+        fails_with "$word, port 80: the run has ended" timeout 60 portshim wait "$word" 80
     done
     serves last 'kept = socket.create_server(("127.0.0.1", 80))'
     run=$(portshim ls --json last | grep -o '"run":"[^"]*"' | cut -d '"' -f 4)
     real last 80 >found
     stop "$pid" KILL
-    run -125 --separate-stderr timeout 10 portshim wait "$run" 80
+    run -125 --separate-stderr timeout 60 portshim wait "$run" 80
     refute_regex "$stderr" 'before it listened'
 }
 
 @test "an empty word names no run, and is not waited for" {
-    fails_with 'run: its name is empty' timeout 10 portshim wait '' 80
+    fails_with 'run: its name is empty' timeout 60 portshim wait '' 80
 }
 
 @test "a run that could not be started while it was waited for ends the wait, with the status" {
-    start waiter portshim wait -t 20 web 80
+    start waiter portshim wait -t 100 web 80
     waiter=$pid
     within 5 sleeps "$waiter"
     ends_with 127 nosuch portshim run -p 80 -n web -- nosuch
@@ -115,14 +115,14 @@ sleeps() {
     mkfifo go
     start server portshim run --require-bind -p 80 -n web -m m -- bash -c 'read -r <go; exit 3'
     within 5 test -e m
-    start waiter portshim wait -t 20 web 80
+    start waiter portshim wait -t 100 web 80
     within 5 sleeps "$pid"
     echo >go
     within 5 gone "$pid"
     assert_equal "$(cat waiter.err)" 'portshim: web, port 80: the run has ended with 3 before it listened: see what its program said'
     serves other 'socket.create_server(("127.0.0.1", int(sys.argv[1])))'
     server=$pid
-    start waiter portshim wait -t 20 other 80
+    start waiter portshim wait -t 100 other 80
     within 5 sleeps "$pid"
     stop "$server" KILL
     within 5 gone "$pid"
@@ -189,8 +189,8 @@ socket.create_server(("127.0.0.1", 81)).close()'
     in_vain 'no such run yet, there is no such file' ./none 80
     in_vain "no such run yet, $PORTSHIM_HOME has none of that name, and there is no such file" none 80
     in_vain 'no such run yet, the file is empty: start one with -m empty' empty 80
-    fails_with 'rubbish: not ' portshim wait -t 5 rubbish 80
-    start waiter portshim wait -t 20 empty 80
+    fails_with 'rubbish: not ' portshim wait -t 60 rubbish 80
+    start waiter portshim wait -t 100 empty 80
     waiter=$pid
     within 5 sleeps "$waiter"
     start server portshim run -p 80 -m empty -- socat TCP-LISTEN:80 /dev/null
@@ -223,14 +223,14 @@ recorded() {
     start server portshim run -p 80 -m m.json -- sleep infinity
     within 5 test -e m.json
     fails_with "m.json: it is a run of another home, $PORTSHIM_HOME: set PORTSHIM_HOME=$PORTSHIM_HOME" \
-        env "PORTSHIM_HOME=$PWD/another" portshim wait -t 5 m.json 80
+        env "PORTSHIM_HOME=$PWD/another" portshim wait -t 60 m.json 80
     as_root || skip 'only root can be another user'
     install -d -o nobody -m 711 theirs
     mkdir -m 777 open
     PORTSHIM_HOME=$PWD/theirs start theirs setpriv --reuid=nobody --clear-groups -- \
         "$SUITE_DIR/portshim" run -p 80 -m open/m -- sleep infinity
     within 5 test -e open/m
-    fails_with "open/m: it is a run of another user, uid $(id -u nobody): ask as that user" portshim wait -t 5 open/m 80
+    fails_with "open/m: it is a run of another user, uid $(id -u nobody): ask as that user" portshim wait -t 60 open/m 80
 }
 
 @test "without -t and without a terminal one line says what is waited for, and one what is known to be wrong" {
@@ -263,7 +263,7 @@ socket.create_server(("127.0.0.1", int(sys.argv[1])))' "$unlisted"
 
 @test "a terminal shows what is known to be wrong beside what is waited for" {
     serves web 'kept = socket.create_server(("127.0.0.1", int(sys.argv[1])))'
-    run -124 in_terminal 120 portshim wait -t 0.5 web 80
+    run -124 in_terminal 120 portshim wait -t 2 web 80
     assert_output --partial $'\r\e[Kwaiting for web: 80: nothing listens yet, python3'
     assert_output --partial " bound $unlisted instead"
 }

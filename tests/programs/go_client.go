@@ -40,7 +40,7 @@ func askStream(address string) {
 
 func bound(address string) net.PacketConn {
 	socket := must(net.ListenPacket("udp", net.JoinHostPort(address, ownPort)))
-	if err := socket.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := socket.SetDeadline(time.Now().Add(60 * time.Second)); err != nil {
 		log.Fatal(err)
 	}
 	return socket
@@ -85,7 +85,7 @@ func askConnected(address string) {
 	own := must(net.ResolveUDPAddr("udp", net.JoinHostPort(address, ownPort)))
 	socket := must(net.DialUDP("udp", own, serverAt(address)))
 	defer socket.Close()
-	if err := socket.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := socket.SetDeadline(time.Now().Add(60 * time.Second)); err != nil {
 		log.Fatal(err)
 	}
 	must(socket.Write([]byte("x")))

@@ -24,7 +24,7 @@ def ask(client, request):
 
 def connected(family, address):
     own = socket.socket(family, socket.SOCK_DGRAM)
-    own.settimeout(20)
+    own.settimeout(60)
     own.connect((address, PORT))
     assert own.getpeername()[:2] == (address, PORT), own.getpeername()
     return lambda datagram=None: own.send(datagram) if datagram else own.recv(65536)
@@ -32,7 +32,7 @@ def connected(family, address):
 
 def unconnected(family, address):
     own = socket.socket(family, socket.SOCK_DGRAM)
-    own.settimeout(20)
+    own.settimeout(60)
 
     def exchange(datagram=None):
         if datagram:

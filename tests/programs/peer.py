@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 
-PATIENCE = 10
+PATIENCE = 60
 
 
 def sockets(word, kind):

@@ -2,7 +2,7 @@
 
 terminal.py STEP... -- COMMAND...: a STEP is "expect=TEXT", which waits until the command's output has TEXT (after what
 earlier steps have waited for), "send=TEXT" with \\x03 and the like, "resize", or "hangup". Prints the command's
-output at the end. The status is the command's, or 99 when a TEXT did not come within 20 seconds.
+output at the end. The status is the command's, or 99 when a TEXT did not come within 60 seconds.
 """
 import fcntl
 import os
@@ -52,7 +52,7 @@ for step in sys.argv[1:end]:
         os.close(terminal)
         terminal = None
     else:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while (found := output.find(text, seen)) < 0:
             if time.monotonic() > deadline or not read(1) and output.find(text, seen) < 0:
                 fail("never came: " + step)
