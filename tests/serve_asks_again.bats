@@ -7,11 +7,11 @@ setup() {
     own_pool 50
 }
 
-# traced OPTION...: starts a server under strace, with these options of strace; its calls are in `calls`.
+# traced: starts a server under strace; its calls are in `calls`.
 traced() {
     needs_strace
     # A leak check and strace cannot both trace a process.
-    ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0 start traced strace -o calls "$@" \
+    ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0 start traced strace -o calls \
         portshim serve --foreground --verbose --address "$ADDRESS"
     within 10 grep -qs serving traced.err
     adopt "$ADDRESS"
@@ -65,26 +65,28 @@ all_answered() {
 }
 
 @test "a process with a lease that dies before the server takes its next request is given nothing" {
-    traced -e trace=accept4 -e inject=accept4:delay_enter=300000
-    start die /usr/bin/python3 "$PROGRAMS/asks_again.py" die "$ADDRESS"
+    start server portshim serve --foreground --verbose --address "$ADDRESS"
+    server=$pid
+    within 10 grep -qs serving server.err
+    start die /usr/bin/python3 "$PROGRAMS/asks_again.py" die "$ADDRESS" "$server" # it stops the server before it asks
     wait "$pid" || :
-    within 10 grep -q "no port for process $pid, .*: no such process\$" traced.err
+    kill -CONT "$server"
+    within 10 grep -q "no port for process $pid, .*: no such process\$" server.err
     # The server takes the connections that there are before it takes deaths: do not ask it meanwhile.
-    within 10 grep -q "process $pid has ended" traced.err
+    within 10 grep -q "process $pid has ended" server.err
     assert_equal "$(statistic leases)" 0
 }
 
 @test "a process that has got the number of a dead one is not taken for it" {
     unshare -pf --mount-proc sh -c 'test -w /proc/sys/kernel/ns_last_pid' 2>/dev/null ||
         skip 'needs the right to make a pid namespace, and a kernel with CONFIG_CHECKPOINT_RESTORE'
-    needs_strace
     export ADDRESS
     # shellcheck disable=SC2016 # the shell that is meant expands it
     start numbers unshare -pf --mount-proc --kill-child bash -c '
-        ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 strace -o calls -e trace=accept4 -e inject=accept4:delay_enter=500000 \
-            portshim serve --foreground --verbose --address "$ADDRESS" &
+        portshim serve --foreground --verbose --address "$ADDRESS" &
+        server=$!
         until grep -q serving numbers.err; do :; done
-        /usr/bin/python3 "$1/asks_again.py" number_again "$ADDRESS" &
+        /usr/bin/python3 "$1/asks_again.py" number_again "$ADDRESS" "$server" &
         wait' - "$PROGRAMS"
     within 20 grep -qs answer numbers.out
     other=$(sed -n 's/^other //p' numbers.out)

@@ -54,20 +54,30 @@ def other_user():
     print(first, lease(), flush=True)
 
 
+def stop_server():
+    """Stops the server, which sees nothing of what comes until it goes on."""
+    server = sys.argv[3]
+    os.kill(int(server), signal.SIGSTOP)
+    while open(f"/proc/{server}/stat").read().rpartition(")")[2].split()[0] != "T":
+        time.sleep(0.01)  # no event tells, as the server is not its child
+
+
 def die():
-    """Leases a port, asks for another, and dies without reading the answer."""
+    """Leases a port, asks for another from the server that is stopped, and dies without reading the answer."""
     lease()
+    stop_server()
     ask(b"%d\n" % os.getpid())
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def number_again():
     """In a pid namespace of its own: a process leases, asks again and dies; another gets its number before the
-    server takes the second request. Prints the pid of that other process."""
+    server, which is stopped meanwhile, takes the second request. Prints the pid of that other process."""
     told, tell = os.pipe()
     one = os.fork()
     if one == 0:
         lease()
+        stop_server()
         client = ask(b"%d\n" % os.getpid())
         if os.fork() == 0:
             print("answer", int(client.recv(20)), flush=True)  # a child has the connection as well
@@ -82,6 +92,7 @@ def number_again():
     other = os.fork()
     if other == 0:
         signal.pause()
+    os.kill(int(sys.argv[3]), signal.SIGCONT)
     print("other" if other == one else "elsewhere", other, flush=True)
 
 
