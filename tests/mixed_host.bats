@@ -36,6 +36,16 @@ restart() {
     serve --per-user 300
 }
 
+# has_served COUNT: the server has given so many ports.
+has_served() {
+    (($(statistic total-allocations) > $1))
+}
+
+# has_seen COUNT: so many ports were announced to the observer.
+has_seen() {
+    grep -qx "$1 so far" observer.out
+}
+
 # lasts SECONDS: lets the clients work for so long; there is no event to wait for.
 lasts() {
     read -rt "$1" <> <(:) || :
@@ -47,6 +57,8 @@ lasts() {
     serve --per-user 300
     client portpicker portpicker pick pick served run servedrun
     lasts "$((PORTSHIM_LONG ? 60 : 20))"
+    within 60 has_served 100 # a slow machine needs longer
+    within 60 has_seen 400
     assert_equal "$(statistic pid)" "$server"
     served=$(statistic total-allocations)
     all_end
@@ -65,6 +77,7 @@ lasts() {
         restart
     done
     lasts 1
+    within 60 has_seen 200
     all_end
     assert_equal "$doubles" 0
     ((seen > 100))

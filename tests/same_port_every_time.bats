@@ -79,8 +79,8 @@ milliseconds() {
         kill "$serving"
         serves "web-$restart" --key web -v # at once, while the old one is still dying
         [[ $real == "$first" ]] || fail "restart $restart: $(<"web-$restart.err") $(ss -Htanp "sport = $first")"
-        left_over time-wait "$first"
-        ((restart > 1)) || left_over fin-wait-2 "$first"
+        within 5 left_over time-wait "$first"
+        ((restart > 1)) || within 5 left_over fin-wait-2 "$first"
     done
 }
 
@@ -92,7 +92,7 @@ milliseconds() {
     kill "$serving"
     serves given-1 -p "8080=$given"
     assert_equal "$real" "$given"
-    left_over fin-wait-2 "$given"
+    within 5 left_over fin-wait-2 "$given"
 }
 
 @test "a run whose last process has just ended is waited for, as it may be executing a program" {
@@ -105,12 +105,17 @@ milliseconds() {
     local first second
     serves first --key same
     first=$real
-    (($(milliseconds portshim run --key same -p 8080 -- true) < 1000))
+    # Two seconds is what it waits for the port of a run that is ending. The machine may stop for a while meanwhile.
+    for _ in {1..5}; do
+        took=$(milliseconds portshim run --key same -p 8080 -- true)
+        ((took >= 1000)) || break
+    done
+    ((took < 1000)) || fail "$took ms"
     start second portshim run -v -n second --key same -p 8080,9000 -- sleep infinity
     within 10 portshim port second 8080 >second.port
     second=$(<second.port)
     [[ $second != "$first" ]]
-    grep -qx "portshim: 8080 -> $second, not the key's port: $first is held by run first pid [0-9]*" second.err
+    within 5 grep -qx "portshim: 8080 -> $second, not the key's port: $first is held by run first pid [0-9]*" second.err
     run -0 portshim ls second
     assert_line "  not the key's port: 8080 -> $second: $first was taken"
     refute_line --partial '9000 ->'
@@ -130,7 +135,7 @@ milliseconds() {
 @test "four runs at once with one key have four ports" {
     seq 4 | xargs -P 4 -I {} portshim run --key same -p 8080 -n four-{} -- sh -c ': >{}.up
         echo $PORTSHIM_PORT_8080
-        for i in $(seq 500); do [ "$(echo *.up | wc -w)" = 4 ] && break; sleep 0.02; done' >ports
+        for i in $(seq 3000); do [ "$(echo *.up | wc -w)" = 4 ] && break; sleep 0.02; done' >ports
     assert_equal "$(sort -u ports | wc -l)" 4
 }
 

@@ -4,7 +4,7 @@ load serve
 
 setup() {
     cd "$(test_dir)"
-    own_pool 60
+    own_pool 120
 }
 
 # serve_slowly SECONDS: starts a server of the pool's ports that takes so long for an answer.
@@ -22,7 +22,7 @@ asked() {
     (($(wc -l <server.out) > ${1:-1}))
 }
 
-# seconds COMMAND...: prints how many whole seconds it took.
+# seconds COMMAND...: sets $took to how many whole seconds it took.
 seconds() {
     local begin
     begin=$(date +%s%N)
@@ -30,34 +30,62 @@ seconds() {
     took=$((($(date +%s%N) - begin) / 1000000000))
 }
 
+# one_of_five COMMAND...: the command, whose last word decides, succeeds at least once in five times: the machine may stop in
+# the middle of others.
+# $attempt counts them.
+one_of_five() {
+    for attempt in 1 2 3 4 5; do
+        ! "$@" || return 0
+    done
+    return 1
+}
+
+begins_early() {
+    seconds by_hand 8001-8020 "$attempt.env" true 2>err
+    ((took < 4))
+}
+
 @test "a program of twenty ports begins in two seconds, and says that the server was too slow" {
     serve_slowly 0.75
-    seconds by_hand 8001-8020 m.env true 2>err
-    assert_equal "$(grep -c ^PORTSHIM_PORT_ m.env)" 20
+    one_of_five begins_early || fail "$took seconds"
+    assert_equal "$(grep -c ^PORTSHIM_PORT_ "$attempt.env")" 20
     grep -qx "portshim: warning: $PWD/socket: .*: ports are leased without this port server; .*" err
-    ((took < 4)) || fail "$took seconds"
+}
+
+# The other one waits for a second at most: what has to be seen before must be seen by then.
+does_not_wait() {
+    start slow env PORTSERVER_ADDRESS="$PWD/socket" PORTSHIM_PORTS=8080 "PORTSHIM_MAP_FILE=slow$attempt.env" \
+        LD_PRELOAD="$PORTSHIM_LIB" sleep infinity
+    within 10 asked "$attempt"
+    env PORTSHIM_PORTS=8080 "PORTSHIM_MAP_FILE=other$attempt.env" LD_PRELOAD="$PORTSHIM_LIB" true
+    [[ -e other$attempt.env && ! -e slow$attempt.env ]]
 }
 
 @test "who begins by hand does not wait for another run's server" {
-    serve_slowly 30
-    start slow env PORTSERVER_ADDRESS="$PWD/socket" PORTSHIM_PORTS=8080 PORTSHIM_MAP_FILE=slow.env \
+    serve_slowly 300
+    one_of_five does_not_wait
+    within 10 test -e "slow$attempt.env"
+}
+
+# The one that adds waits for a second at most.
+joins_at_once() {
+    start holder portshim run -p 8080 -m "$attempt.env" -- sleep infinity
+    within 10 test -e "$attempt.env"
+    start slow env PORTSERVER_ADDRESS="$PWD/socket" PORTSHIM_PORTS=8080,9090 "PORTSHIM_MAP_FILE=$attempt.env" \
         LD_PRELOAD="$PORTSHIM_LIB" sleep infinity
-    within 10 asked
-    env PORTSHIM_PORTS=8080 PORTSHIM_MAP_FILE=other.env LD_PRELOAD="$PORTSHIM_LIB" true
-    [[ -e other.env && ! -e slow.env ]]
-    within 10 test -e slow.env
+    within 10 asked "$attempt"
+    by_hand 8080 "$attempt.env" true
+    (($(grep -c ^PORTSHIM_PORT_ "$attempt.env") == 1))
 }
 
 @test "who joins a run that is there does not wait for one that adds a port to it" {
-    start server portshim run -p 8080 -m m.env -- sleep infinity
-    within 10 test -e m.env
-    serve_slowly 30
-    start slow env PORTSERVER_ADDRESS="$PWD/socket" PORTSHIM_PORTS=8080,9090 PORTSHIM_MAP_FILE=m.env \
-        LD_PRELOAD="$PORTSHIM_LIB" sleep infinity
-    within 10 asked
-    by_hand 8080 m.env true
-    run grep -c ^PORTSHIM_PORT_ m.env
-    assert_output 1
+    serve_slowly 300
+    one_of_five joins_at_once
+}
+
+binds_quickly() {
+    by_hand all "$attempt.env" /usr/bin/python3 bind.py >out 2>err
+    [[ $(<out) == '20 quick '* ]]
 }
 
 @test "a late bind waits for a second, and the next ones do not wait at all" {
@@ -71,8 +99,12 @@ for number in range(9001, 9021):
     longest = max(longest, time.monotonic() - begin)
 print(len(servers), 'slow' if longest > 3 else 'quick', longest)
 END
-    by_hand all m.env /usr/bin/python3 bind.py >out 2>err
-    [[ $(<out) == '20 quick '* ]] || fail "$(<out)"
+    one_of_five binds_quickly || fail "$(<out)"
+}
+
+asks_quickly() {
+    seconds portshim port m.env 9001
+    ((took < 4))
 }
 
 @test "portshim port does not wait for the stock to be filled" {
@@ -84,8 +116,7 @@ print('ready', flush=True)
 signal.pause()"
     within 10 grep -qsx ready run.out
     export PORTSERVER_ADDRESS=$PWD/socket
-    seconds portshim port m.env 9001
-    ((took < 4)) || fail "$took seconds"
+    one_of_five asks_quickly || fail "$took seconds"
 }
 
 @test "where a run requires the server, who adds a port by hand gets none without it" {
@@ -93,7 +124,7 @@ signal.pause()"
     adopt "$PWD/good"
     PORTSERVER_ADDRESS=$PWD/good start run portshim run --require-portserver -p 8080 -m m.env -- sleep infinity
     within 10 test -e m.env
-    serve_slowly 30
+    serve_slowly 300
     run by_hand 8080,9090 m.env true
     assert_failure 125
     assert_output --partial 'placeholder 9090'

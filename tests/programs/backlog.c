@@ -1,7 +1,8 @@
 /*
  * backlog THREADS SERVER FREE: so many threads make blocking connects to a listener that has no room for
- * another connection. The main thread binds 500 times while they begin, and 500 times while all wait. Prints
- * how many connects still wait afterwards, and on stderr how long the binds took.
+ * another connection. The main thread binds 500 times before, 500 times while they begin, and 500 times while
+ * all wait. Prints how many connects still wait afterwards, and whether a bind usually took much longer
+ * meanwhile than before; on stderr how long the binds took.
  */
 #include "show.h"
 
@@ -80,7 +81,7 @@ static double bind_often(const char *when, const union name *own)
         close(fd);
     }
     qsort(took, BINDS, sizeof *took, compare);
-    fprintf(stderr, "bind while the connects %s: %.0f us, 99 of 100 at most %.0f us, the longest %.0f us\n",
+    fprintf(stderr, "bind %s: %.0f us, 99 of 100 at most %.0f us, the longest %.0f us\n",
             when, took[BINDS / 2], took[BINDS * 99 / 100], took[BINDS - 1]);
     return took[BINDS / 2];
 }
@@ -95,18 +96,20 @@ int main(int argc, char **argv)
     len = make_name(&to, "127.0.0.1", (unsigned)atoi(argv[2]));
     make_name(&own, "127.0.0.1", (unsigned)atoi(argv[3]));
     fill();
+    double before = bind_often("before the connects", &own);
     pthread_attr_init(&small);
     pthread_attr_setstacksize(&small, STACK);
     for (int i = 0; i < threads; i++) {
         pthread_t thread;
         must(-pthread_create(&thread, &small, wait_in_connect, NULL), "pthread_create");
     }
-    double first = bind_often("begin", &own);
+    double first = bind_often("while the connects begin", &own);
+    double limit = before * 10 > 1000 ? before * 10 : 1000; /* a busy machine has less time for this one */
     while (begun < threads || any_is_asked_for())
         usleep(1000);
-    double then = bind_often("wait", &own);
+    double then = bind_often("while the connects wait", &own);
     printf("%d connects wait, %d have ended, the usual bind took %s\n", threads - ended, (int)ended,
-           first < 1000 && then < 1000 ? "less than 1 ms" : "longer");
+           first < limit && then < limit ? "less than 1 ms, or ten times as long as before" : "longer");
     fflush(stdout);
     _exit(0);
 }

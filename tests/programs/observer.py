@@ -10,7 +10,8 @@ a moment, without reuse options.
 With the word "connections", a holder lives as long as its connection, which ends before the kernel tells that the
 process has died: ports may change hands within a millisecond. Holders may then have bound the ports they announce.
 
-usage: observer.py SOCKET [connections]   prints a line per double holding as it happens, and a summary at SIGTERM
+usage: observer.py SOCKET [connections]   prints a line per double holding as it happens, one per 100 announcements,
+                                         and a summary at SIGTERM
 """
 import os
 import select
@@ -21,7 +22,7 @@ import struct
 import sys
 import time
 
-STAYS_BOUND = 0.5  # seconds; a probe by a process that was killed is over much sooner
+STAYS_BOUND = 60  # seconds; a probe is over much sooner, unless the machine stops in the middle of it
 
 
 class Holder:
@@ -107,6 +108,8 @@ class Observer:
 
     def announce(self, holder, port):
         self.seen += 1
+        if self.seen % 100 == 0:
+            print(self.seen, "so far", flush=True)
         other = self.holders.get(port)
         other_lives = other is not None and other.lives()
         if not holder.lives():
