@@ -27,7 +27,7 @@ asks() {
     for command in "${commands[@]}"; do
         status=0
         # shellcheck disable=SC2086 # words
-        timeout 20 portshim $command >asked.out 2>asked.err || status=$?
+        timeout -s KILL 60 portshim $command >asked.out 2>asked.err || status=$? # 124 is an answer of `portshim wait`
         [[ $status == @(0|1|124|125) ]] || fail "portshim $command: $status: $(head -c 2000 asked.err)"
         ! grep -qE 'Sanitizer|runtime error' asked.err || fail "portshim $command: $(head -c 2000 asked.err)"
     done

@@ -3,7 +3,7 @@ load helper
 
 setup() {
     cd "$(test_dir)"
-    export PORTSHIM_HOME=$PWD/home
+    own_pool 150
 }
 
 # limited KIB COMMAND...: runs it with a limit to the size of files. Its output goes to a pipe, which has no size.
@@ -101,7 +101,8 @@ to_end_of() {
     "${as_user[@]}" PORTSHIM_PORTS=8080 PORTSHIM_MAP_FILE="$PWD/hand.json" LD_PRELOAD="$PORTSHIM_LIB" true
     "${as_user[@]}" portshim pick
     "${as_user[@]}" portshim pick
-    "${as_user[@]}" portshim ports --write -- "$ROOT/build/tests/one_bind" 8080
+    # It binds that port itself.
+    "${as_user[@]}" portshim ports --write -- "$ROOT/build/tests/one_bind" "${PORTSHIM_POOL##*,}"
     "${as_user[@]}" portshim run -- true
     [[ $("${as_user[@]}" stat -c %a home home/runs home/leases | sort -u) == $'600\n711' ]]
 }

@@ -27,11 +27,15 @@ network() {
     attach_to_lan 1 "${in_network[@]}"
     attach_to_lan 2 "${in_remote[@]}"
     # What is sent before both ends are up is lost.
-    within 10 eval '"${in_network[@]}" ip link show lan0 | grep -q "state UP" &&
-        "${in_remote[@]}" ip link show lan0 | grep -q "state UP"'
+    within 10 lan_is_up "${in_network[@]}"
+    within 10 lan_is_up "${in_remote[@]}"
     "${in_network[@]}" ip route add default via 10.9.8.2
     export PORTSHIM_HOME=$PWD/home
     unset PORTSHIM_POOL
+}
+
+lan_is_up() {
+    [[ $("$@" ip link show lan0) == *' state UP '* ]]
 }
 
 attach_to_lan() {

@@ -2,6 +2,7 @@
 # command then, is as invisible as when it becomes the command. Only --strict refuses to start programs.
 # shellcheck disable=SC2016 # expanded by the shells that are started
 load helper
+load network
 
 execs=$ROOT/build/tests/execs
 calls=$ROOT/build/tests/exec_calls
@@ -207,7 +208,8 @@ assert libc.syscall(322, -100, b"./static", words, none, 0) == -1 and ctypes.get
 
 @test "a program that cannot be wrapped is noticed however many ports were bound and connected to" {
     make_programs
-    fails_with 'program static:' portshim run -q --require-bind -p 8080 -- /usr/bin/python3 -c '
+    make_namespace network # on the host's, others have some of these numbers
+    PORTSHIM_HOME=$PWD/home fails_with 'program static:' "${in_network[@]}" portshim run -q --require-bind -p 8080 -- /usr/bin/python3 -c '
 import socket, subprocess
 socket.create_server(("127.0.0.1", 8080))
 for port in range(10000, 12000):
@@ -239,7 +241,7 @@ time.sleep(20)' && status=0 || status=$?
         [[ $status == 142 || ($options == --require-bind && $status == 125) ]] || fail "$options: $status"
     done
     # The command can cancel an alarm that was set before portshim.
-    run -0 /usr/bin/python3 -c "$with_alarm" 20 portshim run --require-bind -p 8080 -- /usr/bin/python3 -c '
+    run -0 /usr/bin/python3 -c "$with_alarm" 100 portshim run --require-bind -p 8080 -- /usr/bin/python3 -c '
 import signal, socket
 assert signal.alarm(0) > 0
 socket.create_server(("127.0.0.1", 8080))'

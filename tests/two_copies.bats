@@ -37,10 +37,10 @@ setup() {
 @test "a program that is started by hand with both is found on the one real port" {
     for list in "${both[@]}"; do
         start server env PORTSHIM_PORTS="$ports" PORTSHIM_MAP_FILE="$PWD/m" LD_PRELOAD="$list" \
-            socat TCP4-LISTEN:2,bind=127.0.0.1 PIPE
+            socat -t 60 TCP4-LISTEN:2,bind=127.0.0.1 PIPE
         within 10 test -e m
         assert_equal "$(real m 2)" "$once"
-        assert_equal "$(echo hello | socat -T 10 - "TCP4:127.0.0.1:$once")" hello
+        assert_equal "$(echo hello | socat -t 60 -T 60 - "TCP4:127.0.0.1:$once")" hello
         wait "$pid"
         rm m
     done
@@ -60,9 +60,9 @@ setup() {
     assert_output "$once"
     run -0 portshim run -p "$ports" -- "$emulator" ./program bind 2 direct
     assert_output 2
-    start server portshim run -p "$ports" -n emulated -- "$emulator" "$(type -P socat)" TCP4-LISTEN:2,bind=127.0.0.1 PIPE
+    start server portshim run -p "$ports" -n emulated -- "$emulator" "$(type -P socat)" -t 60 TCP4-LISTEN:2,bind=127.0.0.1 PIPE
     within 10 portshim ls emulated 2>/dev/null
     assert_equal "$(real emulated 2)" "$once"
-    run -0 inside emulated "$emulator" "$(type -P socat)" -T 10 - TCP4:127.0.0.1:2 <<<hello
+    run -0 inside emulated "$emulator" "$(type -P socat)" -t 60 -T 60 - TCP4:127.0.0.1:2 <<<hello
     assert_output hello
 }
