@@ -156,6 +156,9 @@ TEST("a socket on one of its ports keeps a run alive: TCP, UDP, listening or not
     equal(life_of(&home, id), RUN_ALIVE); /* a server that serves its last client */
     close(accepted);
     close(client);
+    /* The kernel may need a moment to exchange the last packets; TIME_WAIT is a minute. */
+    for (unsigned tries = 0; tries < 300 && life_of(&home, id) == RUN_ALIVE; tries++)
+        usleep(100000);
     equal(life_of(&home, id), RUN_DEAD);
     equal(sweep_runs(&home, &leases, SWEEP_SOME).freed, 1);
     equal(lease_holder(&leases, PORT), 0);
