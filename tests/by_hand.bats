@@ -165,9 +165,10 @@ start_container() {
     mkfifo go # until all are there each of them stays, and with it the run
     # shellcheck disable=SC2016
     PORTSHIM_PORTS=8080 LIBRARY=$PORTSHIM_LIB setsid --wait bash -c '
-        for ((i = 0; i < 20; i++)); do LD_PRELOAD=$LIBRARY sh -c "env >\$0.env; read -r _ <go" "$i" & done
+        exec 4<>go
+        for ((i = 0; i < 20; i++)); do LD_PRELOAD=$LIBRARY sh -c "env >\$0.env; read -r _ <&4" "$i" & done
         for ((i = 0; i < 20; i++)); do until [[ -s $i.env ]]; do read -rt 0.02 <> <(:); done; done
-        : >go
+        printf "\n%.0s" {1..20} >&4 # a line for each of them
         wait'
     assert_equal "$(grep -hc ^PORTSHIM_RUN= {0..19}.env | sort | uniq -c | tr -s ' ')" ' 20 1'
     assert_equal "$(grep -h ^PORTSHIM_RUN= {0..19}.env | sort -u | wc -l)" 1
