@@ -7,9 +7,9 @@ setup() {
     cd "$(test_dir)"
     bare_ports 3
     strangers # a bind that is not translated fails: a stranger holds the placeholder
-    # Joining takes as long as this slow port server.
+    # Joining takes as long as this slow port server, which waits in the middle of it until the program has made ./go.
     local given=${PORTSHIM_POOL#"$(placeholders),"}
-    start server /usr/bin/python3 "$PROGRAMS/fake_portserver.py" "$PWD/socket" slow 0.1 "$given"
+    start server /usr/bin/python3 "$PROGRAMS/fake_portserver.py" "$PWD/socket" slow 0.1 "$given" go
     within 10 grep -qsx ready server.out
 }
 
@@ -18,8 +18,8 @@ says() {
     local how=$1
     shift
     ended=0
-    timeout 20 env PORTSERVER_ADDRESS="$PWD/socket" PORTSHIM_PORTS="$(placeholders)" PORTSHIM_MAP_FILE=m.env \
-        LD_PRELOAD="$PORTSHIM_LIB" "$ROOT/build/tests/attaching" "$how" "${bare_ports[@]}" server.out >out 2>err || ended=$?
+    timeout 60 env PORTSERVER_ADDRESS="$PWD/socket" PORTSHIM_PORTS="$(placeholders)" PORTSHIM_MAP_FILE=m.env \
+        LD_PRELOAD="$PORTSHIM_LIB" "$ROOT/build/tests/attaching" "$how" "${bare_ports[@]}" server.out go >out 2>err || ended=$?
     # A child may outlive the program.
     within 10 said $# || :
     assert_equal "$(sort out)" "$(printf '%s\n' "$@")"

@@ -1,8 +1,9 @@
 /*
- * attaching HOW PORT OTHER LAST ASKED: while the library joins a run in one thread, something else of the program binds.
+ * attaching HOW PORT OTHER LAST ASKED GO: while the library joins a run in one thread, something else of the program binds.
  *
  * A thread binds PORT before any constructor has run (.preinit_array), which makes the library join. Once the file ASKED
- * has a second line, the library is in the middle of joining. Then, as HOW says:
+ * has a second line, the library is in the middle of joining, and stays there until the file GO exists, which is made at
+ * the last moment before the bind. Then, as HOW says:
  *     thread   another thread binds OTHER
  *     handler  a signal handler in the first thread binds OTHER
  *     jump     such a handler jumps out of the call, and the thread makes the call again
@@ -15,6 +16,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
@@ -31,7 +33,7 @@
 
 enum { UNTOUCHED = 12345 };
 
-static const char *how, *asked;
+static const char *how, *asked, *go;
 static int port, other, last;
 static sigjmp_buf before_call;
 static volatile sig_atomic_t jumped;
@@ -56,6 +58,12 @@ static void bind_and_say(const char *who, int number)
     say(who, result < 0 ? strerror(errno) : errno == UNTOUCHED ? "bound" : "bound, but errno is another");
 }
 
+/* Lets the library go on with joining. */
+static void let_go_on(void)
+{
+    close(open(go, O_WRONLY | O_CREAT, 0600));
+}
+
 static void in_handler(int signal)
 {
     (void)signal;
@@ -76,6 +84,7 @@ static void *in_first(void *argument)
 
 static void *in_second(void *argument)
 {
+    let_go_on();
     bind_and_say("second", other);
     return argument;
 }
@@ -106,6 +115,7 @@ static void in_child(pid_t child)
     if (child == 0) {
         if (strcmp(how, "orphan") == 0)
             kill(getppid(), SIGKILL);
+        let_go_on();
         bind_and_say("child", other);
         _exit(0);
     }
@@ -122,11 +132,13 @@ static void meanwhile(void)
         pthread_join(second, NULL);
     } else if (strcmp(how, "handler") == 0 || strcmp(how, "jump") == 0) {
         pthread_kill(first, SIGUSR1);
+        let_go_on();
     } else if (strcmp(how, "clone") == 0) {
         in_child((pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL));
     } else if (strcmp(how, "vfork") == 0) {
         pid_t child = vfork();
         if (child == 0) {
+            let_go_on();
             execl("/bin/true", "true", NULL);
             _exit(1);
         }
@@ -140,13 +152,14 @@ static void meanwhile(void)
 static void before_constructors(int argc, char **argv, char **environment)
 {
     environ = environment; /* libc's constructor, which sets it, has not run yet */
-    if (argc != 6)
+    if (argc != 7)
         _exit(2);
     how = argv[1];
     port = atoi(argv[2]);
     other = atoi(argv[3]);
     last = atoi(argv[4]);
     asked = argv[5];
+    go = argv[6];
     signal(SIGUSR1, in_handler);
     pthread_create(&first, NULL, in_first, NULL);
     until_asked();

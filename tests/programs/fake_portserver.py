@@ -5,9 +5,9 @@ usage: fake_portserver.py ADDRESS say TEXT...     answers each request with the 
                                                  is escaped as in Python, and "|" in it is a pause between two pieces
        fake_portserver.py ADDRESS after FILE TEXT...
                                                  the same, but gives the first answer only once FILE exists
-       fake_portserver.py ADDRESS slow SECONDS PORT,PORT...
-                                                 gives each of the ports once, SECONDS after it was asked; clients need
-                                                 not wait for each other
+       fake_portserver.py ADDRESS slow SECONDS PORT,PORT... [FILE]
+                                                 gives each of the ports once, SECONDS after it was asked; with FILE, all but
+                                                 the first only once that exists; clients need not wait for each other
        fake_portserver.py ADDRESS flood          answers with a megabyte
        fake_portserver.py ADDRESS close          closes before it has read anything
        fake_portserver.py ADDRESS silent         reads and never answers
@@ -32,7 +32,14 @@ listener.listen(0 if mode == "full" else 64)
 kept = []
 
 
-def give(connection, port):
+def wait_for(path):
+    while not os.path.exists(path):
+        time.sleep(0.02)
+
+
+def give(connection, port, is_first):
+    if not is_first and len(texts) > 2:
+        wait_for(texts[2])
     time.sleep(float(texts[0]))  # the client has to wait so long
     with connection:
         connection.sendall(b"%d\n" % port if port else b"")
@@ -40,18 +47,19 @@ def give(connection, port):
 
 def serve_slowly():
     ports = [int(word) for word in texts[1].split(",")]
+    is_first = True
     while True:
         connection, _ = listener.accept()
         request = connection.recv(100).decode().strip()
         print(request, flush=True)
         port = 0 if request.startswith("release") or not ports else ports.pop(0)
-        threading.Thread(target=give, args=(connection, port), daemon=True).start()
+        threading.Thread(target=give, args=(connection, port, is_first), daemon=True).start()
+        is_first = False
 
 
 def answer(connection):
     if mode == "after":
-        while not os.path.exists(file):
-            time.sleep(0.02)
+        wait_for(file)
     if mode in ("say", "after"):
         text = texts.pop(0) if len(texts) > 1 else texts[0]
         for number, piece in enumerate(text.encode().decode("unicode_escape").split("|")):
