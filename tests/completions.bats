@@ -7,6 +7,11 @@ setup() {
     export HOME=$PWD/user XDG_CONFIG_HOME=$PWD/user XDG_DATA_HOME=$PWD/user TERM=dumb
     mkdir user
     touch map.json
+    # portshim has two seconds to answer, which is not what most tests here are about: a busy machine may need more.
+    mkdir patient
+    printf '#!/bin/sh\nshift\nexec "$@"\n' >patient/timeout
+    chmod +x patient/timeout
+    patient=$PWD/patient:
     PACKAGE=/usr/share/bash-completion/bash_completion
     [[ -e $PACKAGE ]] || PACKAGE=''
 }
@@ -20,7 +25,7 @@ ask() {
     local shell=$1 file=portshim.$1
     shift
     [[ $shell != zsh ]] || file=
-    PACKAGE=$PACKAGE timeout 60 "$PROGRAMS/complete.$shell" "$ROOT/scripts/completions/$file" "$@" >answers
+    PACKAGE=$PACKAGE timeout 200 env PATH="${patient-}$PATH" "$PROGRAMS/complete.$shell" "$ROOT/scripts/completions/$file" "$@" >answers
     local answer=() line
     while IFS= read -r line; do
         if [[ $line != -- ]]; then
@@ -71,7 +76,9 @@ END
     paste -d '|' <(printf '%s\n' "${lines[@]}") offered | diff wanted -
     cd sub # where RUN may be left out
     ask "$1" 'portshim port 7' 'portshim env inner 7' 'portshim port 7004 7' >offered
-    assert_equal "$(<offered)" $'7004\n7004\n7004'
+    words=7004
+    [[ $run != 7* ]] || words=$(printf '%s\n' 7004 "$run" | sort | xargs) # one in sixteen ids
+    assert_equal "$(<offered)" "$words"$'\n7004\n7004'
     cd "$OLDPWD"
 }
 
@@ -129,6 +136,7 @@ all_run() {
 }
 
 @test "where portshim fails or hangs, the shells offer nothing and say nothing" {
+    patient='' # here, it is
     mkdir fails hangs
     printf '#!/bin/sh\necho "it has failed" >&2\nexit 1\n' >fails/portshim
     printf '#!/bin/sh\nexec sleep 100\n' >hangs/portshim
