@@ -1,6 +1,7 @@
 # The recipes of docs/recipes.md for runners, eight jobs at once. tests/long/recipes.bats runs those that need more.
 # shellcheck disable=SC2016,SC1091 # expanded by the shells that are started; a file that a step writes
 load helper
+load network
 load recipes
 
 setup() {
@@ -10,7 +11,9 @@ setup() {
 
 @test "make, xargs and parallel: each job is a run of its own" {
     eight_jobs
-    run ! make -s -j8 # without portshim
+    make_namespace network # here 8080 may be another test's real port
+    run ! "${in_network[@]}" make -s -j8 # without portshim
+    assert_output --partial 'Address already in use'
     rm -rf serving
     for number in 1 2 3 4; do
         as_script eight "$number"
@@ -50,6 +53,7 @@ setup() {
     sed "s|/usr/local/bin/portshim|$SUITE_DIR/portshim|" web@.service >verified@.service
     run -0 systemd-analyze verify --man=no "$PWD/verified@.service"
     refute_output --partial verified
+    own_pool 20
     home=$(sed -n 's/^Environment=PORTSHIM_HOME=//p' web@.service)
     mkdir -p "run${home%/*}" && mkdir -m 711 "run$home"
     for instance in one two; do
@@ -62,8 +66,8 @@ setup() {
         within 10 test -s "run/run/web-$instance/ports.env"
     done
     export PORTSHIM_HOME=$PWD/run$home
-    first=$(portshim wait -t 10 run/run/web-one/ports.env 8080)
-    assert_not_equal "$(portshim wait -t 10 run/run/web-two/ports.env 8080)" "$first"
+    first=$(portshim wait -t 60 run/run/web-one/ports.env 8080)
+    assert_not_equal "$(portshim wait -t 60 run/run/web-two/ports.env 8080)" "$first"
 }
 
 @test "a port for a container that is published beside a wrapped server" {
