@@ -80,10 +80,10 @@ make_static() {
 }
 
 @test "a port that several have bound, and that listen refuses, is told as well" {
+    free=$(portshim pick $$ 0)
     run -0 --separate-stderr portshim run -p 8080 -- /usr/bin/python3 -c "
 import socket
-free = socket.create_server(('127.0.0.1', 0)).getsockname()[1]
-for port in 8080, free:
+for port in 8080, $free:
     sockets = [socket.socket(), socket.socket()]
     for each in sockets:
         each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -93,7 +93,6 @@ for port in 8080, free:
         sockets[1].listen()
     except OSError as error:
         print(port, error.strerror)"
-    free=${lines[1]%% *}
     assert_equal "$output" "8080 Address already in use"$'\n'"$free Address already in use"
     assert_equal "$stderr" "$(taken=$free line_of python3)"
 }
@@ -135,9 +134,9 @@ for port in 8080, free:
     run -0 --separate-stderr portshim run -p 8080 -- sh -c "./static $taken 2>err; cat err; ./static close $taken data $taken; cat data"
     assert_equal "$output $stderr" "$refused"$'\n'"$refused"$'\n'"$refused "
     # Another protocol's, or another address's, is no reason.
-    start udp socat UDP4-LISTEN:0,bind=127.0.0.1 /dev/null
+    free=$(portshim pick $$ 0) # nobody else connects from it, either
+    start udp socat "UDP4-LISTEN:$free,bind=127.0.0.1" /dev/null
     within 10 eval "ss -Hlnup | grep -q pid=$pid,"
-    free=$(ss -Hlnup | sed -n "s/.* 127.0.0.1:\([0-9]*\) .*pid=$pid,.*/\1/p")
     run -0 --separate-stderr portshim run -p 8080 -- ./static "$free"
     assert_equal "$output $stderr" "$free: bound "
 }
@@ -272,7 +271,7 @@ sys.exit(subprocess.call(sys.argv[1:], stderr=writes))' portshim run -p 8080 -- 
         start inetd $inetd TCP-LISTEN:0,bind=127.0.0.1 "EXEC:$command $taken,stderr"
         within 20 eval "ss -Hlntp | grep -q pid=$pid,"
         port=$(ss -Hlntp | sed -n "s/.* 127.0.0.1:\([0-9]*\) .*pid=$pid,.*/\1/p")
-        assert_equal "$(socat -u -T 10 "TCP:127.0.0.1:$port" -)" "$refused"
+        assert_equal "$(socat -u -T 60 "TCP:127.0.0.1:$port" -)" "$refused"
         assert_equal "$(<inetd.err)" ''
     done
 }

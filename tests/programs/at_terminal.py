@@ -38,7 +38,7 @@ if shell == 0:
     termios.tcdrain(0)
     os._exit(0)
 shown = b""
-while select.select([terminal], [], [], 20)[0]:
+while select.select([terminal], [], [], 60)[0]:
     try:
         got = os.read(terminal, 4096)
     except OSError: # the last one has closed it
