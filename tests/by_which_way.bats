@@ -4,7 +4,7 @@ load helper
 
 # A shell that starts a program, and ends it when it is ended.
 # shellcheck disable=SC2016 # expanded by that shell
-by_shell=(sh -c '"$@" & trap "kill $!" TERM; wait $!' -)
+by_shell=(sh -c 'trap "kill \$!" TERM; "$@" & wait $!' -)
 
 setup() {
     cd "$(test_dir)"
@@ -46,7 +46,7 @@ compile() {
 
 # serves RUN PORT PROGRAM WAY: the program serves on the placeholder, and ls says by which way it was wrapped.
 serves() {
-    portshim wait -t 20 "$1" "$2"
+    portshim wait -t 60 "$1" "$2"
     portshim ls --json "$1" >ls.json
     valid ls.json
     assert_equal "$(jq -r '.runs[0].ports[] | select(.placeholder == '"$2"') | .processes[] | "\(.program) \(.wrapped_by)"' ls.json)" \
@@ -131,7 +131,7 @@ func main() {
     cp static below
     compile dynamic
     start server portshim run -p 8080-8083 -n tree -- ./static 8080 ./below 8081 ./dynamic 8082 ./below 8083
-    portshim wait -t 20 tree 8080-8083
+    portshim wait -t 60 tree 8080-8083
     serves tree 8080 static trap
     serves tree 8081 below trap
     serves tree 8082 dynamic library
@@ -145,13 +145,14 @@ func main() {
     compile static -static || skip "it cannot be built: $(tail -n 1 compile.err)"
     cp static below
     # The first binds a port that nobody listed, which is noted with its program.
-    unlisted=${PORTSHIM_POOL##*,} unlisted=${unlisted##*-}
+    unlisted=$(portshim pick $$ 0)
     # shellcheck disable=SC2016 # expanded by that shell
     start server portshim run -p 8080,8081 -n again -- bash -c '
+        trap "kill \$(jobs -p | xargs)" TERM
         ./static 8080 ./below "$0" &
         while [[ $(portshim ls --json again) != *"\"not_listed\":[{"* ]]; do sleep 0.05; done # a note in memory: no event
-        ./below 8081 & trap "kill $(jobs -p | xargs)" TERM; wait $!' "$unlisted"
-    portshim wait -t 20 again 8080,8081
+        ./below 8081 & wait $!' "$unlisted"
+    portshim wait -t 60 again 8080,8081
     serves again 8081 below trap
 }
 
