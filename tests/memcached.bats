@@ -13,32 +13,42 @@ start_copy() {
     start "$1" portshim run -p 11211 -m "$1.json" -- "${memcached[@]}"
 }
 
+# It binds one address after the other. Clients come back for a minute until all are there.
+again='retry=600,interval=0.1'
+
 # tcp ADDRESS PORT REQUEST...: prints the lines of the answers.
 tcp() {
-    local where="TCP:$1:$2"
+    local where="TCP:$1:$2,$again"
     shift 2
-    printf '%s\r\n' "$@" quit | socat -t 10 - "$where" | tr -d '\r'
+    printf '%s\r\n' "$@" quit | socat -t 60 - "$where" | tr -d '\r'
 }
 
 # inside_tcp RUN ADDRESS REQUEST...: the same, by a client in the run that asks at the placeholder.
 inside_tcp() {
-    local name=$1 where="TCP:$2:11211"
+    local name=$1 where="TCP:$2:11211,$again"
     shift 2
-    printf '%s\r\n' "$@" quit | inside "$name" socat -t 10 - "$where" | tr -d '\r'
+    printf '%s\r\n' "$@" quit | inside "$name" socat -t 60 - "$where" | tr -d '\r'
 }
 
 # udp ADDRESS PORT REQUEST: the same over UDP. memcached's frames are request id, datagram number, datagrams in all, 0.
 udp() {
     /usr/bin/python3 -c '
-import socket, struct, sys
+import socket, struct, sys, time
 address, port, request = sys.argv[1:]
 client = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
-client.settimeout(10)
+client.settimeout(60)
 client.connect((address.strip("[]"), int(port)))
-client.send(struct.pack("!4H", 7, 0, 1, 0) + request.encode() + b"\r\n")
-parts, count = {}, 1
+parts, count, deadline = {}, 1, time.monotonic() + 60
 while len(parts) < count:
-    datagram = client.recv(65536)
+    try:
+        if not parts:
+            client.send(struct.pack("!4H", 7, 0, 1, 0) + request.encode() + b"\r\n")
+        datagram = client.recv(65536)
+    except ConnectionRefusedError:
+        if time.monotonic() > deadline:
+            raise
+        time.sleep(0.1)
+        continue
     request_id, number, count, zero = struct.unpack("!4H", datagram[:8])
     assert (request_id, zero) == (7, 0), datagram
     parts[number] = datagram[8:]

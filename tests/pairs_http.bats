@@ -29,6 +29,7 @@ setup() {
     done
     for ((i = 0; i < copies; i++)); do
         assert_equal "$(ask "http://127.0.0.1:${ports[i]}/")" "$i"
+        within 10 grep -q 'curl' "$i/access.log" # written after the answer
         assert_equal "$(grep -cF "GET /$i HTTP" "$i/access.log")" "$((1000 * (i + 1)))"
         assert_equal "$(grep -vcF "GET /$i HTTP" "$i/access.log")" 1 # the line before
     done
