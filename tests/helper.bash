@@ -91,6 +91,19 @@ poll() {
     done
 }
 
+# promptly SECONDS COMMAND...: the command succeeds, and takes less than that at one of three tries: a stall of the machine
+# makes one slow, what the command itself waits for makes all slow.
+promptly() {
+    local most=$(($1 * 1000000000)) begin
+    shift
+    for _ in 1 2 3; do
+        begin=$(date +%s%N)
+        "$@" || return
+        (($(date +%s%N) - begin >= most)) || return 0
+    done
+    fail "it takes too long: $*"
+}
+
 # gone PID: it may be a zombie, whose parent takes it at any moment.
 gone() {
     [[ $(ps -o stat= -p "$1") != [!Z]* ]]
