@@ -3,7 +3,8 @@ load helper
 load serve
 
 # An answer must come within so many milliseconds, plus five times what a server that does nothing takes, since other
-# tests keep the host busy. On an idle host, the server needs less than 50.
+# tests keep the host busy, without the time in which the client could not run itself. On an idle host, the server needs
+# less than 50.
 most_milliseconds=2000 # a server that one client holds up answers after five seconds; a busy machine stalls for one
 # The most kilobytes by which the server may grow.
 most_growth=8192
@@ -51,8 +52,9 @@ attack() {
     done
 }
 
+# The server may still have had the connection of adopt() when its descriptors were counted first.
 no_trace() {
-    [[ $(count_descriptors) == "$descriptors" ]]
+    (($(count_descriptors) <= descriptors))
 }
 
 # withstands KIND...: while these attack, an honest client, whose user has a port already, gets its ports in time.

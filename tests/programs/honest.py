@@ -3,13 +3,39 @@
 usage: honest.py ADDRESS COUNT
 
 With each request it also asks a server of its own, which does nothing but answer, in the same way: that shows the delays
-that the host causes. Prints the milliseconds of the slowest and the median request, those of the other server, and how
+that the host causes. While it waits, a thread of it looks at the clock all the time: as long as that cannot run, the host
+stands still, and that time does not count. Prints the milliseconds of the slowest and the median request, those of the other server, and how
 many requests were not answered by a port.
 """
 import os
 import socket
 import sys
+import threading
 import time
+
+
+class Pulse(threading.Thread):
+    """Knows when the host stood still for longer than LEAST seconds."""
+    LEAST = 0.1
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.last, self.stalls = time.monotonic(), []  # of stalls: when each ended, and its length
+        self.start()
+
+    def run(self):
+        while True:
+            now = time.monotonic()
+            if now - self.last > self.LEAST:
+                self.stalls.append((now, now - self.last))
+            self.last = now
+            time.sleep(0.005)
+
+    def stalled(self, begin, end):
+        """How long the host stood still between these two moments."""
+        unseen = end - self.last  # this thread may not have run yet after the last one
+        known = sum(min(length, ended - begin) for ended, length in self.stalls if begin < ended <= end)
+        return known + (unseen if unseen > self.LEAST else 0)
 
 
 def serve(listener):
@@ -27,7 +53,8 @@ def ask(address):
         client.connect(address)
         client.sendall(b'%d\n' % os.getpid())
         answer = client.recv(64)
-    return answer, (time.monotonic() - begin) * 1000
+    end = time.monotonic()
+    return answer, (end - begin - pulse.stalled(begin, end)) * 1000
 
 
 def summary(times):
@@ -42,6 +69,7 @@ own.listen(64)
 server = os.fork()
 if not server:
     serve(own)
+pulse = Pulse()
 times, own_times, failed = [], [], 0
 try:
     for _ in range(int(sys.argv[2])):
