@@ -59,7 +59,7 @@ start_runs() {
     serve shared "$shared" "${in_inner[@]}"
     answers inner "$own" "${in_inner[@]}"
     answers shared "$shared" "${in_inner[@]}"
-    assert_equal "$(portshim wait -t 10 inner.json "$shared")" "$real"
+    assert_equal "$(portshim wait -t 60 inner.json "$shared")" "$real"
     # No other run gets that port.
     for port in $(portshim run -p 1-10 -m others -- cat others | cut -d ' ' -f 2); do
         assert_not_equal "$port" "$real"
@@ -93,7 +93,7 @@ start_runs() {
     run "${in_inner[@]}" /usr/bin/python3 -c '
 import socket, sys
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-    client.settimeout(10)
+    client.settimeout(60)
     client.sendto(b"?", ("127.0.0.1", int(sys.argv[1])))
     print(client.recvfrom(64)[1][1])
 ' "$shared"
@@ -118,7 +118,7 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         deep+=(portshim run -q -p "$i" --)
     done
     start server portshim run -p all -m deep.json -- "${deep[@]}" /usr/bin/python3 -m http.server 8080
-    run portshim wait -t 10 deep.json 8080
+    run portshim wait -t 60 deep.json 8080
     assert_success
     # shellcheck disable=SC2016 # expanded there
     run portshim run -p all -- sh -c 'echo "$PORTSHIM_COMPACT"; exec "$@"' sh "${deep[@]}" "${deep[@]}" true

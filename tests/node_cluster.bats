@@ -16,7 +16,7 @@ start_copies() {
 
 # ask ADDRESS PORT: prints what the server says.
 ask() {
-    socat -u -T 10 "TCP:$1:$2" -
+    socat -u -T 60 "TCP:$1:$2" -
 }
 
 # serves NAME PRIMARY: a worker of that primary answers everyone at the real port, and clients in the run at 9000.
@@ -27,7 +27,7 @@ serves() {
         read -r name worker ports < <(ask "$address" "$port")
         assert_equal "$name $ports" "$1 9000 9000"
         assert_equal "$(ps -o ppid= -p "$worker" | tr -d ' ')" "$2"
-        read -r name worker ports < <(inside "$1.json" socat -u -T 10 "TCP:$address:9000" -)
+        read -r name worker ports < <(inside "$1.json" socat -u -T 60 "TCP:$address:9000" -)
         assert_equal "$name $ports" "$1 9000 9000"
     done
 }
@@ -59,7 +59,7 @@ serves() {
     for ((i = 0; i < copies; i++)); do
         real "$i.json" 9001/udp
         # shellcheck disable=SC2016 # expanded inside
-        run inside "$i.json" bash -c 'exec 4<>/dev/udp/127.0.0.1/9001; echo hello >&4; timeout 10 head -n 1 <&4'
+        run inside "$i.json" bash -c 'exec 4<>/dev/udp/127.0.0.1/9001; echo hello >&4; timeout 60 head -n 1 <&4'
         assert_output --regexp "^$i [0-9]+ 9001$"
     done
 }

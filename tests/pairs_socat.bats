@@ -63,7 +63,7 @@ each_sends() {
     done
     for ((i = 0; i < copies; i++)); do
         real "$i.json" 6000/udp
-        start "client-$i" portshim run -j "$i.json" -- socat -t 10 "SYSTEM:echo hello $i; head -n 1 >answer-$i" \
+        start "client-$i" portshim run -j "$i.json" -- socat -t 60 "SYSTEM:echo hello $i; head -n 1 >answer-$i" \
             "UDP4-DATAGRAM:$group:6000,ip-multicast-if=127.0.0.1,bind=127.0.0.1"
     done
     for ((i = 0; i < copies; i++)); do

@@ -113,7 +113,7 @@ means_none() {
 
 @test "wait waits for a run to be started here" {
     cd web
-    start waiter portshim wait -t 20 8080
+    start waiter portshim wait -t 60 8080
     local waiter=$pid
     (cd a && portshim run -n below -p 8080 -- true)
     start server portshim run -p 8080 -- socat -u TCP-LISTEN:8080 /dev/null
@@ -129,7 +129,7 @@ means_none() {
     run -125 portshim run --require-bind -n last -p 8080 -- true
     run -124 --separate-stderr portshim wait -t 0.1 8080
     [[ ${stderr_lines[-1]} == "portshim: $PWD, port 8080: no such run yet, the last one ended "*' with '* ]]
-    start waiter portshim wait -t 20 8080
+    start waiter portshim wait -t 60 8080
     local waiter=$pid
     within 10 grep -q 'the last run of that directory ended' "$HERE/waiter.err"
     run -127 portshim run -p 8080 -- ./no-such-command

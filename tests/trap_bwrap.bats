@@ -45,12 +45,12 @@ answers() {
 @test "the first process of a pid namespace does not wait for its supervisor" {
     needs_programs "$STATIC/reaps"
     unshare -pf true || skip 'no pid namespace can be made here'
-    run -0 timeout 20 unshare -pf "$STATIC/reaps"
+    run -0 timeout 100 unshare -pf "$STATIC/reaps"
     assert_output 'process 1: 1'
-    run -0 timeout 20 portshim run -p 8080 -- timeout -s KILL 10 unshare -pf "$STATIC/reaps"
+    run -0 timeout 100 portshim run -p 8080 -- timeout -s KILL 60 unshare -pf "$STATIC/reaps"
     assert_output 'process 1: 1'
-    run -0 timeout 20 unshare -pf timeout -s KILL 10 portshim run -p 8080 -- "$STATIC/reaps"
+    run -0 timeout 100 unshare -pf timeout -s KILL 60 portshim run -p 8080 -- "$STATIC/reaps"
     assert_output --regexp '^process [0-9]+: 1$'
-    run -0 timeout -s KILL 10 unshare -pf portshim run -p 8080 -- "$STATIC/reaps"
+    run -0 timeout -s KILL 60 unshare -pf portshim run -p 8080 -- "$STATIC/reaps"
     assert_output 'process 1: 1'
 }

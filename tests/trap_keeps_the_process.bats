@@ -182,7 +182,7 @@ in_shell() {
         "send=${trapped[*]} being --wait\r" expect=ready 'send=\x1a' expect=Stopped 'expect=NEXT ' \
         'send=fg\r' 'expect=signal 18' 'send=\x1a' expect=Stopped 'expect=NEXT ' \
         'send=bg\r' 'expect=signal 18' 'send=kill -USR1 %1\r' 'expect=signal 10' 'send=jobs\r' expect=Running \
-        'send=kill -STOP %1; sleep 0.1\r' 'expect=NEXT ' 'send=jobs\r' expect=Stopped 'send=fg\r' 'expect=signal 18' 'send=\x03' 'expect=signal 2' 'send=\x1c' 'expect=signal 3' \
+        'send=kill -STOP %1; until jobs | grep -q St""opped; do sleep 0.1; done\r' 'expect=NEXT ' 'send=jobs\r' expect=Stopped 'send=fg\r' 'expect=signal 18' 'send=\x03' 'expect=signal 2' 'send=\x1c' 'expect=signal 3' \
         'send=\x1a' expect=Stopped 'expect=NEXT ' 'send=kill %1; fg\r' 'expect=signal 15' 'expect=NEXT ' \
         'send=echo status $?\r' 'expect=status 0' 'expect=NEXT ' \
         "send=portshim trapped - 0 /bin/sh sh -c 'echo u\"\"p; exec sleep 1000'\r" expect=up 'send=\x03' \

@@ -43,7 +43,7 @@ server = socket.create_server((\"127.0.0.1\", 8080)); open(\"go\").read()" >/dev
     wait "$pid"
     kill -0 "$(<starter.out)"
     echo >go
-    run -0 "${as[@]}" portshim wait -t 10 map 8080
+    run -0 "${as[@]}" portshim wait -t 60 map 8080
     refute_output 8080
     kill -9 "$(<starter.out)"
     within 10 nothing_runs
@@ -93,7 +93,7 @@ server = socket.create_server(("127.0.0.1", 8080)); print(server.getsockname()[1
     type -P gdb >/dev/null || return 0
     start program env "TRAP_TEST=$PWD" portshim run -q -p 8080 -m map -- portshim trapped - 0 /usr/bin/python3 \
         python3 -c "$server"
-    portshim wait -t 10 map 8080
+    portshim wait -t 60 map 8080
     run -0 gdb -p "$pid" -batch -ex 'print $_siginfo' -ex detach
     kill -0 "$pid"
 }

@@ -15,7 +15,7 @@ static unsigned own_port;
 static int opened(const char *address, int type)
 {
     union name name;
-    struct timeval patience = {.tv_sec = 10};
+    struct timeval patience = {.tv_sec = 60};
     make_name(&name, address, 0);
     int fd = must(socket(name.any.sa_family, type, 0), "socket");
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);

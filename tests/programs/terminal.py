@@ -57,7 +57,7 @@ for step in sys.argv[1:end]:
             if time.monotonic() > deadline or not read(1) and output.find(text, seen) < 0:
                 fail("never came: " + step)
         seen = found + len(text)
-while terminal is not None and read(20):
+while terminal is not None and read(60):
     pass
 sys.stdout.buffer.write(output)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) % 256)
