@@ -240,6 +240,18 @@ static struct notes read_notes(const struct home *home, uint64_t run_id)
     return notes;
 }
 
+/* Whether a process may be in the run that no lock tells of: it was just executing a program. */
+static bool may_have_unseen(const struct notes *notes)
+{
+    return (notes->execs | notes->unreached) != 0;
+}
+
+bool life_ends_at_once(const struct home *home, uint64_t run_id)
+{
+    struct notes notes = read_notes(home, run_id);
+    return !may_have_unseen(&notes) && files_keep_locks(home->fd);
+}
+
 /*
  * Under what circumstances a run was first found without processes. If they are others now, that counts for
  * nothing: when a process has joined since; in another time namespace, whose clock is another one; or when
@@ -316,7 +328,7 @@ static enum run_state judge_head(const struct home *home, struct life_look *look
             return RUN_ALIVE;
         }
         struct notes notes = read_notes(home, look->run_id);
-        bool may_be_unseen = (notes.execs | notes.unreached) != 0 || !files_keep_locks(look->fd);
+        bool may_be_unseen = may_have_unseen(&notes) || !files_keep_locks(look->fd);
         if (may_be_unseen && !was_empty_before(look, notes.log_next))
             return RUN_DYING;
         enum run_state state = decide(home, look, life, &notes);

@@ -322,7 +322,8 @@ void sweep_turn(const struct home *home, struct lease_table *leases, struct vaca
      * found so twice, the first time should be soon: else the turn reaches it twice, and in a loop of runs
      * more are made than go. */
     s.remove = vacancy->dir.fd < 0;
-    look_at_run(&s, last);
+    if (s.remove || !life_ends_at_once(home, last))
+        look_at_run(&s, last);
 }
 
 void sweep_discard(const struct home *home, struct lease_table *leases, uint64_t run_id)
