@@ -70,3 +70,9 @@ calls_after_loading() {
     pages=$(own_pages)
     ((pages > 0 && pages <= 7)) || fail "$pages pages"
 }
+
+@test "of libc's functions it looks up twenty at most" {
+    portshim run -p 8080 -- env LD_DEBUG=bindings /bin/true 2>bindings
+    looked_up=$(grep -c 'libportshim\.so \[0\] to .*/libc' bindings)
+    ((looked_up > 0 && looked_up <= 20)) || fail "$looked_up"
+}

@@ -6,6 +6,22 @@
 #include <string.h>
 #include <unistd.h>
 
+size_t text_until(const char *text, const char *stops)
+{
+    for (size_t len = 0;; len++)
+        for (const char *stop = stops;; stop++) {
+            if (text[len] == *stop)
+                return len;
+            if (*stop == '\0')
+                break;
+        }
+}
+
+int text_hex_value(char digit)
+{
+    return digit >= '0' && digit <= '9' ? digit - '0' : digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
 struct text text_in(char *buffer, size_t size)
 {
     buffer[0] = '\0';

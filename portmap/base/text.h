@@ -41,6 +41,15 @@ int text_path(struct text *t, const char *path);
 #define TEXT_HASH UINT64_C(0xcbf29ce484222325)
 uint64_t text_hash(uint64_t hash, const char *text);
 
+/*
+ * The length of a text up to the first of the characters `stops`, as strcspn(3) tells it, and the value of a
+ * hexadecimal digit in lower case, -1 for any other character. Every program of a run asks that of a few
+ * short texts when it starts, and the search for each of libc's functions then costs more than they could
+ * save.
+ */
+size_t text_until(const char *text, const char *stops);
+int text_hex_value(char digit);
+
 /* Reads the decimal number at *at, no further than end, and moves *at past it. False, with *at unmoved, when
  * there is no digit or the number is larger than max. */
 bool text_take_uint(const char **at, const char *end, uint64_t max, uint64_t *out);

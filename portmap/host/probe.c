@@ -179,9 +179,10 @@ int probe_add_host(struct probe_scope *scope, const char *host)
 {
     union probe_address address = {.any = {.sa_family = AF_UNSPEC}};
     if (*host == '\0')
-        return add_both(scope, (struct in_addr){INADDR_ANY}, in6addr_any);
+        return add_both(scope, (struct in_addr){INADDR_ANY}, (struct in6_addr)IN6ADDR_ANY_INIT);
     if (strcmp(host, "localhost") == 0)
-        return add_both(scope, (struct in_addr){htonl(INADDR_LOOPBACK)}, in6addr_loopback);
+        return add_both(scope, (struct in_addr){htonl(INADDR_LOOPBACK)},
+                        (struct in6_addr)IN6ADDR_LOOPBACK_INIT);
     if (scope->family != AF_INET6 && inet_pton(AF_INET, host, &address.v4.sin_addr) == 1)
         address.any.sa_family = AF_INET;
     else if (scope->family != AF_INET && inet_pton(AF_INET6, host, &address.v6.sin6_addr) == 1)

@@ -4,7 +4,7 @@
 
 static size_t item_length(const char *list)
 {
-    return strcspn(list, " :");
+    return text_until(list, " :");
 }
 
 static bool is_path(const char *item, size_t len, const char *path)

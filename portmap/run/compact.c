@@ -47,7 +47,7 @@ static void write_trap(struct text *t, const struct compact_trap *trap)
     text_str(t, trap->is_on ? " t" : "");
     text_str(t, trap->is_off ? " o" : "");
     if (trap->command_length == 0 || *trap->command != '/' ||
-        memchr(trap->command, ' ', trap->command_length) != NULL)
+        text_until(trap->command, " ") < trap->command_length)
         return;
     text_str(t, " @");
     text_bytes(t, trap->command, trap->command_length);
@@ -136,7 +136,9 @@ static bool take_run(const char **at, struct compact *compact)
     struct text secret = text_in(compact->secret, sizeof compact->secret);
     if (!take(at, '2') || !take(at, ' '))
         return false;
-    size_t len = strspn(*at, "0123456789abcdef");
+    size_t len = 0;
+    while (text_hex_value((*at)[len]) >= 0)
+        len++;
     text_bytes(&secret, *at, len);
     *at += len;
     compact->reveal = take_word(at, " r");
@@ -152,7 +154,7 @@ static void take_command(const char **at, struct compact_trap *trap)
     if (strncmp(*at, " @/", 3) != 0)
         return;
     trap->command = *at + 2;
-    trap->command_length = strcspn(trap->command, " ");
+    trap->command_length = text_until(trap->command, " ");
     *at = trap->command + trap->command_length;
 }
 
@@ -221,15 +223,22 @@ bool compact_has_datagrams(const char *text)
            (compact.late || (compact_read(text, look_for_udp, &found) && found));
 }
 
+/* The path of the next head in a text; NULL when there is no more. */
+static const char *next_outer(const char *text)
+{
+    while (*text != '\0' && (text[0] != ' ' || text[1] != '^'))
+        text++;
+    return *text != '\0' ? text + 2 : NULL;
+}
+
 bool compact_outer(const char *text, unsigned n, char path[static PATH_MAX])
 {
-    const char *at = strstr(text, " ^");
+    const char *at = next_outer(text);
     while (at != NULL && n-- > 0)
-        at = strstr(at + 1, " ^");
+        at = next_outer(at);
     if (at == NULL)
         return false;
-    at += strlen(" ^");
     struct text t = text_in(path, PATH_MAX);
-    text_bytes(&t, at, strcspn(at, " "));
+    text_bytes(&t, at, text_until(at, " "));
     return !t.cut && *path == '/';
 }

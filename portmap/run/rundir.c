@@ -47,10 +47,10 @@ bool rundir_id(const char *digits, uint64_t *run_id)
     if (strlen(digits) != ID_DIGITS)
         return false;
     for (; *digits != '\0'; digits++) {
-        const char *digit = strchr("0123456789abcdef", *digits);
-        if (digit == NULL)
+        int value = text_hex_value(*digits);
+        if (value < 0)
             return false;
-        id = id << 4 | (uint64_t)(digit - "0123456789abcdef");
+        id = id << 4 | (uint64_t)value;
     }
     *run_id = id;
     return id != 0;

@@ -57,7 +57,7 @@ bool carry_init(void)
         path += 2;
     struct text absolute = copy_after(library_given);
     library = absolute.at;
-    return text_path(&absolute, path) == 0 && strpbrk(library, " :") == NULL;
+    return text_path(&absolute, path) == 0 && library[text_until(library, " :")] == '\0';
 }
 
 static bool set_run(const char *run_path)

@@ -230,3 +230,23 @@ TEST("a relative path is made absolute with the working directory")
     t = text_in(small, sizeof small);
     equal(text_path(&t, "bin/env"), -ENAMETOOLONG);
 }
+
+TEST("the length up to some characters is strcspn(3)'s, and the value of a digit strtoul(3)'s")
+{
+    static const char characters[] = "a :/";
+    for (unsigned i = 0; i < 1000; i++) {
+        char text[8], stops[3];
+        size_t length = below(sizeof text), count = below(sizeof stops);
+        for (size_t n = 0; n < length; n++)
+            text[n] = characters[below(sizeof characters - 1)];
+        for (size_t n = 0; n < count; n++)
+            stops[n] = characters[below(sizeof characters - 1)];
+        text[length] = stops[count] = '\0';
+        equal(text_until(text, stops), strcspn(text, stops));
+    }
+    for (int c = 1; c < 256; c++) {
+        const char digit[] = {(char)c, '\0'};
+        bool is_digit = strchr("0123456789abcdef", c) != NULL;
+        equal(text_hex_value(digit[0]), is_digit ? (int)strtoul(digit, NULL, 16) : -1);
+    }
+}
