@@ -83,8 +83,11 @@ TEST("many writers at once lose nothing")
     begin();
     for (unsigned w = 0; w < WRITERS; w++)
         if (fork() == 0) {
-            for (unsigned i = 1; i <= EACH; i++)
-                write_one(w * 1000 + i, ENDED_FOUND, i, ENDED_NO_STATUS);
+            for (unsigned i = 1; i <= EACH; i++) {
+                struct ended record = record_of(w * 1000 + i, ENDED_FOUND, i, ENDED_NO_STATUS);
+                while (!ended_write(&home, &record)) /* waits for the lock for a moment only */
+                    usleep(1000);
+            }
             _exit(0);
         }
     for (int status; wait(&status) > 0;)
