@@ -76,16 +76,25 @@ TEST("a call that no thread can take is answered within a few milliseconds")
 
 TEST("it is answered with the kernel's own result where there is one")
 {
-    listen_somewhere(5);
-    int good = new_socket(), refused = new_socket(), taken = new_socket();
+    enum { TRIES = 10 }; /* on a busy machine, a packet may take longer than those milliseconds */
+    listen_somewhere(TRIES);
+    int good[TRIES], refused[TRIES], taken = new_socket(), left;
+    struct answer answer;
+    for (int i = 0; i < TRIES; i++) {
+        good[i] = new_socket();
+        refused[i] = new_socket();
+    }
     allow_no_descriptor();
-    struct answer answer = start(good);
+    for (left = TRIES, answer.how = ANSWER_CONTINUE; answer.how == ANSWER_CONTINUE && left > 0;)
+        answer = start(good[--left]);
     equal(answer.how, ANSWER_VALUE);
     equal(answer.value, 0);
     equal(bind(taken, &(struct sockaddr){.sa_family = AF_INET}, sizeof(struct sockaddr_in)), 0);
     equal(getsockname(taken, &at.any, &at_len), 0);
     at.ipv4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    equal(start(refused).value, -ECONNREFUSED);
+    for (left = TRIES, answer.how = ANSWER_CONTINUE; answer.how == ANSWER_CONTINUE && left > 0;)
+        answer = start(refused[--left]);
+    equal(answer.value, -ECONNREFUSED);
 }
 
 TEST("another thread takes it where it can")
@@ -124,7 +133,7 @@ static struct call call_of_child(int fd)
 
 TEST("a call that waits for its socket's time limit leaves no other one lying")
 {
-    struct timeval long_limit = {.tv_sec = 60}, now = long_limit;
+    struct timeval long_limit = {.tv_sec = 600}, now = long_limit;
     socklen_t len = sizeof now;
     listen_somewhere(0);
     fill_backlog();
@@ -136,5 +145,5 @@ TEST("a call that waits for its socket's time limit leaves no other one lying")
         equal(getsockopt(of_program, SOL_SOCKET, SO_SNDTIMEO, &now, &len), 0);
     int server = listen_somewhere(5);
     equal(start(new_socket()).how, ANSWER_LATER);
-    equal(poll(&(struct pollfd){.fd = server, .events = POLLIN}, 1, 10000), 1);
+    equal(poll(&(struct pollfd){.fd = server, .events = POLLIN}, 1, 50000), 1);
 }

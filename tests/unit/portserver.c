@@ -14,7 +14,7 @@
 #include <sys/time.h>
 #include <sys/un.h>
 
-enum { SOON = 10000, SHORT = 200 }; /* milliseconds, for a server that answers, and one that does not */
+enum { SOON = 50000, SHORT = 200 }; /* milliseconds, for a server that answers, and one that does not */
 
 static char address[64];
 static char request[64];
