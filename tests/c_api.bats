@@ -352,7 +352,7 @@ has_forked_twice() {
 }
 
 @test "a thread that is cancelled in a call leaves the others what they need" {
-    run timeout 20 c_api cancelled pick
+    run timeout 60 c_api cancelled pick
     assert_success
     assert_line -n 0 0
     assert_line -n 1 --regexp '^[0-9]+$'
@@ -400,11 +400,16 @@ has_forked_twice() {
     portshim serve --status | grep -x 'released 1'
 }
 
+# accepts SOCKET: a server listens there. The socket is there a moment before.
+accepts() {
+    socat -u /dev/null "UNIX-CONNECT:$1" 2>connect.err
+}
+
 @test "a port of portpicker's server is picked again when it has been given back" {
     one_port
     start server portserver --portserver_address "$PWD/server.sock" \
         --portserver_static_pool "$(printf '%s-%s\n' "${pool[1]}" "${pool[1]}" "${pool[2]}" "${pool[2]}" | paste -sd ,)"
-    within 20 test -S server.sock
+    within 20 accepts server.sock
     run -0 c_api "server $PWD/server.sock" pick 'release @2' 'release @2' pick pick pick
     assert_equal "${lines[2]}" 0
     assert_equal "${lines[3]}" PORTMAP_ENOTOURS
@@ -418,14 +423,14 @@ has_forked_twice() {
     start other sleep infinity
     other=$pid
     start server portserver --portserver_address "$PWD/server.sock" --portserver_static_pool "${pool[1]}-${pool[1]}"
-    within 20 test -S server.sock
+    within 20 accepts server.sock
     prints 0 "${pool[1]}" 0 "$port" -- c_api "server $PWD/server.sock" "pick $other" 'release @2' pick
 }
 
 @test "a server is not asked for another port where none would do" {
     one_port
     start server portserver --portserver_address "$PWD/server.sock" --portserver_static_pool "${pool[1]}-${pool[1]},${pool[2]}-${pool[2]}"
-    within 20 test -S server.sock
+    within 20 accepts server.sock
     run -0 c_api "server $PWD/server.sock" 'lease any any 192.0.2.1' pick
     assert_equal "${lines[1]}" EADDRNOTAVAIL
     refute [ "${lines[2]}" = "$port" ]

@@ -373,7 +373,7 @@ static int threads(char **words)
         int status;
         pid_t pid = fork();
         if (pid == 0) {
-            alarm(20);
+            alarm(60);
             int port = portmap_pick(0);
             _exit(port < 0 || portmap_release((unsigned)port) != 0);
         }
