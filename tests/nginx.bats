@@ -75,6 +75,7 @@ is_another() {
     port=$(real 0.json 8080)
     old=$(cat 0/nginx.pid)
     STARTED+=("$old")
+    within 10 has_workers "$old" 2 # before that, the signal may be taken with the next one only
     kill -USR2 "$old"
     within 10 is_another 0/nginx.pid "$old"
     new=$(cat 0/nginx.pid)

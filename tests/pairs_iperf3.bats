@@ -8,12 +8,18 @@ setup() {
     cd "$(test_dir)"
 }
 
+# listens_again NAME COUNT: the server of that copy has begun to listen so many times. It closes its socket after each test.
+listens_again() {
+    (($(grep -c '^Server listening' "$1.out") == $2))
+}
+
 @test "iperf3 -u in each of several runs measures against its own server, test after test" {
     for ((i = 0; i < copies; i++)); do
         start "$i" portshim run -p 5201 -m "$i.json" -- iperf3 -s --forceflush
     done
-    for _ in 1 2 3; do
+    for number in 1 2 3; do
         for ((i = 0; i < copies; i++)); do
+            within 10 listens_again "$i" "$number"
             real "$i.json" 5201/tcp
             client "$i" iperf3 -c 127.0.0.1 -u -P 2 -b 0 -k 100 -l 1000 -J
         done

@@ -26,6 +26,7 @@ serves() {
     port=$(real m.json 8080)
     assert_not_equal "$port" 8080
     within 5 test -s server.told
+    within 5 test -s pid # the server may be there before its starter has written that
     read -r server _ seen <server.told
     assert_equal "$*: pid $(<pid), sees $seen" "$*: pid $server, sees 8080"
     assert_equal "$(portshim ls -q m.json 8080)" "$server"
@@ -124,6 +125,7 @@ fs.writeFileSync('pid', child.pid + '\n')"
 @test "timeout and start-stop-daemon end it as they do outside of a run" {
     start starter portshim run -q -p 8080 -m m.json -- sh -c 'timeout 600 ./server 8080 & echo $! >pid; wait $!; echo $? >status'
     real m.json 8080
+    within 5 test -s pid
     kill "$(<pid)"
     within 10 test -s status
     start bare timeout 600 sh -c ': >bare_runs; exec sleep infinity'
@@ -137,6 +139,6 @@ fs.writeFileSync('pid', child.pid + '\n')"
         --exec "$PWD/server" -- 8080
     real m.json 8080
     assert_equal "$(portshim ls -q m.json 8080)" "$(cat pid)"
-    start-stop-daemon --stop --pidfile "$PWD/pid" --exec "$PWD/server" --retry 5
+    start-stop-daemon --stop --pidfile "$PWD/pid" --exec "$PWD/server" --retry 60
     within 5 nobody_in "$(jq -r .run m.json)"
 }

@@ -4,6 +4,7 @@ bats_load_library portshim
 
 @test "wait" {
     portshim_start web 8080 -- sh -c 'echo I am on another port; echo and sorry >&2; exec sleep 1000'
+    until grep -q sorry "$BATS_TEST_TMPDIR/web.err"; do sleep 0.02; done
     portshim_wait web 8080 0.1
 }
 
