@@ -4,11 +4,13 @@ whether it is free.
 usage: squatter.py PORT,PORT... COUNT
 
 Binds COUNT sockets, TCP and UDP, IPv4 and IPv6, on one address or on all, without reuse options, prints "ready" and
-keeps them until SIGTERM. Meanwhile it binds other ports all the time and closes them at once. The chance that one of
-those is leased to a server which has not bound it yet is one in many thousands.
+keeps them until SIGTERM. Meanwhile it binds other ports all the time and closes them at once: none that the table in
+PORTSHIM_HOME leases, as a server may be about to bind that.
 """
+import os
 import random
 import socket
+import struct
 import sys
 import time
 
@@ -32,11 +34,21 @@ def take(port):
         return None
 
 
+def is_leased(port):
+    try:
+        with open(os.environ['PORTSHIM_HOME'] + '/leases', 'rb') as table:
+            table.seek(56 + 8 * 256 + 8 * port)  # as in leases.py
+            return struct.unpack('=Q', table.read(8)) != (0,)
+    except FileNotFoundError:
+        return False
+
+
 ports = [int(word) for word in sys.argv[1].split(',')]
 kept = [take(port) for port in random.sample(ports, int(sys.argv[2]))]
 print('ready', flush=True)
 while True:
-    taken = take(random.choice(ports))
+    port = random.choice(ports)
+    taken = None if is_leased(port) else take(port)
     if taken:
         taken.close()
     time.sleep(0.02)  # the interval at which it disturbs others; no event to wait for
