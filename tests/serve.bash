@@ -32,7 +32,7 @@ portpicker() {
 
 # say TEXT: sends the text, with its escapes, on a new connection and prints the answer.
 say() {
-    printf '%b' "$1" | socat -t 5 - "ABSTRACT-CONNECT:${ADDRESS#@}"
+    printf '%b' "$1" | socat -t 60 - "ABSTRACT-CONNECT:${ADDRESS#@}"
 }
 
 # as_nobody COMMAND...: runs it as user nobody with the test's environment, but for PORTSHIM_HOME.
