@@ -109,19 +109,24 @@ END
     printf 'test:\n\tpython3 suite.py >$(OUT)\n' >Makefile
 }
 
-# keep_suite_ports: leases the suite's fixed ports, since one recipe binds them and no other test may get them.
+# keep_suite_ports: leases the suite's fixed ports, since one recipe binds them and no other test may get them: those of
+# the suite's pool in its home, the others in the user's, where own_pool leases.
 keep_suite_ports() {
-    within 60 keeps_suite_ports
+    for port in 9123 9124 9125; do
+        home=
+        [[ ,$PORTSHIM_POOL, != *,$port,* ]] || home=$PORTSHIM_HOME
+        within 60 keeps "$port"
+    done
 }
 
-keeps_suite_ports() {
-    start keeper portshim run -q -p 1=9123,2=9124,3=9125 -m keeper.env -- sleep infinity
-    within 5 has_decided "$pid"
-    [[ -e keeper.env ]]
+keeps() {
+    start keeper env PORTSHIM_HOME="$home" portshim run -q -p "1=$1" -m "$1.env" -- sleep infinity
+    within 5 has_decided "$pid" "$1.env"
+    [[ -e $1.env ]]
 }
 
 has_decided() {
-    [[ -e keeper.env ]] || gone "$1"
+    [[ -e $2 ]] || gone "$1"
 }
 
 @test "the recipes in the README and in docs/recipes.md do what they say" {
