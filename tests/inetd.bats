@@ -34,13 +34,13 @@ activate() {
 
 # tcp ADDRESS PORT: prints what the server says.
 tcp() {
-    socat -u -T 10 "TCP:$1:$2" -
+    socat -u -T 60 "TCP:$1:$2" -
 }
 
 # udp ADDRESS PORT [COMMAND...]: prints what the server says to a client that the command starts.
 udp() {
     # shellcheck disable=SC2016 # expanded inside
-    "${@:3}" bash -c 'exec 4<>"/dev/udp/$1/$2"; echo hello >&4; timeout 10 head -n 1 <&4' - "$1" "$2"
+    "${@:3}" bash -c 'exec 4<>"/dev/udp/$1/$2"; echo hello >&4; timeout 60 head -n 1 <&4' - "$1" "$2"
 }
 
 # Every copy answers at its real port.

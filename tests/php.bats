@@ -64,7 +64,7 @@ is_ready() {
         run -0 php "$copy" "$PROGRAMS/php.php"
         assert_output "$expected"
         real "$copy.json" 9000 >/dev/null
-        assert_equal "$(curl -sS --max-time 10 "http://127.0.0.1:$(real "$copy.json" 8080)/php" | tr -d '\r')" "$expected"
+        assert_equal "$(curl -sS --max-time 60 "http://127.0.0.1:$(real "$copy.json" 8080)/php" | tr -d '\r')" "$expected"
     done
 }
 
@@ -73,8 +73,8 @@ is_ready() {
         start "$copy" portshim run -p 8080 -m "$copy.json" -- "$php" "$PROGRAMS/php_serve.php" "$copy"
     done
     for copy in "${copies[@]}"; do
-        assert_equal "$(socat -T 10 - "TCP4:127.0.0.1:$(real "$copy.json" 8080)" </dev/null)" "$copy 8080"
-        assert_equal "$(inside "$copy.json" socat -T 10 - TCP4:127.0.0.1:8080 </dev/null)" "$copy 8080"
+        assert_equal "$(socat -T 60 - "TCP4:127.0.0.1:$(real "$copy.json" 8080)" </dev/null)" "$copy 8080"
+        assert_equal "$(inside "$copy.json" socat -T 60 - TCP4:127.0.0.1:8080 </dev/null)" "$copy 8080"
     done
 }
 

@@ -7,7 +7,7 @@ setup() {
 
 # answers PORT TEXT [COMMAND...]: whether a client that the command starts gets this answer.
 answers() {
-    [[ $("${@:3}" socat -u -T 10 "TCP:127.0.0.1:$1" - 2>/dev/null) == "$2" ]]
+    [[ $("${@:3}" socat -u -T 60 "TCP:127.0.0.1:$1" - 2>/dev/null) == "$2" ]]
 }
 
 # is_reborn WAY: two copies replace themselves in this way, three times each.

@@ -69,9 +69,9 @@ compared() {
 
 # asks RUN SERVER: clients of every kind get the server's answer, from the port that they asked.
 asks() {
-    run -0 --separate-stderr inside "$1" dig +notcp +tries=1 +short @127.0.0.1 name.test
+    run -0 --separate-stderr inside "$1" dig +notcp +tries=1 +timeout=60 +short @127.0.0.1 name.test
     assert_equal "$output$stderr" "192.0.2.$2"
-    run -0 --separate-stderr inside "$1" "$busybox" nslookup -type=a name.test 127.0.0.1
+    run -0 --separate-stderr inside "$1" "$busybox" nslookup -timeout=120 -type=a name.test 127.0.0.1
     assert_line "Address: 192.0.2.$2"
     assert_line "Address:	127.0.0.1:53"
 }

@@ -84,7 +84,7 @@ has_ended() {
     # shellcheck disable=SC2016 # expanded there
     start nested portshim run -p 7070 -n outer -- "$busybox" sh -c \
         'portshim run -p 8080,8081 -n inner -- "$1" sh -c "\$0 httpd -p 127.0.0.1:8080; \$0 httpd -p 127.0.0.1:8081" "$1"
-        exec "$1" sleep 60' - "$busybox"
+        exec "$1" sleep infinity' - "$busybox"
     within 10 portshim ls inner >ls.out 2>&1
     real inner 8080
     real inner 8081

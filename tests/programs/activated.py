@@ -13,7 +13,7 @@ def answer(own):
     port = own.getsockname()[1]
     if port != 9001:
         return f"{sys.argv[1]} {port}"
-    client = ["socat", "-u", "-T", "10", f"TCP:{own.getsockname()[0]}:9000", "-"]
+    client = ["socat", "-u", "-T", "60", f"TCP:{own.getsockname()[0]}:9000", "-"]
     told = subprocess.run(client, stdout=subprocess.PIPE, check=True).stdout
     return "at 9000: " + told.decode().strip()
 

@@ -32,7 +32,7 @@ static unsigned char *read_only;
 static void meet(const char *address)
 {
     int on = 1;
-    struct timeval patience = {.tv_sec = 5};
+    struct timeval patience = {.tv_sec = 60};
     name_len = make_name(&server_name, address, port);
     make_name(&client_name, address, other_port);
     server = must(socket(server_name.any.sa_family, SOCK_DGRAM, 0), "socket");
@@ -145,7 +145,7 @@ static void sizes(void)
             long sent = sendto(client, bytes, each[i], MSG_ZEROCOPY, &server_name.any, name_len);
             show_result(sent);
             struct pollfd done = {.fd = client};
-            poll(&done, sent >= 0, sent >= 0 ? 5000 : 0);
+            poll(&done, sent >= 0, sent >= 0 ? 60000 : 0);
             receive(client, &(struct iovec){bytes, ROOM}, 1, sizeof control, MSG_ERRQUEUE);
             receive_plainly(server, ROOM, MSG_DONTWAIT);
             putchar('\n');

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum { MOST = 4, PATIENCE_MS = 10000 };
+enum { MOST = 4, PATIENCE_MS = 50000 };
 
 static unsigned port, other_port;
 static union name to, from;

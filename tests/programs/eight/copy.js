@@ -7,7 +7,7 @@ const net = require('net');
 const arrived = process.env.ARRIVED;
 
 async function all() {
-  for (const end = Date.now() + 30000; fs.readdirSync(arrived).length < 8; ) {
+  for (const end = Date.now() + 120000; fs.readdirSync(arrived).length < 8; ) {
     if (Date.now() > end) {
       throw new Error('not all copies have come');
     }
