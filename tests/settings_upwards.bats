@@ -174,7 +174,7 @@ on_branch() {
     done
     rm .git/HEAD
     mkfifo .git/HEAD
-    assert_equal "$(timeout 10 bash -c "$(declare -f name_of in_force); name_of x-%b")" x-nobranch
+    assert_equal "$(timeout 60 bash -c "$(declare -f name_of in_force); name_of x-%b")" x-nobranch
     rm -r .git
     echo 'gitdir: nowhere' >.git
     assert_equal "$(name_of x-%b)" x-nobranch
