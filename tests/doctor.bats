@@ -387,11 +387,11 @@ script() {
 @test "a pipe is not waited for, be it the command or a script's interpreter" {
     mkfifo -m 755 pipe
     will_not_work ./pipe './pipe: it is not a regular file' 'name a program'
-    run -126 timeout 20 portshim run -p 8080 -- ./pipe
+    run -126 timeout 60 portshim run -p 8080 -- ./pipe
     assert_output 'portshim: ./pipe: it is not a regular file: name a program'
     script by_pipe '#!./pipe'
-    run -126 timeout 20 portshim run -q -p 8080 -- ./by_pipe
-    run -1 timeout 20 portshim doctor ./by_pipe
+    run -126 timeout 60 portshim run -q -p 8080 -- ./by_pipe
+    run -1 timeout 60 portshim doctor ./by_pipe
 }
 
 @test "a script that leads to itself is not followed for ever" {

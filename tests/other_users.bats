@@ -226,7 +226,7 @@ in_bwrap() {
         assert_output "$(id -u nobody)"
     done
     start roots portshim run -j all -- /usr/bin/socat TCP-LISTEN:9100,bind=127.0.0.1,fork,reuseaddr 'SYSTEM:printf root'
-    portshim wait -t 20 all 9100
+    portshim wait -t 60 all 9100
     run -0 inside all runuser -u nobody -- "${client[@]}" 9100
     assert_output root
     # The kernel has what portshim says. Another test may have a placeholder's number as its real port.

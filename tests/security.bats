@@ -247,8 +247,8 @@ is_sleep() {
     # One who is told the secret can open that file, and lock it: nobody waits for that.
     start locker "${nobody[@]}" flock -F "$run_directory/$secret" sleep infinity
     within 10 is_locked "$run_directory/$secret"
-    timeout 10 portshim ls keeper >ls.out
-    timeout 10 portshim run -j keeper -p 8080 -- true
+    promptly 8 portshim ls keeper >ls.out
+    promptly 8 portshim run -j keeper -p 8080 -- true
     stop "${STARTED[1]}"
     within 20 nothing_of keeper
 }
