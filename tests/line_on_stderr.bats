@@ -141,6 +141,42 @@ for port in 8080, $free:
     assert_equal "$output $stderr" "$free: bound "
 }
 
+# serve_sharing COMMAND...: starts a server by that command, whose socket shares its port: $shared.
+serve_sharing() {
+    start sharing "$@" /usr/bin/python3 -c '
+import signal, socket, sys
+server = socket.socket()
+server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+if sys.argv[1:]:
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, sys.argv[1].encode())
+server.bind(("127.0.0.1", 0))
+server.listen()
+print(server.getsockname()[1], flush=True)
+signal.pause()' "${device[@]}"
+    within 20 grep -q . sharing.out
+    shared=$(<sharing.out)
+}
+
+@test "under the trap, a port that the program shares, or has on another device, is not told" {
+    make_static static
+    run -0 --separate-stderr portshim run -p 8080 -- ./static again "$taken"
+    assert_equal "$output $stderr" "$taken: Invalid argument "
+    as_root || skip 'only root makes a network, and becomes another user'
+    load network.bash
+    network
+    device=(lo)
+    serve_sharing "${in_network[@]}"
+    run -0 --separate-stderr "${in_network[@]}" portshim run -p 8080 -- ./static device lan0 "$shared"
+    assert_equal "$output $stderr" "$shared: bound "
+    device=()
+    serve_sharing "${in_network[@]}" setpriv --reuid 65534 --clear-groups
+    run -0 --separate-stderr "${in_network[@]}" portshim run -p 8080 -- ./static nobody share "$shared"
+    assert_equal "$output $stderr" "$shared: bound "
+    taken=$shared
+    run -0 --separate-stderr "${in_network[@]}" portshim run -p 8080 -- ./static share "$shared"
+    assert_equal "$output $stderr" "$shared: Address already in use $(line_of static)"
+}
+
 @test "so does a supervisor of an ordinary user under Yama" {
     load shapes
     shape proxy

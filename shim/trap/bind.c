@@ -7,6 +7,7 @@
 #include "trap/remote.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Binds the real port that the rules have found, or one that the kernel chooses. 0 or an errno. */
@@ -38,40 +39,63 @@ static int option_of(int fd, int level, int name)
     return value;
 }
 
-/* A new socket that shares addresses with others as this one does. Its descriptor, or -1. */
-static int make_alike(int fd)
+static bool is_bound(int fd)
+{
+    union address own = {.any.sa_family = AF_UNSPEC};
+    socklen_t len = sizeof own;
+    return getsockname(fd, &own.any, &len) < 0 || address_port(&own) != 0;
+}
+
+/* Gives a new socket what decides about ports that are in use, as another one has it: its user, too. */
+static bool make_alike(int fd, int alike)
 {
     static const struct {
         int level, name;
-    } options[] = {{SOL_SOCKET, SO_REUSEADDR}, {SOL_SOCKET, SO_REUSEPORT}, {IPPROTO_IPV6, IPV6_V6ONLY}};
+    } options[] = {{SOL_SOCKET, SO_REUSEADDR},
+                   {SOL_SOCKET, SO_REUSEPORT},
+                   {SOL_SOCKET, SO_BINDTOIFINDEX},
+                   {IPPROTO_IPV6, IPV6_V6ONLY}};
+    struct stat wanted, file;
+    for (unsigned i = 0; i < sizeof options / sizeof *options; i++) {
+        int value = option_of(fd, options[i].level, options[i].name);
+        if (value != option_of(alike, options[i].level, options[i].name) &&
+            setsockopt(alike, options[i].level, options[i].name, &value, sizeof value) < 0)
+            return false;
+    }
+    return fstat(fd, &wanted) == 0 && fstat(alike, &file) == 0 &&
+           (file.st_uid == wanted.st_uid || fchown(alike, wanted.st_uid, (gid_t)-1) == 0);
+}
+
+/* Whether a socket like this one would get EADDRINUSE; false where that is not known. */
+static bool would_be_refused(int fd, const struct outbound *out)
+{
     int alike =
         socket(option_of(fd, SOL_SOCKET, SO_DOMAIN), option_of(fd, SOL_SOCKET, SO_TYPE) | SOCK_CLOEXEC,
                option_of(fd, SOL_SOCKET, SO_PROTOCOL));
-    for (unsigned i = 0; alike >= 0 && i < sizeof options / sizeof *options; i++) {
-        int value = option_of(fd, options[i].level, options[i].name);
-        setsockopt(alike, options[i].level, options[i].name, &value, sizeof value);
-    }
-    return alike;
+    if (alike < 0)
+        return false;
+    bool refused = make_alike(fd, alike) && bind(alike, &out->to.any, out->len) < 0 && errno == EADDRINUSE;
+    close(alike);
+    return refused;
 }
 
 /*
- * What bind(2) will say, as far as that matters: 0 or EADDRINUSE. If a socket serves on that port, it may do
- * so with another protocol or on another address, or share them: that is tried.
+ * What bind(2) will say, as far as that matters: 0, EADDRINUSE or EINVAL. If a socket serves on that port, it
+ * may do so with another protocol, on another address or device, or share them: that is tried. A socket that
+ * has a port cannot get another.
  */
 static int foreseen_error(int fd, const struct outbound *out)
 {
     struct sockdiag_port found = {0};
+    if (is_bound(fd))
+        return EINVAL;
     int netlink = sockdiag_open();
     if (netlink < 0)
         return 0;
     sockdiag_ask(netlink, address_port(&out->to), SOCKDIAG_SERVERS, &found);
     close(netlink);
-    int alike = found.tcp_listening > 0 || found.udp > 0 ? make_alike(fd) : -1;
-    if (alike < 0)
-        return 0;
-    int error = bind(alike, &out->to.any, out->len) == 0 || errno != EADDRINUSE ? 0 : EADDRINUSE;
-    close(alike);
-    return error;
+    bool is_served = found.tcp_listening > 0 || found.udp > 0;
+    return is_served && would_be_refused(fd, out) ? EADDRINUSE : 0;
 }
 
 /* Notes a port that nobody listed, before the kernel binds it. */

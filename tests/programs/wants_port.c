@@ -2,6 +2,8 @@
  * wants_port WORD...: does what each word says, one after another, and prints what came of it on stdout.
  *
  *     PORT     binds 127.0.0.1:PORT for TCP, and prints the number and the error
+ *     device NAME, share  from now on the sockets are bound to that device, or share ports (SO_REUSEPORT)
+ *     again PORT  binds a socket that has another port already
  *     close    closes stderr
  *     data     opens the file "data" where stderr was closed
  *     filter   installs a seccomp filter that allows all but ppoll, writev and pwritev2: these kill
@@ -27,11 +29,19 @@
 #include <sys/wait.h>
 #include <termios.h>
 
-static void want(unsigned port)
+static const char *device = "";
+static int shares;
+
+static void want(unsigned port, int again)
 {
     union name name;
     socklen_t len = make_name(&name, "127.0.0.1", port);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (*device != '\0')
+        must(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, (socklen_t)strlen(device)), "device");
+    must(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &shares, sizeof shares), "share");
+    if (again)
+        must(listen(fd, 1), "listen"); /* the kernel chooses a port */
     errno = 0;
     int result = bind(fd, &name.any, len);
     printf("%u: %s\n", port, result == 0 ? "bound" : strerror(errno));
@@ -85,14 +95,21 @@ static void wait_for(pid_t child)
     exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
-static void obey(char **words)
+/* Returns how many words more it has taken. */
+static int obey(char **words)
 {
     static char line[64];
     const struct rlimit nothing = {0, RLIM_INFINITY};
     const char *word = *words;
     pid_t child;
     if (*word >= '0' && *word <= '9')
-        want((unsigned)atoi(word));
+        want((unsigned)atoi(word), 0);
+    else if (strcmp(word, "device") == 0)
+        device = words[1];
+    else if (strcmp(word, "share") == 0)
+        shares = 1;
+    else if (strcmp(word, "again") == 0)
+        want((unsigned)atoi(words[1]), 1);
     else if (strcmp(word, "close") == 0)
         must(close(STDERR_FILENO), "close");
     else if (strcmp(word, "data") == 0)
@@ -122,12 +139,13 @@ static void obey(char **words)
         }
         wait_for(child);
     }
+    return strcmp(word, "device") == 0 || strcmp(word, "again") == 0;
 }
 
 int main(int argc, char **argv)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (int i = 1; i < argc; i++)
-        obey(argv + i);
+        i += obey(argv + i);
     return 0;
 }
