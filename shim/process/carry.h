@@ -26,7 +26,8 @@ bool carry_init(void);
 /* The absolute path of this library, as far as LD_PRELOAD had it. */
 const char *carry_library(void);
 
-/* Room for a path, PATH_MAX bytes, until the next two functions write there. Programs touch it anyway. */
+/* Room for a path, PATH_MAX bytes, until one of the next two functions is called. Mostly programs touch it
+ * anyway. */
 char *carry_room(void);
 
 /* The same for one more path, in memory that programs do not touch otherwise; carry_map() uses it, too. */
