@@ -90,7 +90,7 @@ signal.pause()' "$PORTSHIM_POOL"
 }
 
 @test "a start asks /proc about itself once for each thing, and walks through the runs once" {
-    for n in 1 2 3; do starts -p 8080 -- true; done
+    for _ in 1 2 3; do starts -p 8080 -- true; done
     assert_equal "$(grep -oE '"/proc/self/[a-z/]+"' calls | sort | uniq -d)" ''
     grep -qE '"/proc/self/ns/pid"' calls
     grep -qE '^Seccomp:\s*[1-9]' /proc/self/status || refute grep '/proc/self/status' calls
