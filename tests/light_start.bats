@@ -91,7 +91,8 @@ signal.pause()' "$PORTSHIM_POOL"
 
 @test "a start asks /proc about itself once for each thing, and walks through the runs once" {
     for _ in 1 2 3; do starts -p 8080 -- true; done
-    assert_equal "$(grep -oE '"/proc/self/[a-z/]+"' calls | sort | uniq -d)" ''
+    # The clock's namespace is looked at again before a process is taken for another one that has its pid.
+    assert_equal "$(grep -oE '"/proc/self/[a-z/]+"' calls | grep -v /ns/time | sort | uniq -d)" ''
     grep -qE '"/proc/self/ns/pid"' calls
     grep -qE '^Seccomp:\s*[1-9]' /proc/self/status || refute grep '/proc/self/status' calls
     assert_equal "$(grep -cE '^openat\([0-9]+, "runs",' calls)" 1
