@@ -60,23 +60,17 @@ int members_begin(struct members *members)
 int members_add_run(struct members *members, const char *path, const char *secret,
                     const struct map_head *head)
 {
-    char **more = reallocarray(members->texts, 2 * (members->runs + 1), sizeof *more);
+    struct members_run *more = reallocarray(members->runs, members->run_count + 1, sizeof *more);
     if (more == NULL)
         return -ENOMEM;
-    members->texts = more;
-    const struct map_head **heads = reallocarray(members->heads, members->runs + 1, sizeof *heads);
-    if (heads == NULL)
-        return -ENOMEM;
-    members->heads = heads;
-    heads[members->runs] = head;
-    char *name = NULL, *copy = strdup(secret);
-    if (copy == NULL || asprintf(&name, "%cPORTSHIM_RUN=%s", '\0', path) < 0) {
-        free(copy);
+    members->runs = more;
+    struct members_run *run = &more[members->run_count];
+    *run = (struct members_run){.secret = strdup(secret), .head = head};
+    if (run->secret == NULL || asprintf(&run->assignment, "%cPORTSHIM_RUN=%s", '\0', path) < 0) {
+        free(run->secret);
         return -ENOMEM;
     }
-    more[2 * members->runs] = name;
-    more[2 * members->runs + 1] = copy;
-    members->runs++;
+    members->run_count++;
     return 0;
 }
 
@@ -93,14 +87,14 @@ bool members_is_spared(const struct members *members, pid_t pid)
 static bool list_texts(struct looking *looking)
 {
     const struct members *m = looking->members;
-    looking->environ = calloc(2 * m->runs + 1, sizeof *looking->environ);
-    looking->maps = calloc(m->runs + 1, sizeof *looking->maps);
+    looking->environ = calloc(2 * m->run_count + 1, sizeof *looking->environ);
+    looking->maps = calloc(m->run_count + 1, sizeof *looking->maps);
     if (looking->environ == NULL || looking->maps == NULL)
         return false;
-    for (unsigned i = 0; i < m->runs; i++) {
-        const char *name = m->texts[2 * i], *secret = m->texts[2 * i + 1];
+    for (unsigned i = 0; i < m->run_count; i++) {
+        const char *name = m->runs[i].assignment, *secret = m->runs[i].secret;
         looking->environ[i] = (struct processes_text){name, strlen(name + 1) + 2};
-        looking->environ[m->runs + i] = (struct processes_text){secret, strlen(secret)};
+        looking->environ[m->run_count + i] = (struct processes_text){secret, strlen(secret)};
         looking->maps[i] = (struct processes_text){secret, strlen(secret)};
     }
     return true;
@@ -203,14 +197,14 @@ static void look_at_kind(struct member *member)
  * run is alive maps its head alone; who clears up after it maps the notes, when it is dead. */
 static bool uses_notes(const struct looking *looking, pid_t pid, unsigned run)
 {
-    const char *path = looking->members->texts[2 * run] + 1;
+    const char *path = looking->members->runs[run].assignment + 1;
     char notes[64];
     struct text t = text_in(notes, sizeof notes);
     text_str(&t, strrchr(path, '/'));
     text_str(&t, "/map");
     const struct processes_text text = {notes, strlen(notes)};
     return processes_find(pid, "maps", &text, 1) == 0 &&
-           map_life_state(atomic_load(&looking->members->heads[run]->life)) != MAP_DEAD;
+           map_life_state(atomic_load(&looking->members->runs[run].head->life)) != MAP_DEAD;
 }
 
 /*
@@ -223,7 +217,7 @@ static int run_by_maps(const struct looking *looking, pid_t pid)
     static const char *const of_trap[] = {"trap", "proxy", "witness", "trapped"};
     static const char *const of_run[] = {"run", "ports"};
     char word[COMMAND_WORD];
-    int run = processes_find(pid, "maps", looking->maps, looking->members->runs);
+    int run = processes_find(pid, "maps", looking->maps, looking->members->run_count);
     if (run < 0)
         return run;
     read_command(pid, word);
@@ -235,7 +229,7 @@ static int run_by_maps(const struct looking *looking, pid_t pid)
 
 static int run_by_texts(const struct looking *looking, pid_t pid)
 {
-    unsigned runs = looking->members->runs;
+    unsigned runs = looking->members->run_count;
     int found = processes_find(pid, "environ", looking->environ, 2 * runs);
     if (found == -ENODATA)
         found = run_by_maps(looking, pid);
@@ -399,17 +393,18 @@ bool members_add_holder(struct members *members, pid_t pid, unsigned run)
 
 bool members_keeps(const struct members *members, pid_t pid, unsigned run)
 {
-    const char *secret = members->texts[2 * run + 1];
+    const char *secret = members->runs[run].secret;
     const struct processes_text text = {secret, strlen(secret)};
     return processes_find(pid, "maps", &text, 1) == 0;
 }
 
 void members_end(struct members *members)
 {
-    for (unsigned i = 0; i < 2 * members->runs; i++)
-        free(members->texts[i]);
-    free(members->texts);
-    free(members->heads);
+    for (unsigned i = 0; i < members->run_count; i++) {
+        free(members->runs[i].assignment);
+        free(members->runs[i].secret);
+    }
+    free(members->runs);
     free(members->list);
     free(members->ancestors);
     *members = (struct members){0};

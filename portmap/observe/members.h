@@ -33,13 +33,17 @@ struct member {
     int error;     /* the same: a negated errno, as none can be sent */
 };
 
+struct members_run {
+    char *assignment, *secret; /* what names the run: the assignment to PORTSHIM_RUN, after a '\0' */
+    const struct map_head *head;
+};
+
 /* Begin with all bytes zero. */
 struct members {
     struct member *list; /* those that were there at the last look, in no order */
     unsigned count, room;
-    unsigned runs;
-    char **texts; /* what names a run: for each, its assignment to PORTSHIM_RUN, and its secret */
-    const struct map_head **heads;
+    struct members_run *runs;
+    unsigned run_count;
     pid_t *ancestors; /* this process and those above it, from the inside out */
     unsigned ancestor_count;
 };
