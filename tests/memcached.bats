@@ -13,19 +13,16 @@ start_copy() {
     start "$1" portshim run -p 11211 -m "$1.json" -- "${memcached[@]}"
 }
 
-# It binds one address after the other. Clients come back for a minute until all are there.
-again='retry=600,interval=0.1'
-
 # tcp ADDRESS PORT REQUEST...: prints the lines of the answers.
 tcp() {
-    local where="TCP:$1:$2,$again"
+    local where="TCP:$1:$2"
     shift 2
     printf '%s\r\n' "$@" quit | socat -t 60 - "$where" | tr -d '\r'
 }
 
 # inside_tcp RUN ADDRESS REQUEST...: the same, by a client in the run that asks at the placeholder.
 inside_tcp() {
-    local name=$1 where="TCP:$2:11211,$again"
+    local name=$1 where="TCP:$2:11211"
     shift 2
     printf '%s\r\n' "$@" quit | inside "$name" socat -t 60 - "$where" | tr -d '\r'
 }
@@ -33,22 +30,15 @@ inside_tcp() {
 # udp ADDRESS PORT REQUEST: the same over UDP. memcached's frames are request id, datagram number, datagrams in all, 0.
 udp() {
     /usr/bin/python3 -c '
-import socket, struct, sys, time
+import socket, struct, sys
 address, port, request = sys.argv[1:]
 client = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
 client.settimeout(60)
 client.connect((address.strip("[]"), int(port)))
-parts, count, deadline = {}, 1, time.monotonic() + 60
+client.send(struct.pack("!4H", 7, 0, 1, 0) + request.encode() + b"\r\n")
+parts, count = {}, 1
 while len(parts) < count:
-    try:
-        if not parts:
-            client.send(struct.pack("!4H", 7, 0, 1, 0) + request.encode() + b"\r\n")
-        datagram = client.recv(65536)
-    except ConnectionRefusedError:
-        if time.monotonic() > deadline:
-            raise
-        time.sleep(0.1)
-        continue
+    datagram = client.recv(65536)
     request_id, number, count, zero = struct.unpack("!4H", datagram[:8])
     assert (request_id, zero) == (7, 0), datagram
     parts[number] = datagram[8:]
