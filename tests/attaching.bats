@@ -82,3 +82,14 @@ said() {
     assert_equal "$status" 143
     [[ ! -e m.env ]]
 }
+
+@test "a child that is forked at the end of joining hands the run on, as its parent does" {
+    timeout 60 env PORTSHIM_DEEPBIND=keep PORTSHIM_PORTS="$(placeholders)" PORTSHIM_MAP_FILE=m.env \
+        LD_PRELOAD="$PORTSHIM_LIB" "$ROOT/build/tests/attached" "${bare_ports[0]}" >out
+    portshim_run=$(sed -n 's/^PORTSHIM_RUN=//p' m.env)
+    assert_equal "$(grep -E ': |^PORTSHIM_RUN=' out)" "child: bound
+PORTSHIM_RUN=$portshim_run
+parent: bound
+PORTSHIM_RUN=$portshim_run"
+    nobody_visited_strangers
+}

@@ -150,20 +150,27 @@ static void join_told(const char *run_path, const char *text)
         join_apart(run_path, text, &compact);
 }
 
-APART char attach_trimmed[PATH_MAX];
+APART char attach_path[PATH_MAX];
 
-static void join(const char *run_path, const char *compact)
+/* Copies the run's path without the slashes at its end: the names of the directories around it are taken from
+ * it. */
+static const char *copy_path(const char *run_path, size_t length)
+{
+    struct text t = text_in(attach_path, sizeof attach_path);
+    while (length > 1 && run_path[length - 1] == '/')
+        length--;
+    text_bytes(&t, run_path, length);
+    return attach_path;
+}
+
+/* `again`: the environment may name the run by the library's own copy of the path, which is written anew. */
+static void join(const char *run_path, const char *compact, bool again)
 {
     size_t length = strlen(run_path);
     if (*run_path != '/')
         die(run_path, "PORTSHIM_RUN is not an absolute path", end_remedy);
-    if (run_path[length - 1] == '/') { /* the names of the directories around it are taken from the path */
-        struct text t = text_in(attach_trimmed, sizeof attach_trimmed);
-        while (length > 1 && run_path[length - 1] == '/')
-            length--;
-        text_bytes(&t, run_path, length);
-        run_path = attach_trimmed;
-    }
+    if (again || run_path[length - 1] == '/')
+        run_path = copy_path(run_path, length);
     if (compact != NULL) {
         join_told(run_path, compact);
     } else {
@@ -234,7 +241,7 @@ static void attach_here(bool again)
         if (!carry_init())
             die("libportshim.so", "its path has a space or colon, which LD_PRELOAD cannot carry", "move it");
         if (run_path != NULL)
-            join(run_path, compact);
+            join(run_path, compact, again);
         else
             join_by_hand(again);
         if (may_be_trapped(carry_compact()))

@@ -38,11 +38,9 @@ static struct text copy_after(const char *copy)
     return text_in(start, (size_t)(carry_copies + sizeof carry_copies - start));
 }
 
-/* When the joining begins again (process/once.h), the environment may name the run by the copy there. */
 char *carry_room(void)
 {
-    char *behind = carry_copies + (library - carry_copies) + strlen(library) + 1;
-    return *behind == '\0' ? behind : carry_outer;
+    return copy_after(library).at;
 }
 
 bool carry_init(void)

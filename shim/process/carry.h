@@ -26,14 +26,14 @@ bool carry_init(void);
 /* The absolute path of this library, as far as LD_PRELOAD had it. */
 const char *carry_library(void);
 
-/* Room for a path, PATH_MAX bytes, until one of the next two functions is called. Mostly programs touch it
- * anyway. */
+/* Room for a path, PATH_MAX bytes, until the next two functions write there. Programs touch it anyway. */
 char *carry_room(void);
 
 /* The same for one more path, in memory that programs do not touch otherwise; carry_map() uses it, too. */
 extern char carry_outer[PATH_MAX];
 
-/* Notes the run and the value of PORTSHIM_COMPACT. False when they are too long. */
+/* Notes the run and the value of PORTSHIM_COMPACT. False when they are too long. Neither may lie where
+ * carry_run_variable() points to. */
 bool carry_run(const char *run_path, const char *compact);
 
 /* The same; the value of PORTSHIM_COMPACT is made from the map, from the secret, from the runs around this
