@@ -119,7 +119,8 @@ SHIM_LINK = -nostartfiles -Wl,-z,noseparate-code -Wl,-z,norelro -Wl,-z,lazy
 # What every program of a run executes and reads when it starts. It lies together, at the library's beginning, constants
 # included: of a file that is mapped the kernel makes present the 64 KiB around each page that is touched. Likewise what
 # they write: the library's data begins with a page (.init_array is its first section), and what every program writes
-# fits into that.
+# fits into that. Of that array the function here is the first: ld.so calls what lies in a gap before it, too, if the
+# compiler adds functions (--coverage).
 JOINING = $(patsubst %,$B/%.o,$(addprefix shim/process/,attach once loaded memory carry copies kernel borrow next settle \
 	own_program supervised) shim/rules/view $(addprefix portmap/run/,files map compact texts rundir) portmap/host/process \
 	$(addprefix portmap/base/,text environment kernel) portmap/program/preload)
@@ -127,7 +128,7 @@ CONSTANTS = .rodata $(addprefix .rodata.,str1.1 str1.4 str1.8 str1.16 str1.32 cs
 $B/libportshim.joining.o: $(JOINING)
 	$(CC) $(CFLAGS) $(if $(findstring -flto,$(CFLAGS)),-flinker-output=nolto-rel) -nostdlib -r -o $@ $^
 	$(OBJCOPY) $(foreach name,$(CONSTANTS),--rename-section $(name)=.text.hot$(name),alloc,load,readonly,code,contents) \
-		--set-section-alignment .init_array=4096 $@
+		--rename-section .init_array=.init_array.00000 --set-section-alignment .init_array=4096 $@
 
 $B/libportshim.so: $B/libportshim.joining.o $(SHIM_OBJECTS) $B/libportshim.map
 	$(LINK) -shared -Wl,--version-script=$B/libportshim.map $(SHIM_LINK) -Wl,--no-undefined \

@@ -42,6 +42,12 @@ END
     assert_equal "$(sort -u used)" "$(printf '%s\n' "$PWD/cross-ar" "$PWD/cross-objcopy")"
 }
 
+@test "a library that was built to count what is executed does so, and has its program run" {
+    build -j 2 CFLAGS='-O0 --coverage' "$PWD/build/libportshim.so"
+    run -0 env PORTSHIM_LIB="$PWD/build/libportshim.so" portshim run -q -p 8080 -- true
+    [[ -s build/shim/process/attach.gcda ]]
+}
+
 @test "the libraries need libc and nothing else" {
     local libc=libc.so.6
     [[ $(getconf GNU_LIBC_VERSION) > 'glibc 2.34' ]] || libc+=' libdl.so.2'
