@@ -146,7 +146,7 @@ int portset_add(struct portset *set, const char *spec, struct problem *problem)
 
 static unsigned protocols_in(const struct portbits bits[2], const struct portset *set, unsigned port)
 {
-    bool tcp = portbits_has(&bits[0], port), udp = portbits_has(&bits[1], port);
+    unsigned tcp = portbits_has(&bits[0], port), udp = portbits_has(&bits[1], port);
     if (set->has_excluded) {
         tcp = tcp && !portbits_has(&set->excluded[0], port);
         udp = udp && !portbits_has(&set->excluded[1], port);
