@@ -11,7 +11,7 @@ setup_file() {
 
 setup() {
     cd "$(test_dir)"
-    own_pool 10100 # other programs may hold a few
+    SUITE_NUMBERS='' own_pool 10100 # other programs may hold a few; two suites at once need that many twice
 }
 
 # eight NAME COMMAND...: starts it eight times at once, as NAME.0 to NAME.7; their pids are in ${eight[@]}.
