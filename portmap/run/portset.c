@@ -220,7 +220,7 @@ unsigned portset_count(const struct portset *set)
 {
     unsigned count = 0;
     for (unsigned word = 0; word < set->words; word++)
-        count += (unsigned)__builtin_popcountll(placeholders(set, word, false));
+        count += portbits_ones(placeholders(set, word, false));
     return count;
 }
 
