@@ -1,6 +1,8 @@
 # By hand: three variables and no `portshim run`. The map file or, without one, the session says which run to join.
 load helper
 
+# In the shells below, `read` waits a moment until a program has written to its file: no event tells.
+
 # A shell that exports the variables, starts a web server of the directory $1, and then its clients.
 # shellcheck disable=SC2016 # the shell that is meant expands it
 shell='

@@ -43,10 +43,6 @@ holding() {
     within 10 grep -qs holding "$name.out"
 }
 
-has_ipv6() {
-    [[ -e /proc/net/if_inet6 ]] && grep -q ' lo$' /proc/net/if_inet6
-}
-
 @test "a picked port is nobody else's until its process has ended" {
     one_port
     holding first pick

@@ -152,6 +152,11 @@ squatter() {
     within 10 grep -qs ready squatter.out
 }
 
+# has_ipv6: whether this host has IPv6, at its loopback interface.
+has_ipv6() {
+    grep -qs ' lo$' /proc/net/if_inet6
+}
+
 # nobody_in RUN_DIRECTORY: whether no process has mapped the run's map.
 nobody_in() {
     ! grep -qsF "$1/" /proc/[0-9]*/maps
@@ -164,10 +169,15 @@ ends_with() {
     shift 2
     ((expected != 127)) || flags+=(-127) # bats warns about a 127 that was not expected
     run "${flags[@]}" "$@"
-    assert_equal "$status: $stderr" "$expected: $stderr"
+    has_ended_with "$expected" "$words"
+}
+
+# has_ended_with STATUS WORDS: the same of a command that was `run` with --separate-stderr.
+has_ended_with() {
+    assert_equal "$status: $stderr" "$1: $stderr"
     assert_equal "$output" ''
     assert_equal "${#stderr_lines[@]}" 1
-    [[ $stderr == 'portshim: '*': '*': '* && $stderr == *"$words"* ]] || fail "not a line about $words: $stderr"
+    [[ $stderr == 'portshim: '*': '*': '* && $stderr == *"$2"* ]] || fail "not a line about $2: $stderr"
 }
 
 # fails_with WORDS COMMAND...: the same with status 125.

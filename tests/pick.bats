@@ -229,7 +229,7 @@ signal.pause()'
 
 @test "a port need only be free in the family that is named" {
     PORTSHIM_POOL=${ports[0]}
-    grep -qs . /proc/net/if_inet6 || skip 'this host has no IPv6 address'
+    has_ipv6 || skip 'this host has no IPv6 address'
     occupy "TCP6-LISTEN:$PORTSHIM_POOL,bind=[::1]"
     fails_with "pool exhausted" portshim pick "$owner"
     fails_with "pool exhausted" portshim pick --family inet6 "$owner"

@@ -87,9 +87,7 @@ in_time() {
 # refused WORDS COMMAND...: fails with 125, nothing on stdout and one line with the words in it on stderr, in time.
 refused() {
     in_time "$@"
-    assert_equal "$status: $output: $stderr" "125: : $stderr"
-    assert_equal "${#stderr_lines[@]}" 1
-    [[ $stderr == 'portshim: '*': '*': '* && $stderr == *"$1"* ]] || fail "not a line about $1: $stderr"
+    has_ended_with 125 "$1"
 }
 
 # warned WORDS COMMAND...: succeeds with one port of the pool on stdout, in time, after one warning with the words.

@@ -58,6 +58,7 @@ static long wake_once(void)
         exit(1);
     }
     pid_t pid = start_sleeper(there[0], back[1]);
+    /* Give it time to fall asleep, which no event tells; vary the moment. */
     usleep(5000 + (useconds_t)(rand() % 5000));
     long begin = microseconds();
     if (write(there[1], &byte, 1) != 1 || read(back[0], &byte, 1) != 1)

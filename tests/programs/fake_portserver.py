@@ -34,7 +34,7 @@ kept = []
 
 def wait_for(path):
     while not os.path.exists(path):
-        time.sleep(0.02)
+        time.sleep(0.02)  # a program or a shell makes the file: no event
 
 
 def give(connection, port, is_first):

@@ -4,13 +4,13 @@ bats_load_library portshim
 
 @test "wait" {
     portshim_start web 8080 -- sh -c 'echo I am on another port; echo and sorry >&2; exec sleep 1000'
-    until grep -q sorry "$BATS_TEST_TMPDIR/web.err"; do sleep 0.02; done
+    until grep -q sorry "$BATS_TEST_TMPDIR/web.err"; do sleep 0.02; done # it writes to a file: no event
     portshim_wait web 8080 0.1
 }
 
 @test "ended" {
     portshim_start web 8080 -- sh -c 'exit 3'
-    while portshim_port web 8080 >/dev/null 2>&1; do sleep 0.02; done
+    while portshim_port web 8080 >/dev/null 2>&1; do sleep 0.02; done # it has no child to wait for: no event
     portshim_wait web 8080 20
 }
 
