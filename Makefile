@@ -227,9 +227,11 @@ $B/tests/broken/portshim: $(COMMAND_OBJECTS) $(filter-out %/lease/table.o,$(LIBR
 	$B/tests/broken/table.o
 	$(LINK) $(STATIC) -o $@ $^ -pthread
 
-check: all $(TEST_PROGRAMS)
+# Built by another make, which finds the compilers that were installed just now: if it were built before, tests that install
+# portshim would build it again, several at the same time.
+check:
 	scripts/test-deps
-	$(MAKE) trap-programs
+	$(MAKE) all $(TEST_PROGRAMS) trap-programs
 	$(BATS) --timing tests
 
 # The same tests with the command under AddressSanitizer and UndefinedBehaviorSanitizer and a library that traps at

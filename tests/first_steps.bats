@@ -45,6 +45,16 @@ test_deps() {
     assert_line --regexp '^"\$\(PATH=.* command -v bats\)" --jobs [0-9]+ .*tests$'
 }
 
+@test "make check builds with what it has installed, and all of it before the tests run" {
+    unset MAKELEVEL MFLAGS
+    run -0 make -nC "$ROOT" B="$PWD/build" check
+    printf '%s\n' "${lines[@]}" | awk '
+        / -c -o .*\/build\/(portmap|shim|static)\// { print "build" }
+        $1 == "scripts/test-deps" { print "install" }
+        / --jobs .* tests$/ { print "run" }' | uniq >steps
+    assert_equal "$(<steps)" $'install\nbuild\nrun'
+}
+
 @test "the tests' runs are not among the user's own" {
     start run portshim run -p 8080 -n "guest-$$" -- sleep infinity
     within 10 portshim port "guest-$$" 8080
