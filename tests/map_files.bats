@@ -331,6 +331,12 @@ $binder" 81 tcp
     assert_equal "$(find . -name 'm.json*')" ./m.json
 }
 
+@test "map files are put into their places in the order in which they are named" {
+    needs_strace
+    strace -o renames -e 'trace=/^rename' portshim run -p 80 -m b.json -m a -m c.env -- true
+    assert_equal "$(sed -nE "s|.*\"$PWD/([^\"]*)\".* = 0|\1|p" renames | xargs)" 'b.json a c.env'
+}
+
 is_other() {
     [[ $(<"$1") != "$2" ]]
 }

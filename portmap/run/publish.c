@@ -330,21 +330,22 @@ static int install(struct draft *draft, const char *file, const char *run_path,
 }
 
 /* Writes all files before the first takes its place: an error with one loses none of the others. Publishes
- * those from number `from` on; each call of the recursion has one draft. */
-static int publish_from(const struct map *map, unsigned from, const char *run_path,
-                        enum publish_occasion occasion, const char **failed)
+ * the first `count` of them, in their order: who waits for the last one finds all. Each call of the recursion
+ * has one draft. */
+static int publish_first(const struct map *map, unsigned count, const char *run_path,
+                         enum publish_occasion occasion, const char **failed)
 {
-    const char *file = texts_get(map, TEXT_FILE, from);
+    const char *file = count > 0 ? texts_get(map, TEXT_FILE, count - 1) : NULL;
     struct draft draft;
     if (file == NULL)
         return 0;
     if (is_anothers(file, run_path, occasion))
-        return publish_from(map, from + 1, run_path, occasion, failed);
+        return publish_first(map, count - 1, run_path, occasion, failed);
     *failed = file;
     int error = write_draft(&draft, file, map, run_path);
     if (error != 0)
         return error;
-    error = publish_from(map, from + 1, run_path, occasion, failed);
+    error = publish_first(map, count - 1, run_path, occasion, failed);
     if (error != 0) {
         draft_drop(&draft, file);
         return error;
@@ -356,7 +357,10 @@ static int publish_from(const struct map *map, unsigned from, const char *run_pa
 int publish_files(const struct map *map, const char *run_path, enum publish_occasion occasion,
                   const char **failed)
 {
-    int error = publish_from(map, 0, run_path, occasion, failed);
+    unsigned count = 0;
+    while (texts_get(map, TEXT_FILE, count) != NULL)
+        count++;
+    int error = publish_first(map, count, run_path, occasion, failed);
     publish_clear(map);
     return error;
 }

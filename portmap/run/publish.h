@@ -22,10 +22,10 @@
 int publish_path(const char *file, char path[static PATH_MAX]);
 
 /*
- * Writes all map files of the run (TEXT_FILE). PUBLISH_FIRST, when the run starts, replaces what other
- * runs have left; PUBLISH_AGAIN, later, leaves files alone that do not name this run any more. 0; or, with
- * *failed naming the file, PORTMAP_ENOTFILE, PORTMAP_EOTHERS when something is in it that portshim has not
- * written, or a negated errno.
+ * Writes all map files of the run (TEXT_FILE), and puts them into their places in their order. PUBLISH_FIRST,
+ * when the run starts, replaces what other runs have left; PUBLISH_AGAIN, later, leaves files alone that do
+ * not name this run any more. 0; or, with *failed naming the file, PORTMAP_ENOTFILE, PORTMAP_EOTHERS when
+ * something is in it that portshim has not written, or a negated errno.
  */
 enum publish_occasion { PUBLISH_FIRST, PUBLISH_AGAIN };
 int publish_files(const struct map *map, const char *run_path, enum publish_occasion occasion,
