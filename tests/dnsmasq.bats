@@ -87,6 +87,11 @@ serves() {
     done
 }
 
+# is_left PORT: nobody has it. A process that dnsmasq has forked for a TCP connection may keep its sockets for a moment.
+is_left() {
+    [[ -z $(ss -Hlntu "sport = $1") ]]
+}
+
 @test "another copy that takes over in the run answers at the same real port" {
     start keeper "${user[@]}" "$portshim" run -p 53 -m run.json -- sleep infinity
     within 5 test -e run.json
@@ -97,6 +102,7 @@ serves() {
         ports+=("$port")
         stop "$pid"
         assert_equal "$status" 0
+        within 10 is_left "$port"
     done
     assert_equal "${ports[*]}" "$port $port $port"
 }
