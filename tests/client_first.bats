@@ -62,7 +62,7 @@ setup() {
 import socket, sys
 for kind in socket.SOCK_STREAM, socket.SOCK_DGRAM:
     with socket.socket(socket.AF_INET, kind) as client:
-        client.settimeout(10)
+        client.settimeout(60)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         client.bind(("10.9.8.2", int(sys.argv[1])))
         client.connect(("10.9.8.1", int(sys.argv[2])))
