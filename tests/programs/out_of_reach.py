@@ -36,10 +36,16 @@ for (number, family, kind), server in servers.items():
             server.listen(5)
         if server.getsockname()[1] != number:
             print(number, 'is called', server.getsockname()[1])
-        clients[number, family, kind].connect((loopback[family], number))
-        if clients[number, family, kind].getpeername()[1] != number:
-            print(number, 'is a peer called', clients[number, family, kind].getpeername()[1])
     except OSError as error:
         print(number, family.name, kind.name, error.strerror)
+        del clients[number, family, kind]
+# Only now: a client's own port may be the one that the kernel then chooses for another protocol or family.
+for (number, family, kind), client in clients.items():
+    try:
+        client.connect((loopback[family], number))
+        if client.getpeername()[1] != number:
+            print(number, 'is a peer called', client.getpeername()[1])
+    except OSError as error:
+        print(number, family.name, kind.name, 'cannot be reached:', error.strerror)
 print('ready', flush=True)
 signal.pause()
