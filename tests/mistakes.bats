@@ -343,6 +343,20 @@ need_tiny_disk() {
     done
 }
 
+@test "a wait whose time is over says that in one line, also when it looks late" {
+    needs_strace
+    export ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0 # a leak check and strace cannot both trace a process
+    start living portshim run -p 80 -n web -m m.json -- sleep infinity
+    within 5 lives m.json
+    stop "$pid"
+    for _ in {1..20}; do # one that starts slowly does not sleep at all
+        ends_with 124 'no such run yet' \
+            strace -o trace -e inject=nanosleep,clock_nanosleep:delay_enter=150000 portshim wait -t 0.09 web 80
+        ! grep -q 'nanosleep(.*DELAYED' trace || return 0
+    done
+    fail 'it has never looked late'
+}
+
 @test "a file that is no map file cannot be joined or asked" {
     : >empty
     echo rubbish >rubbish

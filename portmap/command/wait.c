@@ -115,7 +115,8 @@ static void look_for_last(struct waiting *waiting)
     struct lack lack;
     struct lack_last last;
     uint64_t now = process_clock();
-    if (now < waiting->look_at)
+    bool is_over = waiting->deadline != 0 && now >= waiting->deadline; /* give_up() tells it, too */
+    if (now < waiting->look_at || is_over)
         return;
     waiting->look_at = now + LAST_AFTER;
     if (waiting->error == PORTMAP_EENDED) {
