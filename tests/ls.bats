@@ -9,11 +9,11 @@ setup() {
     own_pool 40
 }
 
-# start_keeper: starts a run that does nothing; its pid is in $keeper.
+# start_keeper: starts a run that does nothing; its pid is in $keeper. When its command is there, all map files are.
 start_keeper() {
     start keeper portshim run -p 80-81,443/tcp,53/udp -n web -m m.json -m m -- sleep infinity
     keeper=$pid
-    within 5 test -e m
+    within 5 grep -qsx sleep "/proc/$keeper/comm"
 }
 
 # listen NAME ADDRESS: starts a server in the keeper's run.
@@ -235,8 +235,8 @@ signal.pause()'
 
 @test "a command that cannot be wrapped itself is named as well" {
     webhook=$(type -P webhook) || skip "webhook, a Go server, is not installed"
-    start server portshim run --trap=off -p 9000 -n web -m m.json -- "$webhook" -ip 127.0.0.1 -port "${PORTSHIM_POOL##*,}"
-    within 10 test -e m.json
+    start server portshim run --trap=off -p 9000 -n web -- "$webhook" -ip 127.0.0.1 -port "${PORTSHIM_POOL##*,}"
+    within 10 grep -qsx webhook "/proc/$pid/comm"
     assert_equal "$(portshim ls --json web | jq -c '.runs[0].not_wrapped')" \
         '[{"program":"webhook","in_part":false,"reason":"a Go program, and the trap is off","remedy":"use --trap=auto"}]'
     assert_equal "$(portshim ls --json web | jq -c '[.runs[0].ports[].state]')" '["assigned"]'
@@ -318,7 +318,7 @@ start_ten() {
 @test "ten different servers make a table of 80 columns, and JSON as the schema says" {
     start_ten
     for ((i = 0; i < 20; i += 2)); do
-        real "${ten[i]}" "${ten[i + 1]}"
+        real "${ten[i]}" "${ten[i + 1]}/tcp" # dnsmasq has UDP's port first
     done
     COLUMNS=80 portshim ls >table
     cat table
@@ -394,8 +394,13 @@ start_ten() {
     kill $(pgrep -P "$pid")
 }
 
+has_attached() {
+    portshim ls --log web | grep -q attached
+}
+
 @test "ls that cannot write says so" {
     start_keeper
+    within 5 has_attached # else the log is empty
     for option in '' --json --log; do
         # shellcheck disable=SC2016,SC2086 # expanded inside; none is none
         run -125 bash -c 'portshim ls $1 web >&-' - "$option"

@@ -37,14 +37,15 @@ holds() {
     ss -Hlnp "$option" "sport = $3" | grep -q "pid=$1,"
 }
 
+# keep OPTION...: starts a run that does nothing; its pid is in $keeper. When its command is there, all map files are.
 keep() {
     start keeper portshim run "$@" -- sleep infinity
     keeper=$pid
+    within 5 grep -qsx sleep "/proc/$keeper/comm"
 }
 
 @test "a .json map file names the run, its process and every port" {
     keep -p 80,53/udp,443/tcp -m m.json
-    within 5 test -e m.json
     assert_equal "$(jq .pid m.json)" "$keeper"
     test -d "$(jq -r .run m.json)"
     assert_equal "$(jq -c '[.ports[] | [.placeholder, .protocols]]' m.json)" \
@@ -55,7 +56,6 @@ keep() {
 
 @test "a .env map file can be sourced" {
     keep -p 80,443 -m m.env
-    within 5 test -e m.env
     assert_equal "$(sed 1d m.env | grep -Evc '^[A-Z_0-9]+=[^ ]+$')" 0
     # shellcheck source=/dev/null
     source ./m.env
@@ -65,7 +65,6 @@ keep() {
 # The shell's run has told its own secret in another variable, which a .env file knows nothing of.
 @test "what a program of one run finds in the .env file of another puts it into that other run" {
     keep -p 8080 -m m.env
-    within 5 test -e m.env
     for ending in '' / //; do
         # shellcheck disable=SC2016 # expanded there
         run -0 --separate-stderr portshim run --reveal -p 8080 -- sh -c '
@@ -90,14 +89,12 @@ print([int(words[1].split(":")[1], 16) for words in map(str.split, open("/proc/n
 
 @test "a map file with any other ending has a line for each port" {
     keep -p 80,443 -m ports.txt -m .json -m .env
-    within 5 test -e .env
     assert_equal "$(sed 1d ports.txt)" "$(paste -d ' ' <(printf '80\n443\n') <(portshim port ports.txt 80 443))"
     [[ $(head -n 1 ports.txt) == '# portshim /'*/runs/* ]]
 }
 
 @test "several map files of one run agree" {
     keep -p 80-89 -m a.json -m b.json -m c.env -m d -m 'with a space.json'
-    within 5 test -e 'with a space.json'
     cmp a.json b.json
     cmp a.json 'with a space.json'
     assert_equal "$(sed -n 's/^PORTSHIM_PORT_.*=//p' c.env)" "$(jq '.ports[].real' a.json)"
@@ -230,7 +227,6 @@ print(count)'
 
 @test "who joins with -p adds placeholders, and those that were there keep their real ports" {
     keep -p 80 -m m.json -m m.env -m m
-    within 5 test -e m
     before=$(portshim port m 80)
     portshim run -j m.json -p 80-81,443/tcp -- env >environment
     grep -Fx "PORTSHIM_PORT_80=$before" environment
@@ -256,7 +252,6 @@ $binder" 81 tcp
 @test "when several add the same placeholders at once, each gets one real port" {
     own_pool 1100
     keep -p 80 -m m.json
-    within 5 test -e m.json
     for ports in 1-79 100-499 500-999; do
         joiners=()
         for i in 1 2 3 4; do
@@ -276,7 +271,6 @@ $binder" 81 tcp
 
 @test "ports of the environment are not added to a run that is joined" {
     keep -p 80 -m m.json
-    within 5 test -e m.json
     PORTSHIM_PORTS=81 portshim run -j m.json -- true
     assert_equal "$(jq '.ports | length' m.json)" 1
 }
