@@ -75,7 +75,7 @@ far_number() {
     start many portshim run -p all -m 2.json -- bash -c 'trap "kill \$(jobs -p)" TERM; for ((port = 9001; port <= 9040; port++)); do
         "$@" "$port" "$port" & done; wait' bash "${peer[@]}" serve
     # shellcheck disable=SC2046 # words are meant
-    run portshim wait -t 90 2.json $(seq 9001 9040)
+    run portshim wait -t 90 2.json $(printf '%s/tcp %s/udp ' {9001..9040}{,})
     assert_success
     assert_equal "$(sort -u <<<"$output" | wc -l)" 40
     for port in 9001 9020 9040; do
