@@ -36,6 +36,7 @@ test_dir() {
 # its pid in $pid. It is ended with the test. COMMAND must not be a function: that would run in a shell, which would get
 # the signals that are meant for its program.
 STARTED=()
+STARTED_AT=() # by pid
 start() {
     local name=$1
     shift
@@ -44,6 +45,24 @@ start() {
     { "$@" 3>&- & } >"$(test_dir)/$name.out" 2>"$(test_dir)/$name.err"
     pid=$!
     STARTED+=("$pid")
+    read_start_time "$pid"
+    STARTED_AT[pid]=$start_time
+}
+
+# read_start_time PID: reads when the process was started into $start_time; nothing if there is none.
+read_start_time() {
+    local stat fields
+    start_time=
+    { IFS= read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
+    read -ra fields <<<"${stat##*) }"
+    start_time=${fields[19]}
+}
+
+# send SIGNAL PID: sends it to a process that was started, unless its pid is another's by now: a suite makes so many
+# processes that the kernel gives a pid again after a minute.
+send() {
+    read_start_time "$2"
+    [[ ${STARTED_AT[$2]-$start_time} == "$start_time" ]] && kill "-$1" "$2" 2>/dev/null
 }
 
 # has_executed PID: a child of this shell is not a copy of it any more. Such a copy may lose a signal.
@@ -55,7 +74,7 @@ has_executed() {
 stop() {
     local ended=$1
     poll 2 has_executed "$ended" || :
-    kill "-${2:-TERM}" "$ended" 2>/dev/null || :
+    send "${2:-TERM}" "$ended" || :
     status=0
     # shellcheck disable=SC2034 # the caller reads it
     wait "$ended" || status=$?
@@ -65,8 +84,8 @@ stop() {
 end_started() {
     local started
     for started in "${STARTED[@]}"; do
-        kill -TERM "$started" 2>/dev/null || continue
-        poll 5 gone "$started" || kill -KILL "$started" 2>/dev/null || :
+        send TERM "$started" || continue
+        poll 5 gone "$started" || send KILL "$started" || :
         wait "$started" 2>/dev/null || :
     done
 }

@@ -29,11 +29,12 @@ teardown_suite() {
     [[ -z $left ]] || { printf 'left behind:\n%s\n' "$left" && return 1; }
 }
 
-# left_behind: prints the processes that have the suite's environment and are still there after 5 s.
+# left_behind: prints the processes that have the suite's environment and are still there after a minute.
 left_behind() {
-    local pids deadline=$((SECONDS + 5))
-    while pids=$(grep -lzsx "SUITE_DIR=$SUITE_DIR" /proc/[0-9]*/environ | cut -d / -f 3 | grep -vx "$BASHPID") &&
-        ((SECONDS < deadline)); do
+    local pids deadline=$((SECONDS + 60))
+    # Those who look do not have SUITE_DIR in their environment: they would find themselves.
+    while pids=$(env -u SUITE_DIR grep -lzsx "SUITE_DIR=$SUITE_DIR" /proc/[0-9]*/environ | env -u SUITE_DIR cut -d / -f 3) &&
+        [[ -n $pids ]] && ((SECONDS < deadline)); do
         read -rt 0.1 <> <(:) || :
     done
     [[ -z $pids ]] || ps -o pid=,args= -p "$(paste -sd , <<<"$pids")"
