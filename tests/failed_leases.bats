@@ -4,7 +4,13 @@ load helper
 setup() {
     cd "$(test_dir)"
     own_pool 6
+    begin
+}
+
+# begin: makes an empty home, and a process for which ports are picked.
+begin() {
     IFS=, read -ra ports <<<"$PORTSHIM_POOL"
+    rm -rf home
     mkdir -m 700 home
     start owner sleep infinity
     owner=$pid
@@ -67,6 +73,7 @@ slow_server() {
     printf -v pauses '%*s' "${1-30}" ''
     server=@${SUITE_DIR##*/}.$BATS_SUITE_TEST_NUMBER
     start server "$PROGRAMS/fake_portserver.py" "$server" say "${ports[0]}\n" "${pauses// /|}${ports[1]}\n" ok
+    slow=$pid
     within 10 grep -qs ready server.out
 }
 
@@ -74,25 +81,39 @@ asked() {
     (($(grep -c '^[0-9]' server.out) == $1))
 }
 
+# again: makes all as it was before the test, but for the pool.
+again() {
+    local ended
+    for ended in "$slow" "$owner" "${web[@]}"; do
+        stop "$ended"
+    done
+    rm -f server.out web.json
+    begin
+}
+
+# in_time: whether a client that was started at $began still waits for the server: it does so for 5 s. Where the machine
+# stood still for so long, all is made ready for another try.
+in_time() {
+    (($(date +%s%3N) - began < 4500)) || { again && return 1; }
+}
+
 @test "a pick that a signal ends while it has some of its ports leaves none of them" {
     for signal in TERM INT HUP; do
-        slow_server
-        # python3 resets INT, which a shell makes its background commands ignore
-        PORTSERVER_ADDRESS=$server start pick /usr/bin/python3 -c 'import os, signal, sys
+        for _ in {1..5}; do
+            slow_server
+            began=$(date +%s%3N)
+            # python3 resets INT, which a shell makes its background commands ignore
+            PORTSERVER_ADDRESS=$server start pick /usr/bin/python3 -c 'import os, signal, sys
 for number in signal.SIGINT, signal.SIGHUP:
     signal.signal(number, signal.SIG_DFL)
 os.execvp(sys.argv[1], sys.argv[1:])' portshim pick -q -n 3 "$owner"
-        within 10 asked 2
+            within 10 asked 2
+            ! in_time || break
+        done
         stop "$pid" "$signal"
         assert_equal "$status $(cat pick.out pick.err)" "$((128 + $(kill -l "$signal"))) "
         all_but 0
-        end_started
-        STARTED=()
-        rm server.out
-        start owner sleep infinity
-        owner=$pid
-        rm -r home
-        mkdir -m 700 home
+        again
     done
 }
 
@@ -109,6 +130,7 @@ os.execvp(sys.argv[1], sys.argv[1:])' portshim pick -q -n 3 "$owner"
 # web: starts a run with one of the ports; ${ports[@]} are the others.
 web() {
     start web portshim run -p 80 -n web -m web.json -- sleep infinity
+    web=("$pid")
     within 10 test -e web.json
     mapfile -t ports < <(printf '%s\n' "${ports[@]}" | grep -vx "$(portshim port web 80)")
 }
@@ -162,10 +184,14 @@ stop_occupier() {
 }
 
 @test "a join that a signal ends while it has some of its ports leaves none of them" {
-    web
-    slow_server
-    PORTSERVER_ADDRESS=$server start join portshim run -q -j web -p 81-83 -- true
-    within 10 asked 2
+    for _ in {1..5}; do
+        web
+        slow_server
+        began=$(date +%s%3N)
+        PORTSERVER_ADDRESS=$server start join portshim run -q -j web -p 81-83 -- true
+        within 10 asked 2
+        ! in_time || break
+    done
     stop "$pid"
     assert_equal "$status $(cat join.out join.err)" '143 '
     all_but 1
