@@ -7,9 +7,14 @@ setup() {
     cd "$(test_dir)"
     bare_ports 3
     strangers # a bind that is not translated fails: a stranger holds the placeholder
-    # Joining takes as long as this slow port server, which waits in the middle of it until the program has made ./go.
+    slow_server
+}
+
+# slow_server: starts a port server on which joining waits: in the middle of it, until the program has made ./go.
+slow_server() {
     local given=${PORTSHIM_POOL#"$(placeholders),"}
     start server /usr/bin/python3 "$PROGRAMS/fake_portserver.py" "$PWD/socket" slow 0.1 "$given" go
+    server=$pid
     within 10 grep -qsx ready server.out
 }
 
@@ -74,10 +79,19 @@ said() {
 }
 
 @test "a program that is interrupted while it joins ends at once" {
-    start program env PORTSERVER_ADDRESS="$PWD/socket" PORTSHIM_PORTS="$(placeholders)" PORTSHIM_MAP_FILE=m.env \
-        LD_PRELOAD="$PORTSHIM_LIB" sleep infinity
     asked() { (($(wc -l <server.out) > 1)); }
-    within 10 asked
+    for _ in {1..5}; do
+        began=$(date +%s%3N)
+        start program env PORTSERVER_ADDRESS="$PWD/socket" PORTSHIM_PORTS="$(placeholders)" PORTSHIM_MAP_FILE=m.env \
+            LD_PRELOAD="$PORTSHIM_LIB" sleep infinity
+        within 10 asked
+        # It waits for the server for 5 s. On a machine that stands still for so long, that is tried again.
+        (($(date +%s%3N) - began > 4500)) || break
+        stop "$pid"
+        stop "$server"
+        rm -f m.env socket
+        slow_server
+    done
     stop "$pid"
     assert_equal "$status" 143
     [[ ! -e m.env ]]

@@ -143,7 +143,7 @@ all_run() {
     chmod +x fails/portshim hangs/portshim
     for how in fails hangs; do
         for shell in bash zsh fish; do
-            type -P "$shell" >/dev/null || continue
+            type -P "$shell" >/dev/null || { echo "# $shell is not installed" >&3 && continue; }
             PATH=$PWD/$how:$PATH run -0 ask "$shell" 'portshim wait '
             assert_equal "$how $shell: $output" "$how $shell: "
             assert_equal "$how $shell: $(<answers)" "$how $shell: --" # it has not been ended

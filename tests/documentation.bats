@@ -143,7 +143,7 @@ has_decided() {
         (cd "$dir" && write_suite)
         {
             echo "trap 'trap - EXIT; kill \$(jobs -p) 2>/dev/null || :; wait' EXIT"
-            cat "$recipe"
+            sed 's/ wait -t 10 / wait -t 70 /g' "$recipe" # a busy machine may need more
         } >"$dir/recipe"
         run bash -c 'cd "$1" && exec bash -euo pipefail recipe 3>&-' - "$dir"
         [[ $status == 0 ]] || fail "$(cat "$recipe")"$'\n'"ended with $status: $output"

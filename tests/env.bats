@@ -25,7 +25,7 @@ start_keeper() {
         portshim port web 80
     } >expected
     for shell in sh bash dash 'busybox sh' zsh ksh; do
-        type -P "${shell% *}" || continue
+        type -P "${shell% *}" || { echo "# ${shell% *} is not installed" >&3 && continue; }
         # shellcheck disable=SC2016,SC2086 # expanded inside; two words
         $shell -c 'set -efu; IFS=0/=; eval "$(portshim env web)"; printf "%s\n" "$PORTSHIM_RUN" "$PORTSHIM_PORT_80"' |
             diff expected -

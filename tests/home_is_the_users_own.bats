@@ -64,7 +64,7 @@ roots_runs_start() {
 @test "so has a user who is another, or the same, in the namespace" {
     need_user_namespaces
     for map in -c '--map-user=1234'; do
-        as_user unshare "$map" true 2>/dev/null || continue
+        as_user unshare "$map" true 2>unshare.err || { echo "# no unshare $map: $(head -n 1 unshare.err)" >&3 && continue; }
         run as_user unshare "$map" portshim run -p 80 -- printenv PORTSHIM_RUN
         assert_output --regexp "^/tmp/portshim-$uid/runs/"
     done
