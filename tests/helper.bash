@@ -73,7 +73,7 @@ has_executed() {
 # stop PID [SIGNAL]: sends the signal (TERM) and waits for the process, a child of this shell; $status is its status.
 stop() {
     local ended=$1
-    poll 2 has_executed "$ended" || :
+    poll 60 has_executed "$ended" || :
     send "${2:-TERM}" "$ended" || :
     status=0
     # shellcheck disable=SC2034 # the caller reads it
@@ -123,9 +123,12 @@ promptly() {
     fail "it takes too long: $*"
 }
 
-# gone PID: it may be a zombie, whose parent takes it at any moment.
+# gone PID: it may be a zombie, whose parent takes it at any moment; but none that has other threads, which still have its
+# sockets (the state has an l then).
 gone() {
-    [[ $(ps -o stat= -p "$1") != [!Z]* ]]
+    local state
+    state=$(ps -o stat= -p "$1") || :
+    [[ $state != [!Z]* && $state != *l* ]]
 }
 
 # real RUN PORT: waits until something listens on the placeholder, and prints the real port.
