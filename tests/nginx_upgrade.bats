@@ -18,6 +18,7 @@ start_daemon() {
     port=$(real "$1.json" 8080)
     within 10 grep -qs . "$1/nginx.pid"
     STARTED+=("$(cat "$1/nginx.pid")")
+    within 10 has_workers "${STARTED[-1]}" 2 # a signal before that is noted, and not acted on
 }
 
 has_two_masters() {
