@@ -60,6 +60,7 @@ is_ready() {
     done
     for copy in "${copies[@]}"; do
         within 20 is_ready "$copy"
+        real "$copy.json" 8080 >/dev/null
         expected=$(printf '%s\n' "curl: $copy" "socket: $copy" 'peer: 127.0.0.1 8080' "pgsql: cluster-$copy")
         run -0 php "$copy" "$PROGRAMS/php.php"
         assert_output "$expected"
@@ -73,8 +74,8 @@ is_ready() {
         start "$copy" portshim run -p 8080 -m "$copy.json" -- "$php" "$PROGRAMS/php_serve.php" "$copy"
     done
     for copy in "${copies[@]}"; do
-        assert_equal "$(socat -T 60 - "TCP4:127.0.0.1:$(real "$copy.json" 8080)" </dev/null)" "$copy 8080"
-        assert_equal "$(inside "$copy.json" socat -T 60 - TCP4:127.0.0.1:8080 </dev/null)" "$copy 8080"
+        assert_equal "$(socat -u -T 60 "TCP4:127.0.0.1:$(real "$copy.json" 8080)" -)" "$copy 8080"
+        assert_equal "$(inside "$copy.json" socat -u -T 60 TCP4:127.0.0.1:8080 -)" "$copy 8080"
     done
 }
 
