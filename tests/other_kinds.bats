@@ -108,9 +108,10 @@ EOF
     grep -q udplite: out || skip "no such socket can be made"
     run cat listed
     refute_line --regexp '^ +909[01] '
+    rm out
     # shellcheck disable=SC2016
     start run portshim run -n other -p 8080 -- "${in_network[@]}" sh -c '"$0" made udplite 9090 >out; exec sleep infinity' "$program"
     within 10 grep -qs udplite: out
-    run portshim ls other
+    run -0 portshim ls other
     refute_line --regexp '^ +9090 '
 }
