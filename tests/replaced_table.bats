@@ -69,14 +69,17 @@ listening_web() {
         is_leased "$(portshim port web 8080)"
         stop "$join"
         stop "$web"
-        end_started
-        STARTED=()
-        own_pool_again
+        end_round
     done
 }
 
-# Starts with an empty home: the runs of the round before still have their leases.
-own_pool_again() {
+# end_round: ends all but the process that the pool's ports are leased for, and empties the home: its runs still have
+# their leases.
+end_round() {
+    local pool=${STARTED[0]}
+    STARTED=("${STARTED[@]:1}")
+    end_started
+    STARTED=("$pool")
     rm -r home
     mkdir -m 700 home
 }
@@ -104,9 +107,7 @@ own_pool_again() {
         touch answer
         within 10 gone_to_sleep "$pid"
         is_leased "$wanted"
-        end_started
-        STARTED=()
-        own_pool_again
+        end_round
     done
 }
 
@@ -126,9 +127,7 @@ gone_to_sleep() {
         for port in $(portshim port web 80 81); do
             is_leased "$port"
         done
-        end_started
-        STARTED=()
-        own_pool_again
+        end_round
     done
 }
 
@@ -146,8 +145,6 @@ gone_to_sleep() {
         assert_equal "$(cat pick.out)" "$wanted"
         is_leased "$wanted"
         stop "$owner"
-        end_started
-        # shellcheck disable=SC2034 # end_started reads it
-        STARTED=()
+        end_round
     done
 }
