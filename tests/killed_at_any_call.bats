@@ -65,7 +65,9 @@ teardown() {
 }
 
 @test "a program that starts by hand" {
-    kill_everywhere env LD_PRELOAD="$PORTSHIM_LIB" PORTSHIM_PORTS=8080 PORTSHIM_MAP_FILE="$PWD/map.json" true
+    # Not env(1), which would be killed itself: strace gives these variables to the program.
+    kill_everywhere -E LD_PRELOAD="$PORTSHIM_LIB" -E PORTSHIM_PORTS=8080 -E PORTSHIM_MAP_FILE="$PWD/map.json" true
+    grep -q '^rename.*map\.json' trace
     within 20 all_is_cleared_up
 }
 
