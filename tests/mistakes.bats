@@ -500,7 +500,7 @@ closed() {
     living=$pid
     within 10 lives m.json
     start waiter portshim wait -t 30 m.json 80
-    within 10 sleeps "$pid"
+    within 10 watches "$pid"
     kill -KILL "$living"
     status=0
     wait "$pid" || status=$?
@@ -513,8 +513,9 @@ closed() {
     pool_has 3
 }
 
-sleeps() {
-    [[ $(ps -o comm=,stat= -p "$1") == portshim*S* ]]
+# watches PID: the process has found the run that it waits for, and has its map.
+watches() {
+    grep -qs " $PWD/home/runs/[^/]*/map\$" "/proc/$1/maps"
 }
 
 @test "joining another user's run" {
