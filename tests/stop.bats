@@ -322,6 +322,19 @@ time.sleep(1000)' "$(jq -r .run web.json)"
     is_over "$(<found)"
 }
 
+@test "a machine that stands still when all have just been killed does not make it fail" {
+    needs_strace
+    start web portshim run -p 8080 -n web -- bash -c 'trap "" TERM; touch ready; sleep 1000; true'
+    within 10 test -e ready
+    # Its wait for what it has killed takes longer than that may need.
+    run -0 --separate-stderr env ASAN_OPTIONS="${ASAN_OPTIONS-}:detect_leaks=0" \
+        strace -f -o trace -e 'trace=?poll,?ppoll' -e 'inject=?poll,?ppoll:delay_enter=2200000' portshim stop -t 0 web
+    assert_equal "$output$stderr" ''
+    grep -q DELAYED trace
+    ended "$pid"
+    is_over
+}
+
 @test "mistakes are said before anything is ended" {
     start web portshim run -p 8080 -n web -- sleep 1000
     within 10 portshim port web 8080 >found 2>err

@@ -28,8 +28,10 @@
 #define PAUSE (20 * MILLISECOND)
 /* Who stands by ends so soon after the last process for which it is there. */
 #define STANDING_BY (1000 * MILLISECOND)
-/* How long it may take until what was killed has gone. */
+/* How long it may take until what was killed has gone, and how many looks: where the machine stood still, the
+ * time may be over at the first one. */
 #define DYING (5000 * MILLISECOND)
+enum { DYING_LOOKS = 8 };
 
 static bool is_added(const struct stopping *s, uint64_t run_id)
 {
@@ -198,6 +200,7 @@ static void look(struct stopping *s)
 {
     struct counting counting = {.stopping = s};
     s->is_late = process_clock() >= s->deadline;
+    s->late_looks += s->is_late;
     int error = members_look(&s->members, visit, &counting);
     if (error != 0)
         command_fail(portmap_strerror(error), "free some memory or descriptors", "the processes of the run");
@@ -310,11 +313,13 @@ static bool settle(struct stopping *s)
     return all;
 }
 
-/* Whether it makes no sense to go on: the time is over, and what was killed has had time to end. */
+/* Whether it makes no sense to go on: the time is over, and what was killed has had time to end, or nobody
+ * has been there for as long. */
 static bool is_hopeless(const struct stopping *s)
 {
-    uint64_t now = process_clock(), last = s->last_kill > s->deadline ? s->last_kill : s->deadline;
-    return s->is_late && (now >= s->deadline + DYING || now >= last + 2 * STANDING_BY);
+    uint64_t now = process_clock(), since = s->empty > s->deadline ? s->empty : s->deadline;
+    uint64_t last = s->last_kill > since ? s->last_kill : since;
+    return s->late_looks >= DYING_LOOKS && (now >= since + DYING || now >= last + 2 * STANDING_BY);
 }
 
 /* Whether all is done that can be done: no program was found for a time, and nobody stands by. Who stands by

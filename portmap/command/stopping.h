@@ -38,7 +38,8 @@ struct stopping {
     unsigned count;
     struct members members; /* the index of a member's run is that in runs[] */
 
-    bool is_late;   /* the deadline is over */
+    bool is_late; /* the deadline is over */
+    unsigned late_looks;
     uint64_t empty; /* process_clock() at the first look in turn that found no program; else 0 */
     uint64_t last_kill;
     unsigned programs, standing_by, spared; /* members, by the last look */
