@@ -125,6 +125,27 @@ the_living_stay() {
     done
 }
 
+@test "a run whose first program is just starting lives, also for who looks from another pid namespace" {
+    unshare -mpf --mount-proc true 2>unshare.err || skip "no pid namespace: $(head -n 1 unshare.err)"
+    # What this library does at the start of a program is done before ours joins the run.
+    cc -shared -fPIC -x c - -o slow.so <<'END'
+#include <unistd.h>
+__attribute__((constructor)) static void wait_for_go(void)
+{
+    while (access("go", F_OK) != 0)
+        usleep(10000);
+}
+END
+    start living env LD_PRELOAD="$PWD/slow.so" portshim run -p 80-82 -m living.env -- sleep infinity
+    within 10 test -e living.env
+    within 10 grep -qsx sleep "/proc/$pid/comm"
+    run -1 grep -F "$PWD/home/runs/" "/proc/$pid/maps"
+    unshare -mpf --mount-proc portshim ls
+    touch go
+    within 10 grep -qsF "$PWD/home/runs/" "/proc/$pid/maps" || fail "$(<living.err)"
+    fails_with 'pool exhausted' portshim pick "$owner"
+}
+
 # dies_with OFFSET COUNT BYTE: a run with all ports dies; then COUNT bytes of its head, whose name is the secret, are set
 # to BYTE from OFFSET on.
 dies_with() {

@@ -179,6 +179,7 @@ static bool visit(struct member *member, int pidfd, void *context)
 {
     struct counting *counting = context;
     struct stopping *s = counting->stopping;
+    s->runs[member->run].was_seen = true;
     if (member->spared) {
         counting->spared++;
         return false;
@@ -299,13 +300,22 @@ static void finish(struct stopping *s, struct stopping_run *run)
     run->is_over = true;
 }
 
+/* Whether a run has no process, now that none was found. Of one in another pid namespace, processes may be
+ * there that cannot be seen, and just executing a program. */
+static bool is_empty(const struct stopping *s, const struct stopping_run *run)
+{
+    enum run_state state = life_of(s->home, run->run_id);
+    bool seen = run->was_seen || run->map.head->pid_namespace == process_pid_namespace();
+    return state != RUN_ALIVE && (state != RUN_DYING || seen);
+}
+
 /* To be called when no program is left: whether all is done. */
 static bool settle(struct stopping *s)
 {
     bool all = true;
     for (unsigned i = 0; i < s->count; i++) {
         struct stopping_run *run = &s->runs[i];
-        if (!run->is_over && life_of(s->home, run->run_id) != RUN_ALIVE)
+        if (!run->is_over && is_empty(s, run))
             finish(s, run);
         run->is_ours = !run->is_over && is_ours(s, i);
         all = all && (run->is_over || run->is_ours);

@@ -17,6 +17,7 @@ struct stopping_run {
     uint64_t run_id;
     char path[PATH_MAX];
     struct map map;
+    bool was_seen; /* a process of it was found */
     bool is_over;
     bool is_ours;            /* it goes on, as an ancestor of this process is in it */
     pid_t killed_supervisor; /* of programs that were not found; 0: none */

@@ -182,6 +182,13 @@ static bool starter_may_live(const struct map_head *head, const struct life_judg
            process_is_alive(head->starter, head->starter_start_time);
 }
 
+/* Whether the starter's pid tells nothing here. While that executes a program, no lock tells of it, and no
+ * note: whoever sees its pid knows that it lives. */
+static bool starter_is_out_of_sight(const struct map_head *head, const struct life_judge *judge)
+{
+    return head->pid_namespace == 0 || head->pid_namespace != judge->pid_namespace;
+}
+
 unsigned life_ports(const struct life_look *look, struct portbits *ports)
 {
     const struct map_head *head = look->map.head;
@@ -328,7 +335,8 @@ static enum run_state judge_head(const struct home *home, struct life_look *look
             return RUN_ALIVE;
         }
         struct notes notes = read_notes(home, look->run_id);
-        bool may_be_unseen = may_have_unseen(&notes) || !files_keep_locks(look->fd);
+        bool may_be_unseen = may_have_unseen(&notes) || !files_keep_locks(look->fd) ||
+                             starter_is_out_of_sight(look->map.head, judge);
         if (may_be_unseen && !was_empty_before(look, notes.log_next))
             return RUN_DYING;
         enum run_state state = decide(home, look, life, &notes);

@@ -6,8 +6,8 @@
  * not open the head, or whose lock the file system has not kept. Exec drops the mapping, and the new program
  * maps it again a moment later: so a run in which a program was executed counts as dead only when it was
  * found without processes twice, LIFE_GRACE apart. A starter in another pid namespace is not judged by its
- * pid. Boots are not compared: containers may have boot ids of their own, and the locks and processes of an
- * earlier boot are gone.
+ * pid, and may be just executing one. Boots are not compared: containers may have boot ids of their own, and
+ * the locks and processes of an earlier boot are gone.
  *
  * A judge asks for locks and takes none, so it is in nobody's way, nor is another judge. It first says in the
  * life word that it is deciding, and asks once more: a process that takes its lock before that is seen, and
