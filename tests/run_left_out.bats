@@ -8,10 +8,15 @@ setup() {
     mkdir -p web/a/b other
 }
 
-# started_in DIRECTORY NAME: starts a run there, with placeholder 8080.
+# started_in DIRECTORY NAME: starts a run there, with placeholder 8080, and waits until its program is in it.
 started_in() {
     start "$2" env -C "$1" portshim run -n "$2" -p 8080,53/udp -- sleep infinity
     within 10 portshim port "$2" 8080
+    within 10 has_attached "$2"
+}
+
+has_attached() {
+    [[ $(portshim ls --log "$1") == *' attached' ]]
 }
 
 # means RUN: port, env, wait, ls -q and ls --log of the working directory are about this run.

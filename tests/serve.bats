@@ -305,11 +305,16 @@ time.sleep(1000)' "$ADDRESS"
     answers "$PWD/socket"
 }
 
+# is_listening PATH: a Unix socket listens there.
+is_listening() {
+    ss -Hlx | grep -qF " $1 "
+}
+
 @test "a server takes the socket that systemd opened for it" {
     type -P systemd-socket-activate >/dev/null || skip 'no systemd-socket-activate'
     start server systemd-socket-activate -l "$PWD/socket" -E PORTSHIM_HOME -E PORTSHIM_POOL \
         "$(type -P portshim)" serve
-    within 10 test -S socket
+    within 10 is_listening "$PWD/socket"
     answers "$PWD/socket"
     ADDRESS=$PWD/socket
     assert_equal "$(statistic pid)" "$pid"

@@ -58,8 +58,8 @@ all_answered() {
     asks other_user
     read -r first second <other_user.out
     assert_equal "$(statistic leases)" 2
-    assert_equal "$(as_nobody socat -t 5 - "ABSTRACT-CONNECT:${ADDRESS#@}" <<<"release $first")" ''
-    assert_equal "$(as_nobody socat -t 5 - "ABSTRACT-CONNECT:${ADDRESS#@}" <<<"release $second")" ok
+    assert_equal "$(as_nobody socat -t 60 - "ABSTRACT-CONNECT:${ADDRESS#@}" <<<"release $first")" ''
+    assert_equal "$(as_nobody socat -t 60 - "ABSTRACT-CONNECT:${ADDRESS#@}" <<<"release $second")" ok
     stop "$pid"
     within 5 statistic_is leases 0
 }
@@ -89,6 +89,7 @@ all_answered() {
         /usr/bin/python3 "$1/asks_again.py" number_again "$ADDRESS" "$server" &
         wait' - "$PROGRAMS"
     within 20 grep -qs answer numbers.out
+    within 20 grep -qsE '^(other|elsewhere) ' numbers.out
     other=$(sed -n 's/^other //p' numbers.out)
     [[ -n $other ]] # else the number could not be had again
     # The port of the dead process is free. The port in the answer is the other process's, which has the number now.

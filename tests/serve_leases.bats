@@ -69,6 +69,7 @@ of_nobody() {
     # shellcheck disable=SC2016 # the shell that is meant expands it
     start parent bash -c 'sleep infinity & echo $!; exec sleep infinity'
     within 5 test -s parent.out
+    within 5 grep -qsx sleep "/proc/$pid/comm" # the shell would wait for the child
     child=$(cat parent.out)
     lease "$child"
     assert_equal "$port" "$PORTSHIM_POOL"
@@ -229,6 +230,7 @@ time.sleep(1000)'
     first=$(say "$pid\n")
     rm home/leases
     within 10 test -e home/leases # the server leases it in the table though no client has asked
+    assert_equal "$(statistic leases)" 1 # it answers when it has done so
     assert_nobodys "$first"
     within 10 rm -rf home # the server may put a table into it meanwhile
     second=$(say "$pid\n")

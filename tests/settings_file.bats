@@ -136,7 +136,7 @@ foreign() {
 
 # not_read WHY REMEDY: portshim run warns of .portshim in these words, and runs.
 not_read() {
-    run -0 --separate-stderr timeout 10 portshim run -p 80 -- true
+    run -0 --separate-stderr timeout 60 portshim run -p 80 -- true
     assert_equal "$stderr" "portshim: warning: .portshim is not read: $1: $2"
 }
 

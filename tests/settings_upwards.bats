@@ -234,9 +234,11 @@ has_names() {
     export PORTSHIM_HOME=$PWD/own
     mkdir -m 700 own
     printf 'ports 8080\nname %s\n' "$(printf 'w%.0s' {1..64})" >.portshim
-    # shellcheck disable=SC2016 # the runs' shells expand it
-    seq 6 | xargs -P 6 -I{} portshim run -m {}.env -v -- sh -c 'echo >>there; while [ "$(wc -l <there)" -lt 6 ]; do sleep 0.02; done' 2>told
-    grep -o 'name w.*' told | sort >got
+    # Each with a stderr of its own: a line is not always one write.
+    # shellcheck disable=SC2016 # the shells expand it
+    seq 6 | xargs -P 6 -I{} sh -c 'exec portshim run -m {}.env -v -- sh -c "$1" 2>{}.told' sh \
+        'echo >>there; while [ "$(wc -l <there)" -lt 6 ]; do sleep 0.02; done'
+    cat ./*.told | grep -o 'name w.*' | sort >got
     { printf 'name %s\n' "$(printf 'w%.0s' {1..64})" && printf "name $(printf 'w%.0s' {1..62})-%s\n" 2 3 4 5 6; } | sort | diff - got
     nothing_left() {
         portshim run -p 1 -n last -- true && [[ $(ls own/names) == last ]]

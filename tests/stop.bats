@@ -274,7 +274,7 @@ time.sleep(1000)' "$(jq -r .run web.json)"
     user=(env PORTSHIM_HOME="$PWD/users_home" setpriv --reuid=65534 --regid=65534 --clear-groups --)
     "${user[@]}" ./becomes_root -- || skip 'setuid programs have no effect here'
     start web "${user[@]}" portshim run -q -p 8080 -n web -- bash -c './becomes_root & sleep 1000 & wait'
-    within 10 pgrep -P "$pid" -x becomes_root -u root
+    within 10 pgrep -P "$pid" -x becomes_root -U root
     privileged=$(pgrep -P "$pid" -x becomes_root)
     STARTED+=("$privileged")
     run -125 --separate-stderr "${user[@]}" portshim stop -t 0.2 web
@@ -313,7 +313,7 @@ time.sleep(1000)' "$(jq -r .run web.json)"
     web=$pid
     within 10 test -e ready
     portshim port web 8080 >found
-    start stop portshim stop -v web
+    start stop portshim stop -v -t 100 web
     within 10 grep -q TERM stop.err
     stop "$pid" HUP
     refute gone "$web"

@@ -6,8 +6,12 @@ load trap
 
 # child_runs: the shell's child is a program of its own by now. A copy of the shell might lose the signal.
 child_runs() {
-    grep -lzsx "TRAP_TEST=$PWD" /proc/[0-9]*/environ | sed 's/environ$/cmdline/' | xargs cat 2>/dev/null | tr '\0' ' ' |
-        grep -q 'busybox sleep 1000'
+    local process
+    while read -r process; do
+        # Not the shell, whose command has these words, too.
+        [[ $(tr '\0' ' ' 2>/dev/null <"/proc/$process/cmdline") != 'busybox sleep 1000 ' ]] || return 0
+    done < <(grep -lzsx "TRAP_TEST=$PWD" /proc/[0-9]*/environ | cut -d / -f 3)
+    return 1
 }
 
 # ends_in SIBLING_OR_PROXY: a trapped shell and its child are ended once, and whoever waits sees the shell's own status.
