@@ -92,13 +92,15 @@ gives() {
     needs_a_stranger
     own_pool 1
     serve --per-user 2
+    mkfifo -m 666 hold
     # shellcheck disable=SC2016 # the shell that is meant expands it
     start run env PORTSERVER_ADDRESS="$ADDRESS" "${as_stranger[@]}" portshim run --require-portserver -p 6379 -m strange/map.env -- \
-        bash -c 'setsid sleep infinity >&2 3>&- & echo $!; read -r'
+        bash -c 'setsid sleep infinity >&2 3>&- & echo $!; read -r <>hold'
     within 10 test -s run.out
     STARTED+=("$(cat run.out)")
     kill -KILL "$server"
     within 5 gone "$server"
+    refute gone "$pid"
     stop "$pid" KILL
     serve --per-user 2
     gives_nothing 4
