@@ -1,12 +1,13 @@
 /*
- * bad_pointers WAY PORT PORT: makes every call with pointers and lengths that no program should pass. The first
- * port has servers, which show what is sent in spite of that; the second port is for bind().
+ * bad_pointers WAY PORT PORT: makes every call with pointers and lengths that no program should pass. The
+ * first port has servers, which show what is sent in spite of that; the second port is for bind().
  */
 #include "calls.h"
 #include "show.h"
 
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdint.h>
 #include <sys/mman.h>
 
@@ -84,8 +85,8 @@ static void fill(const struct place *place, const void *content, size_t size)
 
 static int with_timeout(int fd)
 {
-    struct timeval soon = {.tv_usec = 1};
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof soon);
+    struct timeval patience = {.tv_sec = 60};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     return fd;
 }
 
@@ -139,16 +140,35 @@ static int make_kind(unsigned kind, int family)
     }
 }
 
-/* Prints what has arrived at the servers. */
-static void show_arrived(void)
+/* What was sent may arrive some time after the call that sends it: the kernel may leave it to a thread of its
+ * own. */
+static void wait_until_arrived(int fd)
 {
+    struct pollfd arriving = {.fd = fd, .events = POLLIN};
+    poll(&arriving, 1, 60000);
+}
+
+/* Prints what has arrived at the servers. So many connections or datagrams must arrive at one of them. */
+static void show_arrived(long expected)
+{
+    struct pollfd servers[4];
+    long count[4] = {0}, sum = 0;
     char byte;
-    for (int i = 0; i < 2; i++) {
-        for (int fd; (fd = accept(listener[i], NULL, NULL)) >= 0; close(fd))
-            printf(" a connection at %s", loopback[i]);
-        while (recv(receiver[i], &byte, 1, MSG_DONTWAIT) >= 0)
-            printf(" a datagram at %s", loopback[i]);
-    }
+    for (int i = 0; i < 4; i++)
+        servers[i] = (struct pollfd){.fd = i % 2 == 0 ? listener[i / 2] : receiver[i / 2], .events = POLLIN};
+    do
+        for (int i = 0; i < 4; i++)
+            for (int got; (got = i % 2 == 0 ? accept(servers[i].fd, NULL, NULL)
+                                            : (int)recv(servers[i].fd, &byte, 1, MSG_DONTWAIT)) >= 0;) {
+                if (i % 2 == 0)
+                    close(got);
+                count[i]++;
+                sum++;
+            }
+    while (sum < expected && poll(servers, 4, 60000) > 0);
+    for (int i = 0; i < 4; i++)
+        for (long left = count[i]; left > 0; left--)
+            printf(" a %s at %s", i % 2 == 0 ? "connection" : "datagram", loopback[i / 2]);
 }
 
 static void show_own_port(int fd)
@@ -214,6 +234,16 @@ static const socklen_t lengths[] = {0,  1,   2,   3,   4,    8,         15,     
                                     64, 127, 128, 129, 4096, INT32_MAX, 0x80000000, UINT32_MAX};
 enum { LENGTHS = sizeof lengths / sizeof *lengths };
 
+/* How many connections or datagrams a call on that kind of socket has sent to a server. */
+static long arriving(size_t call, unsigned kind, long result)
+{
+    if (result < 0 || call == 0 || kind > 3)
+        return 0;
+    if (kind % 2 == 0) /* TCP */
+        return 1;
+    return call == 1 ? 0 : call == 4 ? result : 1;
+}
+
 static void one_outward(size_t call, unsigned kind, int family, const struct place *place, socklen_t len)
 {
     int fd = make_kind(kind, family);
@@ -223,8 +253,8 @@ static void one_outward(size_t call, unsigned kind, int family, const struct pla
     show_result(result);
     if (call == 0 && result == 0)
         show_own_port(fd);
+    show_arrived(arriving(call, kind, result));
     reset(fd);
-    show_arrived();
     putchar('\n');
 }
 
@@ -254,6 +284,8 @@ static int connected(int family, int type)
     int fd = opened(family, type);
     socklen_t len = make_name(&name, loopback[family == AF_INET6], server_port);
     must(connect(fd, &name.any, len), "connect");
+    if (type == SOCK_STREAM)
+        wait_until_arrived(listener[family == AF_INET6]);
     return fd;
 }
 
@@ -292,6 +324,7 @@ static long ask_recvfrom(int server, int client, void *address, socklen_t *len)
 {
     char byte;
     must((int)send(client, "x", 1, 0), "send");
+    wait_until_arrived(server);
     return by->recvfrom(server, &byte, 1, MSG_DONTWAIT, address, len);
 }
 
@@ -347,7 +380,7 @@ static void one_inward(size_t call, int family, const struct place *place, const
         show_written(place, call < 4);
     }
     reset(client);
-    show_arrived();
+    show_arrived(0); /* it has arrived already */
     putchar('\n');
 }
 
@@ -360,7 +393,8 @@ static void all_inward(int family)
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
             unsigned count = make_places(places, &sizes[i], sizeof sizes[i]);
             unsigned lengths_count = make_places(of_length, &sizes[i], sizeof sizes[i]);
-            /* Bad places for the address with a good one for the length, the other way round, and bad ones for both. */
+            /* Bad places for the address with a good one for the length, the other way round, and bad ones
+             * for both. */
             struct place good = {"other memory", somewhere, sizeof somewhere, 1};
             struct place good_length = {"other memory", somewhere, sizeof somewhere, 1};
             for (unsigned place = 0; place < count; place++)
@@ -387,6 +421,7 @@ static void one_recvmsg(int family, const struct place *header, const struct pla
     struct iovec part = {&byte, 1};
     struct msghdr message = {.msg_name = name->at, .msg_namelen = len, .msg_iov = &part, .msg_iovlen = 1};
     must((int)send(client, "x", 1, 0), "send");
+    wait_until_arrived(receiver[i]);
     memset(filling, 0xa5, sizeof filling);
     fill(name, filling, sizeof filling);
     if (header->at == read_only) {
@@ -406,7 +441,7 @@ static void one_recvmsg(int family, const struct place *header, const struct pla
     if (result >= 0)
         show_written(name, 0);
     close(client);
-    show_arrived();
+    show_arrived(0);
     putchar('\n');
 }
 
@@ -439,10 +474,11 @@ static void all_vectors(int family)
             messages[m] = (struct mmsghdr){
                 .msg_hdr = {.msg_name = &name, .msg_namelen = len, .msg_iov = &part, .msg_iovlen = 1}};
         printf("sendmmsg: %u good of %u:", good, good + 1);
-        show_result(by->sendmmsg(client, messages, good + 1, 0));
+        long sent = by->sendmmsg(client, messages, good + 1, 0);
+        show_result(sent);
         for (unsigned m = 0; m < good; m++)
             printf(" %u", messages[m].msg_len);
-        show_arrived();
+        show_arrived(sent);
         putchar('\n');
         close(client);
     }
