@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -133,16 +134,17 @@ static struct call call_of_child(int fd)
 
 TEST("a call that waits for its socket's time limit leaves no other one lying")
 {
-    struct timeval long_limit = {.tv_sec = 600}, now = long_limit;
-    socklen_t len = sizeof now;
+    struct timeval long_limit = {.tv_sec = 600};
+    struct tcp_info info = {0};
+    socklen_t len = sizeof info;
     listen_somewhere(0);
     fill_backlog();
     int slow = new_socket(), of_program = dup(slow);
     equal(setsockopt(slow, SOL_SOCKET, SO_SNDTIMEO, &long_limit, sizeof long_limit), 0);
     const struct call call = call_of_child(of_program);
     equal(connecting_start(&call, slow, &at, at_len).how, ANSWER_LATER);
-    while (now.tv_sec != 0) /* it has been taken, and is being begun */
-        equal(getsockopt(of_program, SOL_SOCKET, SO_SNDTIMEO, &now, &len), 0);
+    while (info.tcpi_state != TCP_SYN_SENT) /* it has been taken, and is being begun */
+        equal(getsockopt(of_program, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
     int server = listen_somewhere(5);
     equal(start(new_socket()).how, ANSWER_LATER);
     equal(poll(&(struct pollfd){.fd = server, .events = POLLIN}, 1, 50000), 1);
