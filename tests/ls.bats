@@ -235,7 +235,7 @@ signal.pause()'
 
 @test "a command that cannot be wrapped itself is named as well" {
     webhook=$(type -P webhook) || skip "webhook, a Go server, is not installed"
-    start server portshim run --trap=off -p 9000 -n web -- "$webhook" -ip 127.0.0.1 -port "${PORTSHIM_POOL##*,}"
+    start server portshim run --trap=off -p 9000 -n web -- "$webhook" -nopanic -ip 127.0.0.1 -port "${PORTSHIM_POOL##*,}"
     within 10 grep -qsx webhook "/proc/$pid/comm"
     assert_equal "$(portshim ls --json web | jq -c '.runs[0].not_wrapped')" \
         '[{"program":"webhook","in_part":false,"reason":"a Go program, and the trap is off","remedy":"use --trap=auto"}]'
