@@ -930,7 +930,7 @@ static void messages(void)
     union name name[3];
     char bytes[3][4];
     struct iovec part[3];
-    struct timespec timeout = {.tv_nsec = 30000000};
+    struct timespec timeout;
     static const struct {
         const char *name;
         unsigned count, sent;
@@ -954,7 +954,7 @@ static void messages(void)
         }
         for (unsigned sent = 0; sent < calls[i].sent; sent++)
             try_sendto(sender, "127.0.0.1", server, 0);
-        timeout = (struct timespec){.tv_nsec = calls[i].timeout == 2 ? -1 : 30000000};
+        timeout = (struct timespec){.tv_sec = 30, .tv_nsec = calls[i].timeout == 2 ? -1 : 0};
         printf("recvmmsg %s:", calls[i].name);
         await(receiver);
         result("got",

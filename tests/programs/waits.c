@@ -3,6 +3,7 @@
  * handlers, time limits, being stopped, errors, the end of a socket. When it is trapped, both ports are
  * placeholders.
  */
+#include "asleep.h"
 #include "calls.h"
 #include "show.h"
 
@@ -14,7 +15,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum { MOST = 4, PATIENCE_MS = 50000 };
+enum { MOST = 4, PATIENCE_MS = ASLEEP_PATIENCE_MS };
 
 static unsigned port, other_port;
 static union name to, from;
@@ -33,13 +34,6 @@ static void handle(int number, int flags)
     taken = 0;
 }
 
-static long milliseconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static int bound(union name *name, unsigned at)
 {
     socklen_t len = make_name(name, "127.0.0.1", at);
@@ -54,61 +48,70 @@ static void limit(int fd, long ms)
     must(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time), "SO_RCVTIMEO");
 }
 
-/* Receives by one of the calls, and prints the result and the source. */
-static void receive(int fd, int way, int flags)
-{
-    char bytes[MOST] = "";
+/* What has been received: the bytes, and the sources. */
+struct got {
+    long result;
+    char bytes[MOST];
     union name sources[MOST];
+};
+
+/* Receives by one of the calls. */
+static void get(struct got *got, int fd, int way, int flags)
+{
     struct iovec parts[MOST];
     struct mmsghdr messages[MOST];
-    socklen_t len = sizeof *sources;
-    long result;
-    memset(sources, 0, sizeof sources);
+    socklen_t len = sizeof *got->sources;
+    memset(got, 0, sizeof *got);
     for (int i = 0; i < MOST; i++) {
-        parts[i] = (struct iovec){&bytes[i], 1};
-        messages[i] = (struct mmsghdr){.msg_hdr = {.msg_name = &sources[i],
-                                                   .msg_namelen = sizeof *sources,
+        parts[i] = (struct iovec){&got->bytes[i], 1};
+        messages[i] = (struct mmsghdr){.msg_hdr = {.msg_name = &got->sources[i],
+                                                   .msg_namelen = sizeof *got->sources,
                                                    .msg_iov = &parts[i],
                                                    .msg_iovlen = 1}};
     }
     if (way == 0)
-        result = recvfrom(fd, bytes, 1, flags, (struct sockaddr *)sources, &len);
+        got->result = recvfrom(fd, got->bytes, 1, flags, (struct sockaddr *)got->sources, &len);
     else if (way == 1)
-        result = recvmsg(fd, &messages[0].msg_hdr, flags);
+        got->result = recvmsg(fd, &messages[0].msg_hdr, flags);
     else
-        result = recvmmsg(fd, messages, way, flags, NULL);
+        got->result = recvmmsg(fd, messages, way, flags, NULL);
+}
+
+/* Prints the result, or errno, and the sources. */
+static void show_got(const struct got *got, int way)
+{
     flockfile(stdout); /* two threads may be here */
-    show_result(result);
-    for (int i = 0; i < (way < 2 ? 1 : (int)result) && result > 0; i++) {
-        printf(" %c from", bytes[i] != 0 ? bytes[i] : '-');
-        show_name(&sources[i]);
+    show_result(got->result);
+    for (int i = 0; i < (way < 2 ? 1 : (int)got->result) && got->result > 0; i++) {
+        printf(" %c from", got->bytes[i] != 0 ? got->bytes[i] : '-');
+        show_name(&got->sources[i]);
     }
     funlockfile(stdout);
 }
 
-static char state_of(pid_t pid)
+static void receive(int fd, int way, int flags)
 {
-    char path[64], state = '?';
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    FILE *file = fopen(path, "r");
-    if (file != NULL) {
-        if (fscanf(file, "%*d %*s %c", &state) != 1)
-            state = '?';
-        fclose(file);
-    }
-    return state;
+    struct got got;
+    get(&got, fd, way, flags);
+    show_got(&got, way);
 }
 
-/* Waits until a thread sleeps: it has made its call. */
-static void until_asleep(pid_t thread)
+static int has_ended(pid_t pid)
 {
-    int seen = 0;
-    long began = milliseconds();
-    while (seen < 10 && milliseconds() < began + PATIENCE_MS) {
-        char state = state_of(thread);
-        seen = state == 'S' || state == 'D' ? seen + 1 : 0;
-        usleep(5000);
-    }
+    siginfo_t info = {0};
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+}
+
+/* Receives what this child sends. If the time limit is over before it has sent, again. */
+static void receive_of(pid_t pid, int fd, int way)
+{
+    struct got got;
+    int had_sent;
+    do {
+        had_sent = has_ended(pid);
+        get(&got, fd, way, 0);
+    } while (got.result < 0 && errno == EAGAIN && !had_sent);
+    show_got(&got, way);
 }
 
 /* A child that does something to this process once that sleeps in its call. */
@@ -153,10 +156,10 @@ static void signal_and_send(pid_t parent, int fd)
 static void stop_and_send(pid_t parent, int fd)
 {
     kill(parent, SIGSTOP);
-    long began = milliseconds();
-    while (state_of(parent) != 'T' && milliseconds() < began + PATIENCE_MS)
+    long began = asleep_milliseconds();
+    while (asleep_state(parent) != 'T' && asleep_milliseconds() < began + PATIENCE_MS)
         usleep(1000);
-    if (state_of(parent) != 'T')
+    if (asleep_state(parent) != 'T')
         _exit(1);
     kill(parent, SIGCONT);
     usleep(200000);
@@ -242,10 +245,10 @@ static void interrupted(int way, int server, int client)
     receive(server, 0, 0);
 
     limit(server, 150);
-    long began = milliseconds();
+    long began = asleep_milliseconds();
     printf("%s, the end of a time limit:", ways[way]);
     receive(server, way, 0);
-    long took = milliseconds() - began;
+    long took = asleep_milliseconds() - began;
     printf(" %s\n", took >= 150 && took < PATIENCE_MS ? "in time" : "not in time");
     limit(server, 0);
 
@@ -274,7 +277,7 @@ static void vectors(void)
     limit(server, 1000);
     printf("and with a time limit:");
     pid = child(send_first, client);
-    receive(server, 3, 0);
+    receive_of(pid, server, 3);
     end(pid);
     close(server);
     close(client);
@@ -373,8 +376,10 @@ static void threads(void)
     pthread_create(&thread, NULL, receive_undisturbed, NULL);
     pthread_barrier_wait(&together);
     until_asleep(thread_number);
-    pid_t pid = child(signal_and_send, client);
-    receive(server_of_thread, 0, 0);
+    pid_t pid = child(signal_it, client);
+    receive(server_of_thread, 0, 0); /* is interrupted */
+    usleep(200000);
+    send_one(client, 's'); /* for the other thread, which waits on */
     pthread_join(thread, NULL);
     end(pid);
     close(server_of_thread);
