@@ -10,10 +10,12 @@ enum { HEAD = 12, ANSWER = 16, MOST = 512 };
 
 static volatile sig_atomic_t ends;
 
+/* It ends recvfrom(2), once more after a second if that had not been called yet. */
 static void end(int number)
 {
     (void)number;
     ends = 1;
+    alarm(1);
 }
 
 int main(int argc, char **argv)
@@ -27,6 +29,7 @@ int main(int argc, char **argv)
     socklen_t len = make_name(&own, "0.0.0.0", (unsigned)atoi(argv[1]));
     int fd = must(socket(AF_INET, SOCK_DGRAM, 0), "socket");
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGALRM, &action, NULL);
     must(bind(fd, &own.any, len), "bind");
     while (!ends) {
         len = sizeof source;
