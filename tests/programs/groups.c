@@ -9,6 +9,8 @@
 #include <net/if.h>
 #include <unistd.h>
 
+enum { OWN = 4 }; /* so many messages come from this program to each target */
+
 static unsigned interface;
 
 static socklen_t make_target(union name *name, const char *target, unsigned port)
@@ -34,7 +36,9 @@ static int receiver(const char *target, unsigned port)
 {
     union name name;
     socklen_t len = make_target(&name, target, port);
+    struct timeval patience = {.tv_sec = 30};
     int fd = opened(name.any.sa_family);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     must(bind(fd, &name.any, len), "bind %s", target);
     if (name.any.sa_family == AF_INET6) {
         struct ipv6_mreq group = {name.ipv6.sin6_addr, interface};
@@ -85,7 +89,8 @@ int main(int argc, char **argv)
     wait_for(argv[5]);
     for (int i = first; i < argc; i++) {
         char text[64];
-        for (ssize_t len; (len = recv(heard[i - first], text, sizeof text, MSG_DONTWAIT)) > 0;)
+        int left = OWN; /* those are waited for: a busy kernel delivers later */
+        for (ssize_t len; (len = recv(heard[i - first], text, sizeof text, left-- > 0 ? 0 : MSG_DONTWAIT)) > 0;)
             printf("%s heard %.*s\n", argv[i], (int)len, text);
     }
     return 0;
