@@ -91,7 +91,7 @@ reached() {
     expected "a server" >expected.out
     start server portshim run -p all -n late -- "$GO_SERVER" 'a server'
     within 10 portshim ls late >ls.out 2>&1
-    assert_not_equal "$(real late 8080)" 8080
+    assert_not_equal "$(real late 8080/tcp)" 8080 # it serves UDP before
     for kind in go static; do
         run -0 --separate-stderr portshim run -j late -- "$(of "$kind" ask)" 8080 8081
         assert_output "$(<expected.out)"
