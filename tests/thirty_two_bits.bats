@@ -48,7 +48,7 @@ setup() {
 
 @test "a key means the same port to a 32-bit portshim" {
     own_pool 50
-    portshim run --key web -v -p 8080 -- ./time64 9000 2>narrow.err
+    portshim run --key web -v -p 8080 -- ./time64 8080 2>narrow.err
     PORTSHIM_LIB=$BUILD/libportshim.so "$BUILD/portshim" run --key web -v -p 8080 -- true 2>wide.err
-    assert_equal "$(grep 8080 narrow.err)" "$(grep 8080 wide.err)"
+    assert_equal "$(grep " 8080 -> " narrow.err)" "$(grep " 8080 -> " wide.err)"
 }
