@@ -149,7 +149,7 @@ print("connected")'
 
 @test "libc's own look-ups reach the name server of the run" {
     unshare -m true || skip 'no mount namespace can be made here'
-    echo 'nameserver 127.0.0.1' >resolv.conf
+    printf '%s\n' 'nameserver 127.0.0.1' 'options timeout:30' >resolv.conf
     start server portshim run --trap=on -p 53 -n names -- dnsmasq --keep-in-foreground --conf-file=/dev/null \
         --no-resolv --no-hosts --pid-file= --user= --log-facility=- --listen-address=127.0.0.1 --bind-interfaces \
         --host-record=copy.test,192.0.2.7

@@ -105,7 +105,10 @@ ten() {
     ! "${as[@]}" portshim run -p "9000=${real_ports[0]}" -- true 2>lease.err || fail 'the port is not leased'
     for ((i = 0; i < copies; i++)); do
         target=${pids[i]}
-        [[ $how == directly ]] || target=$(<"script$i.pid")
+        if [[ $how == by_script ]]; then
+            within 10 test -s "script$i.pid" # the script writes it while its server starts
+            target=$(<"script$i.pid")
+        fi
         is_the_server "$target" "$2" || fail "copy $i: $target is $(ps -o args= -p "$target")"
         kill -TERM "$target"
     done

@@ -217,9 +217,9 @@ ends_at_once() {
     start_keeper
     start bound portshim run -j m.json -- /usr/bin/python3 -c '
 import signal, socket
-s = socket.create_server(("127.0.0.1", 81))
 t = socket.socket()
 t.bind(("127.0.0.1", 80))
+s = socket.create_server(("127.0.0.1", 81))
 signal.pause()'
     real m.json 81
     run -124 portshim wait -t 0.1 m.json 80
