@@ -24,22 +24,22 @@ setup() {
         -p 2222 root@127.0.0.1)
 }
 
-# logs_in OPTION...: the test, with these options of the run.
+# logs_in OPTION...: the test, with these options of the run. What root's shell says on stderr when it starts is root's.
 logs_in() {
     local port
     start sshd "${in_runtime[@]}" portshim run -p 2222,8080 -n ssh "$@" -- "$sshd" -D -e -f "$PWD/sshd_config"
     within 10 portshim ls ssh >ls.out 2>&1 || fail "$(cat ls.out sshd.err)"
     real ssh 2222 || fail "$(cat sshd.err)"
     # shellcheck disable=SC2016 # expanded there
-    run -0 inside ssh "${login[@]}" 'echo "${SSH_CONNECTION##* } ${SUITE_DIR-a new environment}"'
+    run -0 --separate-stderr inside ssh "${login[@]}" 'echo "${SSH_CONNECTION##* } ${SUITE_DIR-a new environment}"'
     assert_output '2222 a new environment'
     start login portshim run -j ssh -- "${login[@]}" "sh -c 'echo \$\$ >$PWD/server.pid; exec $GO_SERVER login'; exit \$?"
     port=$(real ssh 8080/tcp)
     assert_equal "$(curl -s "http://127.0.0.1:$port/")" 'login at 127.0.0.1:8080'
-    run -0 inside ssh "${login[@]}" curl -s http://127.0.0.1:8080/
+    run -0 --separate-stderr inside ssh "${login[@]}" curl -s http://127.0.0.1:8080/
     assert_output 'login at 127.0.0.1:8080'
     # From outside, a login at the real port.
-    run -0 "${login[@]/#2222/$(portshim port ssh 2222)}" curl -s http://127.0.0.1:8080/
+    run -0 --separate-stderr "${login[@]/#2222/$(portshim port ssh 2222)}" curl -s http://127.0.0.1:8080/
     assert_output 'login at 127.0.0.1:8080'
     kill -TERM "$(<server.pid)"
     status=0

@@ -101,3 +101,24 @@ server = socket.create_server(("127.0.0.1", 8080)); signal.pause()'
     run -0 gdb -p "$pid" -batch -ex 'print $_siginfo' -ex detach
     kill -0 "$pid"
 }
+
+@test "ls does not take a supervisor for a program that has the port, while it has a copy of the socket" {
+    needs_strace
+    shape sibling
+    mkfifo go
+    start program env "TRAP_TEST=$PWD" portshim run -q -p 8080 -n web -- portshim trapped - 0 /usr/bin/python3 \
+        python3 -c 'import signal, socket
+open("go").read()
+server = socket.create_server(("127.0.0.1", 8080)); signal.pause()'
+    within 10 supervisor "$pid" >supervisor.pid
+    start slow strace -qq -o calls -e trace=listen -e inject=listen:signal=STOP -p "$(<supervisor.pid)"
+    within 10 grep -qx "TracerPid:[[:space:]]*$pid" "/proc/$(<supervisor.pid)/status"
+    echo >go
+    within 10 grep -qsx -- '--- stopped by SIGSTOP ---' calls
+    run -0 find "/proc/$(<supervisor.pid)/fd" -lname 'socket:*'
+    assert_output # the copy
+    run -0 portshim ls --json web
+    assert_equal "$(jq -r '.runs[0].ports[0] | .state, .processes[].program' <<<"$output")" $'listening\npython3'
+    kill -CONT "$(<supervisor.pid)"
+    portshim wait -t 60 web 8080
+}

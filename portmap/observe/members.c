@@ -3,6 +3,7 @@
 #include "base/kernel.h"
 #include "base/text.h"
 #include "host/processes.h"
+#include "observe/own_command.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,9 +11,6 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-/* For the name of a command of portshim; a longer word is none. */
-enum { COMMAND_WORD = 16 };
 
 /* A process as the list of all processes has it, before any was looked into. */
 struct passer {
@@ -150,31 +148,6 @@ static struct member *enter(struct members *members, pid_t pid, uint64_t ticks, 
     return member;
 }
 
-/* The second word of a command line of portshim; NULL when it is another program's. Those of the trap have
- * all words in one string (shim/trap/aside.h). */
-static const char *word_of_portshim(const char *line, int len)
-{
-    static const char own[] = "portshim ";
-    if (len <= 0)
-        return NULL;
-    if (strncmp(line, own, sizeof own - 1) == 0)
-        return line + sizeof own - 1;
-    const char *end = line + strlen(line), *slash = strrchr(line, '/');
-    bool is_portshim = strcmp(slash != NULL ? slash + 1 : line, "portshim") == 0;
-    return is_portshim && end < line + len ? end + 1 : NULL;
-}
-
-/* The word of the command that a process of portshim is; empty for another program. */
-static void read_command(pid_t pid, char word[static COMMAND_WORD])
-{
-    char path[64], line[PATH_MAX + 64];
-    struct text t = text_in(word, COMMAND_WORD);
-    snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
-    const char *at = word_of_portshim(line, text_read_once(path, line, sizeof line));
-    if (at != NULL)
-        text_bytes(&t, at, strcspn(at, " "));
-}
-
 static bool is_one_of(const char *word, const char *const words[], size_t count)
 {
     size_t i = 0;
@@ -187,8 +160,8 @@ static bool is_one_of(const char *word, const char *const words[], size_t count)
 static void look_at_kind(struct member *member)
 {
     static const char *const words[] = {"trap", "proxy", "witness", "trapped", "run", "ports"};
-    char word[COMMAND_WORD];
-    read_command(member->pid, word);
+    char word[OWN_COMMAND_SIZE];
+    own_command(member->pid, word);
     member->stands_by = is_one_of(word, words, sizeof words / sizeof *words);
     member->is_supervisor = strcmp(word, words[0]) == 0;
 }
@@ -216,11 +189,11 @@ static int run_by_maps(const struct looking *looking, pid_t pid)
 {
     static const char *const of_trap[] = {"trap", "proxy", "witness", "trapped"};
     static const char *const of_run[] = {"run", "ports"};
-    char word[COMMAND_WORD];
+    char word[OWN_COMMAND_SIZE];
     int run = processes_find(pid, "maps", looking->maps, looking->members->run_count);
     if (run < 0)
         return run;
-    read_command(pid, word);
+    own_command(pid, word);
     if (is_one_of(word, of_trap, sizeof of_trap / sizeof *of_trap))
         return run;
     bool may_belong = *word == '\0' || is_one_of(word, of_run, sizeof of_run / sizeof *of_run);

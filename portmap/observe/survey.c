@@ -5,6 +5,7 @@
 #include "host/sockdiag.h"
 #include "host/socket_owners.h"
 #include "lease/table.h"
+#include "observe/own_command.h"
 #include "run/life.h"
 #include "run/name.h"
 #include "run/portset.h"
@@ -313,6 +314,8 @@ static void note_owner(unsigned number, pid_t pid, void *context)
 {
     const struct looking *looking = context;
     unsigned long inode = looking->sockets[number].inode;
+    if (own_command_is_supervisor(pid))
+        return;
     while (number > 0 && looking->sockets[number - 1].inode == inode)
         number--;
     for (; number < looking->socket_count && looking->sockets[number].inode == inode; number++)
