@@ -93,7 +93,7 @@ is_ended() {
     shape proxy
     run -5 "${as[@]}" portshim run -p 80 -n web -- "$busybox" sh -c 'exit 5'
     run -0 "${as[@]}" portshim ls --all --json web
-    assert_equal "$(jq -c '[.ended[].status]' <<<"$output")" '[5]'
+    assert_equal "$(jq -c '[.runs, (.ended[] | .status, .state)]' <<<"$output")" '[[],5,"ended"]'
 }
 
 @test "what was not wrapped and what was bound and not listed is still known of an ended run" {

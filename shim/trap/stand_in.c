@@ -32,6 +32,7 @@ static void suffer(int number)
 _Noreturn static void end_as(const struct trap_wish *wish, int status)
 {
     const struct rlimit none = {0};
+    witness_end();
     if (wish->ended != NULL)
         wish->ended(status);
     if (WIFEXITED(status))

@@ -9,11 +9,13 @@
 #include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { SIGNALS = 65, QUEUED = 32 }; /* one more than there are; from which one on they are queued */
 
 static int line = -1;
+static pid_t child;
 
 /* How often each signal has come, and who has sent the last one. */
 struct seen {
@@ -68,10 +70,18 @@ void witness_begin(void)
     if (pid == 0)
         witness(sockets[1], parent);
     kernel_close(sockets[1]);
-    if (pid > 0)
+    if (pid > 0) {
+        child = pid;
         line = sockets[0];
-    else
+    } else {
         kernel_close(sockets[0]);
+    }
+}
+
+void witness_end(void)
+{
+    if (child > 0 && kill(child, SIGKILL) == 0)
+        waitpid(child, NULL, 0);
 }
 
 bool witness_saw(const struct signalfd_siginfo *came)

@@ -13,6 +13,10 @@
  * taken as being for this process alone. */
 void witness_begin(void);
 
+/* Ends it, before this process ends, and waits for that. It has what this process had open and mapped, such
+ * as the map of a run, which would live until the witness has ended. */
+void witness_end(void);
+
 /* Whether a signal, which this process has just got, was sent to the whole group. To be asked for those of
  * the terminal as well: true for a SIGCONT after which the group got one that stops it. */
 bool witness_saw(const struct signalfd_siginfo *came);
