@@ -69,20 +69,23 @@ milliseconds() {
 }
 
 @test "a server that is killed ten times with connections open has its port again each time" {
-    local restart first
+    local restart first shown=0
     serves web-0 --key web
     first=$real
     # A client that does not close after the server has: FIN_WAIT_2.
     start deaf socat -u "TCP:127.0.0.1:$first,ignoreeof" -
     within 10 keeps web-0 1
-    for restart in {1..10}; do
+    for ((restart = 1; shown < 10; restart++)); do
+        ((restart <= 20)) || fail "TIME_WAIT after $shown of 20 restarts"
         start client socat -u "TCP:127.0.0.1:$first" - # it does: TIME_WAIT
         within 10 keeps "web-$((restart - 1))" $((restart == 1 ? 2 : 1))
         kill "$serving"
         serves "web-$restart" --key web -v # at once, while the old one is still dying
         [[ $real == "$first" ]] || fail "restart $restart: $(<"web-$restart.err") $(ss -Htanp "sport = $first")"
-        within 5 left_over time-wait "$first"
         ((restart > 1)) || within 5 left_over fin-wait-2 "$first"
+        # Where the machine stands, the client's FIN is sent twice, and the second answer to it finds no client: the reset
+        # then ends TIME_WAIT at once (RFC 1337). Such a restart does not count.
+        if poll 5 left_over time-wait "$first"; then shown=$((shown + 1)); fi
     done
 }
 
