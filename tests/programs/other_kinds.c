@@ -5,6 +5,7 @@
 #include "show.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -148,7 +149,8 @@ int main(int argc, char **argv)
     printf("bind");
     show_result(bind(fd, &name.any, len));
     printf("sendto");
-    show_result(sendto(fd, packet, sizeof echo, 0, &name.any, len));
+    ssize_t sent = sendto(fd, packet, sizeof echo, 0, &name.any, len);
+    show_result(sent);
     struct iovec part = {(void *)packet, sizeof echo};
     struct mmsghdr message = {
         .msg_hdr = {.msg_name = &name, .msg_namelen = len, .msg_iov = &part, .msg_iovlen = 1}};
@@ -156,6 +158,9 @@ int main(int argc, char **argv)
     show_result(sendmsg(fd, &message.msg_hdr, 0));
     printf("sendmmsg");
     show_result(sendmmsg(fd, &message, 1, 0));
+    struct pollfd arriving = {.fd = fd, .events = POLLIN};
+    if (sent > 0 && kind->protocol != IPPROTO_RAW) /* which receives nothing */
+        poll(&arriving, 1, 30000);
     printf("recvfrom");
     union name from = {0};
     socklen_t room = sizeof from;
