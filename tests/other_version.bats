@@ -255,7 +255,10 @@ served_for() {
         portshim run -n one --require-portserver -p 8080 -- \
         bash -c 'setsid sleep infinity >&2 3>&- & echo "$! $PORTSHIM_PORT_8080"' >left.out 2>left.err || :
     stderr=$(<left.err)
-    [[ $2 == "$other_version" ]] && refuses_home && return
+    if [[ $2 == "$other_version" ]] && refuses_home; then
+        echo '# the other version refuses what the server has made in the home: nothing to keep' >&3
+        return
+    fi
     read -r left real <left.out
     STARTED+=("$left")
     local end=$((SECONDS + 5))
