@@ -139,7 +139,7 @@ all_run() {
     patient='' # here, it is
     mkdir fails hangs
     printf '#!/bin/sh\necho "it has failed" >&2\nexit 1\n' >fails/portshim
-    printf '#!/bin/sh\nexec sleep 100\n' >hangs/portshim
+    printf '#!/bin/sh\nexec sleep 100\n' >hangs/portshim # it hangs: the shell must not wait for it
     chmod +x fails/portshim hangs/portshim
     for how in fails hangs; do
         for shell in bash zsh fish; do

@@ -70,6 +70,17 @@ has_executed() {
     ! cmp -s "/proc/$1/cmdline" "/proc/$BASHPID/cmdline"
 }
 
+# is_program PID NAME: that process executes this program by now. `portshim run` has put all map files into their places
+# before.
+is_program() {
+    grep -qsx "$2" "/proc/$1/comm"
+}
+
+# has_attached RUN: the log of the run tells of a program with the library, which comes a moment after it was executed.
+has_attached() {
+    portshim ls --log "$1" | grep -q ' attached$'
+}
+
 # stop PID [SIGNAL]: sends the signal (TERM) and waits for the process, a child of this shell; $status is its status.
 stop() {
     local ended=$1

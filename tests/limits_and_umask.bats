@@ -90,7 +90,7 @@ to_end_of() {
     umask 0777
     "${as_user[@]}" portshim run -p 8080 -m m.json -- true
     start first "${as_user[@]}" portshim run -p 8080 -n first -m 1.json -m 1.env -m 1 -- sleep infinity
-    within 10 grep -qsx sleep "/proc/$pid/comm" # by then all map files are there
+    within 10 is_program "$pid" sleep # by then all map files are there
     for run in first 1.json 1.env 1; do
         run -0 "${as_user[@]}" portshim port "$run" 8080
         run -0 "${as_user[@]}" portshim run -j "$run" -p 9000 -- true

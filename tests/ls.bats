@@ -13,7 +13,7 @@ setup() {
 start_keeper() {
     start keeper portshim run -p 80-81,443/tcp,53/udp -n web -m m.json -m m -- sleep infinity
     keeper=$pid
-    within 5 grep -qsx sleep "/proc/$keeper/comm"
+    within 5 is_program "$keeper" sleep
 }
 
 # listen NAME ADDRESS: starts a server in the keeper's run.
@@ -228,7 +228,7 @@ signal.pause()'
     busybox=$(type -P busybox) || skip "busybox-static is not installed"
     # shellcheck disable=SC2016 # expanded inside
     start server portshim run --trap=off -p 80 -n web -m m.json -- bash -c '"$1" true; exec sleep infinity' - "$busybox"
-    within 10 grep -q '^sleep$' "/proc/$pid/comm"
+    within 10 is_program "$pid" sleep
     run -0 portshim ls
     assert_line '  not wrapped: busybox: statically linked, and the trap is off: use --trap=auto'
     portshim ls --json >ls.json
@@ -240,7 +240,7 @@ signal.pause()'
 @test "a command that cannot be wrapped itself is named as well" {
     webhook=$(type -P webhook) || skip "webhook, a Go server, is not installed"
     start server portshim run --trap=off -p 9000 -n web -- "$webhook" -nopanic -ip 127.0.0.1 -port "${PORTSHIM_POOL##*,}"
-    within 10 grep -qsx webhook "/proc/$pid/comm"
+    within 10 is_program "$pid" webhook
     assert_equal "$(portshim ls --json web | jq -c '.runs[0].not_wrapped')" \
         '[{"program":"webhook","in_part":false,"reason":"a Go program, and the trap is off","remedy":"use --trap=auto"}]'
     assert_equal "$(portshim ls --json web | jq -c '[.runs[0].ports[].state]')" '["assigned"]'
@@ -398,13 +398,9 @@ start_ten() {
     kill $(pgrep -P "$pid")
 }
 
-has_attached() {
-    portshim ls --log web | grep -q attached
-}
-
 @test "ls that cannot write says so" {
     start_keeper
-    within 5 has_attached # else the log is empty
+    within 5 has_attached web # else the log is empty
     for option in '' --json --log; do
         # shellcheck disable=SC2016,SC2086 # expanded inside; none is none
         run -125 bash -c 'portshim ls $1 web >&-' - "$option"

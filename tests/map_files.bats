@@ -41,7 +41,7 @@ holds() {
 keep() {
     start keeper portshim run "$@" -- sleep infinity
     keeper=$pid
-    within 5 grep -qsx sleep "/proc/$keeper/comm"
+    within 5 is_program "$keeper" sleep
 }
 
 @test "a .json map file names the run, its process and every port" {

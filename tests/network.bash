@@ -12,7 +12,7 @@ make_namespace() {
         skip "no network namespace can be made: $(head -n 1 unshare.err)"
     fi
     start "$1" "${in_network[@]}" unshare "${flags[@]}" sleep infinity
-    within 10 grep -qs sleep "/proc/$pid/comm"
+    within 10 is_program "$pid" sleep
     prefix=(nsenter -t "$pid" "${enter[@]}")
     "${prefix[@]}" ip link set lo up
 }

@@ -76,7 +76,7 @@ processes() {
     start keeper portshim run -p 5432 -m run.json -- sleep infinity
     within 5 test -e run.json
     map=$(jq -r .run run.json)/map
-    within 10 grep -qx sleep "/proc/$pid/comm"
+    within 10 is_program "$pid" sleep
     within 10 grep -qF "$map" "/proc/$pid/maps" # it joins a moment after it was executed
     server_command 0
     start server portshim run -j run.json -- "${server[@]}"

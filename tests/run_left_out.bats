@@ -15,10 +15,6 @@ started_in() {
     within 10 has_attached "$2"
 }
 
-has_attached() {
-    [[ $(portshim ls --log "$1") == *' attached' ]]
-}
-
 # means RUN: port, env, wait, ls -q and ls --log of the working directory are about this run.
 means() {
     assert_equal "$(portshim port 8080)" "$(portshim port "$1" 8080)"

@@ -112,7 +112,7 @@ pool_is_empty() {
 @test "no process of a run has the texts in its memory, and only the owner may open them" {
     keeper -p all
     assert_equal "$(stat -c %a "$run_directory/texts")" 600
-    within 10 is_sleep "$pid" # before, it is the command that makes the run
+    within 10 is_program "$pid" sleep # before, it is the command that makes the run
     within 10 grep -qF "$run_directory/" "/proc/$pid/maps"
     run -1 grep -F "$run_directory/texts" "/proc/$pid/maps"
     need_root
@@ -195,16 +195,12 @@ leaves() {
     need_root
     keeper -p 8080
     start member portshim run -j keeper -- "${nobody[@]}" sleep infinity
-    within 10 is_sleep "$pid"
+    within 10 is_program "$pid" sleep
     within 10 grep -qsz '^PORTSHIM_COMPACT=' "/proc/$pid/environ" # its stack is filled after it has its name
     # shellcheck disable=SC2016 # expanded there
     run -0 "${nobody[@]}" sh -c 'tr "\0" "\n" <"/proc/$1/environ" | sed -n "s/^PORTSHIM_COMPACT=//p"' sh "$pid"
     assert_output --partial "$secret"
     "${nobody[@]}" test -r "$run_directory/$secret"
-}
-
-is_sleep() {
-    grep -qsx sleep "/proc/$1/comm"
 }
 
 @test "another user sees no run, name or lease" {

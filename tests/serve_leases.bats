@@ -69,7 +69,7 @@ of_nobody() {
     # shellcheck disable=SC2016 # the shell that is meant expands it
     start parent bash -c 'sleep infinity & echo $!; exec sleep infinity'
     within 5 test -s parent.out
-    within 5 grep -qsx sleep "/proc/$pid/comm" # the shell would wait for the child
+    within 5 is_program "$pid" sleep # the shell would wait for the child
     child=$(cat parent.out)
     lease "$child"
     assert_equal "$port" "$PORTSHIM_POOL"

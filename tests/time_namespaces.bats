@@ -60,15 +60,10 @@ as_it_is() {
     done
 }
 
-# has_joined RUN: whether a process has joined it, which is the log's first record.
-has_joined() {
-    portshim ls --log "$1" | grep -q attached
-}
-
 @test "the log has the right seconds, in whatever time namespace a process joins and the log is read" {
     local joined
     start run portshim run -q -n logged -p 8080 -- sleep 1000
-    within 10 has_joined logged
+    within 10 has_attached logged # the first record
     for joined in "${offsets[@]}"; do
         shifted "$joined" portshim run -j logged -- true
         shifted "$joined" portshim ls --log logged >log

@@ -138,7 +138,7 @@ __attribute__((constructor)) static void wait_for_go(void)
 END
     start living env LD_PRELOAD="$PWD/slow.so" portshim run -p 80-82 -m living.env -- sleep infinity
     within 10 test -e living.env
-    within 10 grep -qsx sleep "/proc/$pid/comm"
+    within 10 is_program "$pid" sleep
     run -1 grep -F "$PWD/home/runs/" "/proc/$pid/maps"
     unshare -mpf --mount-proc portshim ls
     touch go

@@ -347,7 +347,7 @@ is_frugal() {
     start shell portshim run -p 80 -m m -- bash -c 'echo $$; exec sleep infinity'
     within 5 grep -q . shell.out
     assert_equal "$(cat shell.out)" "$pid"
-    within 5 grep -q '^sleep$' "/proc/$pid/comm"
+    within 5 is_program "$pid" sleep
 }
 
 @test "standard input reaches the command" {
